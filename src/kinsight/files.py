@@ -26,7 +26,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         KinsightError: the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
@@ -44,7 +44,7 @@ def writing(path: str | Path) -> Iterator[Path]:
 def writing_folder(path: str | Path) -> Iterator[Path]:
     """As `writing`, for a whole folder: it takes its name only when complete, and replaces an older one of that name."""
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         try:
@@ -133,7 +133,8 @@ def _umask() -> int:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: str | Path) -> Iterator[None]:
+    """Turn a full disk or a forbidden folder met while writing `path` into a KinsightError that says so."""
     try:
         yield
     except OSError as problem:

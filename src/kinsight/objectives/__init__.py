@@ -1,1 +1,19 @@
-"""."""
+"""Losses and miners by name, the objective that a training minimises, and a watch over it."""
+
+from kinsight.objectives.deviance import BinomialDeviance
+from kinsight.objectives.gathering import gather
+from kinsight.objectives.losses import describe_losses
+from kinsight.objectives.miners import describe_miners
+from kinsight.objectives.objective import Objective, ObjectiveSettings
+from kinsight.objectives.watch import CollapseWatch, check_finite
+
+__all__ = [
+    "BinomialDeviance",
+    "CollapseWatch",
+    "Objective",
+    "ObjectiveSettings",
+    "check_finite",
+    "describe_losses",
+    "describe_miners",
+    "gather",
+]

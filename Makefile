@@ -1,0 +1,48 @@
+# Every target sets up its own .venv first; none needs root.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/demo
+
+.PHONY: help demo test test-all bench lint format types docs clean
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, write runs/demo/report.html
+	rm -rf $(RUN)
+	$(BIN)/kinsight data render runs/scenes --classes 80 --per_class 40 --size 64
+	$(BIN)/kinsight train --data runs/scenes --recipe demo --out $(RUN)
+	$(BIN)/kinsight evaluate $(RUN) --untrained
+
+test: .venv/installed  ## the tests, without the slow ones
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: .venv/installed  ## all tests
+	$(BIN)/pytest -n 2
+
+bench: .venv/installed  ## speed and memory as ratios against a peer, each measured in one run
+	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/training.py
+
+lint: .venv/installed  ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: .venv/installed  ## ruff: repair rules and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: .venv/installed  ## mypy
+	$(BIN)/mypy
+
+docs: .venv/installed  ## the documentation as a site in build/docs
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+
+clean:  ## remove what the targets made (not the runs)
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache

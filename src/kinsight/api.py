@@ -1,0 +1,239 @@
+"""The verbs: what the command line does, as Python functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kinsight.data import read_table, require_sound
+from kinsight.errors import KinsightError
+from kinsight.evaluation import Evaluation, evaluate
+from kinsight.files import write_json, write_npz
+from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.training.parsing import settings_from
+from kinsight.show import write_report
+from kinsight.training.encoding import EncodedRows, encode_rows
+from kinsight.training.protocol import data_protocol
+from kinsight.training.run import RunFolder
+from kinsight.training.settings import DataSettings, TrainingSettings
+from kinsight.training.validation import roles
+
+
+def load(path: str | Path, device: str = "cpu") -> Embedder:
+    """The model of a run folder (its best checkpoint), or of a model folder.
+
+    Raises:
+        KinsightError: there is no model, or its files do not belong together.
+    """
+    run = RunFolder(path)
+    return load_embedder(run.model if run.exists else Path(path), device=device)
+
+
+@dataclass
+class Embeddings:
+    """Vectors with what they are of: `ids (N,)`, `vectors (N, D)` float32 L2-normalised, `labels (N,)` or None, the model's digest."""
+
+    ids: np.ndarray
+    vectors: np.ndarray
+    labels: np.ndarray | None
+    digest: str
+
+    def save(self, path: str | Path) -> Path:
+        """Write an `.npz` without pickle, whole or not at all."""
+        arrays = {"ids": self.ids, "vectors": self.vectors, "digest": np.array(self.digest)}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        write_npz(path, arrays)
+        return Path(path)
+
+
+def embed(
+    model: Embedder | str | Path,
+    pictures: str | Path | Sequence[str | Path],
+    *,
+    batch_size: int = 64,
+    workers: int = 2,
+    on_unreadable: str = "refuse",
+    progress: bool = False,
+) -> Embeddings:
+    """Embed a table, a folder, a zip, one picture, or a list of pictures.
+
+    Args:
+        model: a model, or the folder of a run or model.
+        pictures: labels are known where a table or class folders give them.
+        on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
+
+    Raises:
+        KinsightError: the model or the pictures cannot be read.
+    """
+    embedder = model if isinstance(model, Embedder) else load(model)
+    table = _pictures_table(pictures)
+    data = DataSettings(workers=workers, on_unreadable="skip" if on_unreadable == "skip" else "refuse")
+    encoded = encode_rows(embedder, table, np.arange(len(table)), data, batch_size=batch_size, progress=progress)
+    labels = table["label"].to_numpy()[encoded.rows] if "label" in table.columns else None
+    if labels is not None and labels.dtype == object:
+        labels = labels.astype(str)
+    return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), encoded.vectors, labels, embedder.digest())
+
+
+def evaluate_run(
+    run: str | Path,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    split_by: str | None = None,
+    untrained: bool = False,
+    which: str = "best",
+    ks: Sequence[int] = (1, 2, 4, 8),
+    progress: bool = False,
+) -> list[dict[str, Any]]:
+    """Evaluate the model of a run on unseen classes and write `evaluation/` and `report.html` into the run folder.
+
+    Args:
+        run: the run folder.
+        data: another table, folder or zip than the run's own.
+        split: `test`, `validation`, `train`, or `all`.
+        split_by: which column of `data` is the split, or `halves`.
+        untrained: also evaluate what training started from: the trunk with its starting weights, pooled, without a head.
+        which: `best` (chosen on validation classes) or `last`.
+
+    Returns:
+        One record each: name, model, split, metrics (flat, fractions), protocol.
+
+    Raises:
+        KinsightError: there is no run, or the split has no pictures.
+    """
+    folder = RunFolder(run).require()
+    settings = settings_from(folder.settings())
+    if data is not None:
+        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
+    elif split_by is not None:
+        settings.data = replace(settings.data, split_by=split_by, fold=None)
+    table = _evaluation_table(settings.data, folder, own=data is None and split_by is None)
+    prefix = f"{Path(data).stem}-" if data is not None else ""
+    models = [("trained", load_embedder(folder.model if which == "best" else folder.last_model), f"{prefix}{split}")]
+    if untrained:
+        models.append(("untrained", starting_point(settings), f"{prefix}{split}-untrained"))
+    records = [
+        _evaluate_one(folder, name, kind, model, table, split, settings.data, ks, progress) for kind, model, name in models
+    ]
+    write_report(folder.path)
+    return records
+
+
+def starting_point(settings: TrainingSettings) -> Embedder:
+    """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
+    head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
+    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
+
+
+def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Evaluation:
+    """Evaluate anybody's embeddings: an `.npz` with `vectors (N, D)` and `labels (N,)`, optionally `is_query`, `is_gallery`, `camera`, `sequence`.
+
+    Raises:
+        KinsightError: the file or one of its arrays is missing or unusable.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise KinsightError(f"{file} does not exist; give an .npz file with the arrays vectors and labels")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, AttributeError, TypeError) as problem:
+        raise KinsightError(f"{file} is not an .npz of plain arrays ({problem}); write it with numpy.savez(file, vectors=..., labels=...)") from None
+    missing = [name for name in ("vectors", "labels") if name not in arrays]
+    if missing:
+        raise KinsightError(f"{file} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it")
+    names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
+    known = {argument: arrays[name] for name, argument in names.items() if name in arrays}
+    return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
+
+
+def _evaluation_table(data: DataSettings, folder: RunFolder, *, own: bool) -> pd.DataFrame:
+    if own:
+        from kinsight.training.tables import prepare_table
+
+        table = prepare_table(data)
+        known = folder.read_protocol().get("data", {}).get("digest")
+        found = data_protocol(table, data)["digest"]
+        if known is not None and known != found:
+            raise KinsightError(
+                f"{data.path} has changed since {folder.path} was trained (other pictures, labels or splits); "
+                "restore it, or name it with --data to evaluate on it as other data"
+            )
+        return table
+    table = read_table(data.path, split_by=data.split_by)
+    require_sound(table, seen_classes_allowed=True)
+    return table
+
+
+def _evaluate_one(
+    folder: RunFolder,
+    name: str,
+    kind: str,
+    model: Embedder,
+    table: pd.DataFrame,
+    split: str,
+    data: DataSettings,
+    ks: Sequence[int],
+    progress: bool,
+) -> dict[str, Any]:
+    rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
+    if not len(rows):
+        known = ", ".join(sorted(set(table["split"])))
+        raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
+    started = time.monotonic()
+    encoded = encode_rows(model, table, rows, data, progress=progress)
+    labels = table["label"].to_numpy()[encoded.rows]
+    result = evaluate(encoded.vectors, labels, **roles(table, encoded.rows), ks=tuple(ks), per_query=True)
+    record = {
+        "name": name,
+        "model": kind,
+        "split": split,
+        "metrics": dict(result),
+        "protocol": {
+            **result.protocol,
+            "data": data_protocol(table, data),
+            "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
+            "unreadable_pictures": encoded.unreadable,
+            "seconds": round(time.monotonic() - started, 1),
+        },
+    }
+    write_json(folder.evaluation / f"{name}.json", record)
+    write_npz(folder.evaluation / f"{name}.npz", _arrays(table, encoded, result))
+    return record
+
+
+def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> Mapping[str, np.ndarray]:
+    per_query = result.per_query or {}
+    return {
+        "ids": table["id"].to_numpy()[encoded.rows].astype(str),
+        "paths": table["path"].to_numpy()[encoded.rows].astype(str),
+        "labels": table["label"].to_numpy()[encoded.rows].astype(str),
+        "vectors": encoded.vectors,
+        **per_query,
+    }
+
+
+def _pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+    if isinstance(pictures, (str, Path)):
+        path = Path(pictures)
+        if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+            return _pictures_table([path])
+        if path.is_dir() and not any(entry.is_dir() for entry in path.iterdir()):
+            files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
+            if files:
+                return pd.DataFrame({"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]})
+        return read_table(path)
+    if not len(pictures):
+        raise KinsightError("no pictures were given; name at least one file, folder, table or zip")
+    return pd.DataFrame({"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]})
+
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}

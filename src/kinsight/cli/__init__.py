@@ -1,0 +1,59 @@
+"""The command line: one verb per job, each in its own file."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from kinsight.errors import KinsightError
+
+VERBS = {
+    "train": "train an embedder, or go on with a run",
+    "evaluate": "measure a run on unseen classes, or anybody's embeddings",
+    "embed": "write the embeddings of pictures to an .npz",
+    "report": "write the report of a run anew",
+    "data": "check a table, list known data sets, render a data set",
+    "recipes": "list the recipes that ship with Kinsight",
+}
+
+USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:10}{what}" for name, what in VERBS.items())
+USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the version."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code: 0 done, 1 something given cannot be used, 2 wrong usage, 130 stopped."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"kinsight {version('kinsight')}")
+        return 0
+    verb = arguments[0]
+    if verb not in VERBS:
+        print(f"kinsight: '{verb}' is not a verb; use one of: {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    _log_to_terminal()
+    try:
+        importlib.import_module(f"kinsight.cli.{verb}").run(arguments[1:])
+    except KinsightError as problem:
+        print(f"kinsight: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("kinsight: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _log_to_terminal() -> None:
+    logger = logging.getLogger("kinsight")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

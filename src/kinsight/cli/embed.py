@@ -1,0 +1,32 @@
+"""kinsight embed"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Write ids, vectors and labels (where known) of pictures to an .npz."""
+    parser = argparse.ArgumentParser(prog="kinsight embed", description="Write the embeddings of pictures to an .npz.")
+    parser.add_argument("run", help="the run or model folder")
+    parser.add_argument("pictures", help="a picture, folder, table or zip")
+    parser.add_argument("--out", required=True, help="the .npz to write: ids, vectors, labels (where known), digest")
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--on_unreadable", choices=("refuse", "skip"), default="refuse")
+    options = parser.parse_args(list(arguments))
+
+    from kinsight.api import embed
+
+    embeddings = embed(
+        options.run,
+        options.pictures,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        on_unreadable=options.on_unreadable,
+        progress=True,
+    )
+    embeddings.save(options.out)
+    count, dim = embeddings.vectors.shape
+    print(f"{count} embeddings of {dim} dimensions in {options.out} (model {embeddings.digest[:12]})")

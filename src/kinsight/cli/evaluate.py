@@ -1,0 +1,50 @@
+"""kinsight evaluate"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from kinsight.errors import KinsightError
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Evaluate a run folder, or embeddings from any model."""
+    parser = argparse.ArgumentParser(prog="kinsight evaluate", description="Measure a run on unseen classes, or anybody's embeddings.")
+    parser.add_argument("run", nargs="?", help="the run folder")
+    parser.add_argument("--embeddings", help="an .npz with vectors (N, D) and labels (N,), from any model")
+    parser.add_argument("--data", help="another table, folder or zip than the run's own")
+    parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
+    parser.add_argument("--split_by", "--data.split_by", dest="split_by", help="which column is the split, or halves")
+    parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
+    parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")
+    parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8], help="the k of recall@k (default: 1 2 4 8)")
+    parser.add_argument("--json", action="store_true", help="print flat JSON instead of a table")
+    options = parser.parse_args(list(arguments))
+    if (options.run is None) == (options.embeddings is None):
+        raise KinsightError("give either a run folder or --embeddings FILE.npz")
+
+    from kinsight.api import evaluate_file, evaluate_run
+    from kinsight.show import metric_table
+
+    if options.embeddings is not None:
+        metrics = dict(evaluate_file(options.embeddings, ks=options.k))
+        records = [{"name": options.embeddings, "model": "embeddings", "split": "all", "metrics": metrics}]
+    else:
+        records = evaluate_run(
+            options.run,
+            data=options.data,
+            split=options.split,
+            split_by=options.split_by,
+            untrained=options.untrained,
+            which=options.which,
+            ks=options.k,
+            progress=not options.json,
+        )
+    if options.json:
+        print(json.dumps(records[0]["metrics"], indent=2))
+        return
+    print(metric_table(records))
+    if options.run is not None:
+        print(f"\nreport: {options.run}/report.html")

@@ -1,0 +1,209 @@
+"""What is wrong with an image table: row, column, value, and how to repair it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kinsight.data.class_checks import hopeless_queries, seen_classes, sides, single_pictures
+from kinsight.data.columns import BOX, FALSE, FLAGS, TRUE
+from kinsight.data.containers import existing
+from kinsight.data.problems import Problem, in_rows
+from kinsight.data.splits import SPLITS
+from kinsight.errors import KinsightError
+
+_SPLIT_WORDS = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+
+
+def check_table(
+    table: pd.DataFrame,
+    *,
+    pictures: bool = False,
+    seen_classes_allowed: bool = False,
+    evaluation_only: bool = False,
+) -> list[Problem]:
+    """All problems of an image table as `read_table` gives it, errors first; an empty list if it is sound.
+
+    Args:
+        pictures: also decode every picture (slow) and hold the boxes against their sizes.
+        seen_classes_allowed: a class may be trained on and tested.
+        evaluation_only: the table need not have anything to train on.
+    """
+    missing = [column for column in ("id", "path", "label", "split") if column not in table]
+    if missing:
+        found = ", ".join(map(str, table.columns))
+        return [
+            Problem(None, column, None, f"the column is missing, the table has {found}; read it with read_table")
+            for column in missing
+        ]
+    there = existing(table["path"])
+    problems = [
+        *_empty(table),
+        *_unknown_splits(table),
+        *_duplicates(table),
+        *_missing_files(table, there),
+        *_boxes(table),
+        *_flags(table),
+        *hopeless_queries(table),
+        *sides(table, evaluation_only),
+        *single_pictures(table),
+    ]
+    if not seen_classes_allowed:
+        problems += seen_classes(table)
+    if pictures:
+        problems += _unreadable_pictures(table, there)
+    return sorted(problems, key=lambda problem: problem.severity)  # "error" sorts before "warning"
+
+
+def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, evaluation_only: bool = False) -> None:
+    """Refuse a table that has errors; warnings pass. The arguments are those of `check_table`.
+
+    Raises:
+        KinsightError: the first error, and how many more there are.
+    """
+    problems = check_table(table, seen_classes_allowed=seen_classes_allowed, evaluation_only=evaluation_only)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return
+    source = table.attrs.get("source")
+    name = Path(source).name if source else "the image table"
+    sentence = f"{name} {errors[0]}" if errors[0].row is not None else f"{name}: {errors[0]}"
+    if len(errors) > 1:
+        sentence += f", and {len(errors) - 1} more; `kinsight data check {source or 'FILE'}` lists them"
+    raise KinsightError(sentence)
+
+
+def _empty(table: pd.DataFrame) -> list[Problem]:
+    columns = {"path": "give the picture's file", "label": "give its class"}
+    if table["path"].notna().all():  # else an id is empty because the path is
+        columns["id"] = "give it a name of its own"
+    problems = []
+    for column, repair in columns.items():
+        words = f"it is empty; {repair} or delete the row"
+        problems += in_rows(table, table[column].isna(), column, lambda _, words=words: words)
+    return problems
+
+
+def _unknown_splits(table: pd.DataFrame) -> list[Problem]:
+    def message(value: str | None) -> str:
+        return "it is empty" if value is None else f"{value!r} is not a split"
+
+    unknown = ~table["split"].isin(SPLITS)
+    return in_rows(table, unknown, "split", lambda value: f"{message(value)}; write {_SPLIT_WORDS}")
+
+
+def _duplicates(table: pd.DataFrame) -> list[Problem]:
+    key = ["path", *BOX] if set(BOX) <= set(table.columns) else ["path"]
+    given = table["path"].notna()
+    again = (table.duplicated(key) & given).to_numpy()
+    what = "this box of this picture" if len(key) > 1 else "this picture"
+    problems = in_rows(table, again, "path", lambda path: f"{what} is listed before ({path}); delete one of the rows")
+    clash = table["id"].duplicated().to_numpy() & table["id"].notna().to_numpy() & ~again
+    return problems + in_rows(
+        table,
+        clash,
+        "id",
+        lambda value: f"{value!r} names an earlier row; give each row its own id or rename the column",
+    )
+
+
+def _missing_files(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
+    problems = in_rows(
+        table,
+        table["path"].notna().to_numpy() & ~there,
+        "path",
+        lambda path: f"there is no file {path}; correct the path or give the folder that paths begin at as root",
+    )
+    if "mask_path" not in table:
+        return problems
+    masks = table["mask_path"]
+    absent = masks.notna().to_numpy() & ~existing(masks)
+    return problems + in_rows(
+        table, absent, "mask_path", lambda path: f"there is no file {path}; correct the path or leave it empty"
+    )
+
+
+def _boxes(table: pd.DataFrame) -> list[Problem]:
+    given = [column for column in BOX if column in table]
+    if len(given) < len(BOX):
+        absent = [column for column in BOX if column not in given] if given else []
+        words = "the column is missing; a box is x_1, y_1, x_2, y_2 in pixels, so give all four or none"
+        return [Problem(None, column, None, words) for column in absent]
+    problems = []
+    empty = table[BOX].isna()
+    partly = (empty.any(axis=1) & ~empty.all(axis=1)).to_numpy()
+    edges = _edges(table)
+    for column in BOX:
+        no_number = ~np.isfinite(edges[column]) & ~empty[column]
+        problems += in_rows(
+            table, no_number, column, lambda value: f"{value!r} is not a number; write the box's edge in pixels"
+        )
+        problems += in_rows(
+            table, partly & empty[column], column, lambda _: "the box lacks this edge; give all four or none"
+        )
+    for low, high in (("x_1", "x_2"), ("y_1", "y_2")):
+        problems += in_rows(
+            table,
+            edges[low] < 0,
+            low,
+            lambda value: f"the box begins at {value}, outside the picture; begin at 0 or more",
+        )
+        flat = edges[high] <= edges[low]
+        words = f"is not greater than {low}; the box is x_1 < x_2 and y_1 < y_2"
+        problems += in_rows(table, flat, high, lambda value, words=words: f"{value} {words}")
+    return problems
+
+
+def _flags(table: pd.DataFrame) -> list[Problem]:
+    given = [column for column in FLAGS if column in table]
+    if not given:
+        return []
+    if len(given) == 1:
+        absent = next(column for column in FLAGS if column not in given)
+        return [Problem(None, absent, None, f"the column is missing; {given[0]} has a meaning only beside it")]
+    problems = []
+    for column in FLAGS:
+        if table[column].dtype != bool:
+            words = table[column].astype("string").str.strip().str.lower()
+            wrong = words.notna() & ~words.isin(TRUE + FALSE)
+            problems += in_rows(table, wrong, column, lambda value: f"{value!r} is neither true nor false; write one")
+            if not wrong.any():
+                problems.append(Problem(None, column, None, f"it is {table[column].dtype}, not bool; use read_table"))
+    if not problems:
+        idle = (table["split"].isin(SPLITS[1:]) & ~table["is_query"] & ~table["is_gallery"]).sum()
+        if idle:
+            words = f"{idle} pictures of the evaluated splits are neither query nor gallery, so they are not looked at"
+            problems.append(Problem(None, "is_query", None, f"{words}; flag them or delete them", "warning"))
+    return problems
+
+
+def _unreadable_pictures(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
+    from kinsight.pictures.decoding import open_picture
+
+    sizes: dict[str, tuple[int, int]] = {}
+    reasons: dict[str, str] = {}
+    for path in table.loc[there, "path"].unique():
+        with suppress(KinsightError):
+    problems = in_rows(table, table["path"].isin(reasons), "path", lambda path: reasons[str(path)])
+    if set(BOX) <= set(table.columns):
+        edges = _edges(table)
+        for column, axis, name in (("x_2", 0, "wide"), ("y_2", 1, "high")):
+            limit = table["path"].map({path: size[axis] for path, size in sizes.items()}).astype("float64")
+            beyond = edges[column] > limit
+            problems += [
+                Problem(
+                    int(row) + 2,
+                    column,
+                    table[column].iloc[row],
+                    f"the box ends at {table[column].iloc[row]}, but the picture is {limit.iloc[row]:g} pixels {name}; "
+                    "cut the box to the picture",
+                )
+                for row in np.flatnonzero(beyond)
+            ]
+    return problems
+
+
+def _edges(table: pd.DataFrame) -> pd.DataFrame:
+    return table[BOX].apply(pd.to_numeric, errors="coerce").astype("float64")

@@ -1,0 +1,63 @@
+"""A folder (or zip) of class folders as an image table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kinsight.data.containers import Container, is_picture
+from kinsight.errors import KinsightError
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
+    """The columns `path` (relative), `label` and, for top folders train, val, test, `split`; and the place inside the container.
+
+    A class is a folder at the top with all pictures below it. Where no folder at the top holds a picture itself (Omniglot:
+    alphabet/character/x.png) each folder that holds pictures is a class, named by its whole path. Lone folders around the
+    class folders are stepped into.
+
+    Raises:
+        KinsightError: there is no picture, or a picture lies outside the class folders.
+    """
+    inside = _top(container)
+    paths = pd.Series(container.pictures(inside), dtype="string")
+    place = f"{container.path}/{inside}".rstrip("/")
+    if paths.empty:
+        raise KinsightError(
+            f"{place} holds no picture; give a table or a folder with one sub-folder of pictures per class"
+        )
+    table = pd.DataFrame({"path": paths})
+    below = paths
+    top = paths.str.partition("/")
+    if top[0].str.lower().isin(list(SPLIT_FOLDERS)).all():
+        table["split"] = top[0].str.lower().map(SPLIT_FOLDERS)
+        below = top[2]
+    loose = paths[~below.str.contains("/", regex=False)]
+    if len(loose):
+        raise KinsightError(
+            f"{place} holds {len(loose)} pictures outside class folders, like {loose.iloc[0]}; "
+            "move each into the folder of its class, or write a table with columns path and label"
+        )
+    first, whole = below.str.partition("/")[0], below.str.rpartition("/")[0]
+    table["label"] = first if (first == whole).any() else whole
+    return table, inside
+
+
+def _top(container: Container) -> str:
+    inside = ""
+    while True:
+        files, folders = container.children(inside)
+        if len(folders) != 1 or any(map(is_picture, files)) or folders[0].lower() in SPLIT_FOLDERS:
+            return inside
+        lone = f"{inside}/{folders[0]}".lstrip("/")
+        files, folders = container.children(lone)
+        if not folders or any(map(is_picture, files)):  # no wrapper: it is the only class
+            return inside
+        inside = lone

@@ -1,0 +1,57 @@
+"""One thing that is wrong with an image table, as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+LISTED = 20  # rows listed one by one for each kind of problem; further ones are counted
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; `str()` gives it as one sentence.
+
+    Args:
+        row: its line in the table as a spreadsheet shows it (the header is line 1), None if it is in no single row.
+        message: the value, what is wrong with it, and the repair.
+        severity: with an error the table is refused; a warning is something to know before believing a number.
+    """
+
+    row: int | None
+    column: str | None
+    value: object
+    message: str
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            ([f"row {self.row}"] if self.row is not None else [])
+            + ([f"column {self.column}"] if self.column is not None else [])
+        )
+        return f"{place}: {self.message}" if place else self.message
+
+
+def in_rows(
+    table: pd.DataFrame,
+    wrong: np.ndarray | pd.Series,
+    column: str,
+    message: Callable[[Any], str],
+    severity: Severity = "error",
+) -> list[Problem]:
+    """A problem for each of the first wrong rows, and one that counts the others; `message` is given the value."""
+    rows = np.flatnonzero(np.asarray(wrong, dtype=bool))
+    values = table[column].iloc[rows[:LISTED]]
+    problems = [
+        Problem(int(row) + 2, column, value, message(value), severity) for row, value in zip(rows, values, strict=False)
+    ]
+    if len(rows) > LISTED:
+        text = f"{len(rows) - LISTED} more rows have the problem of row {problems[0].row}; repair them in the same way"
+        problems.append(Problem(None, column, None, text, severity))
+    return problems

@@ -1,0 +1,188 @@
+"""The image table: one row a picture, read from a CSV, a parquet file, a folder or a zip."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kinsight import files
+from kinsight.data.class_folders import read_class_folders
+from kinsight.data.columns import BOX, FLAGS, TEXT_COLUMNS, standardise
+from kinsight.data.containers import Container, open_container
+from kinsight.data.splits import SPLITS
+from kinsight.errors import KinsightError
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+_MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "nan", "NaN", "null", "NULL", "None"]
+
+
+def read_table(source: str | Path, *, split_by: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
+    """The image table of a CSV or parquet file, of a folder, or of a .zip.
+
+    A folder or zip holds `metadata.csv` (or one other table with columns path and label) at its top or in its only top
+    folder; else one sub-folder of pictures per class, which may stand in folders train, val and test. Folders of data sets
+    that Kinsight knows are read as their authors mean them.
+
+    Accepted besides the standard columns: boxes as `x, y, w, h`; `role` (train, query, gallery) for the flags; split `val`;
+    pairs of views as `ground_path, aerial_path`, which become two rows of one label, told apart by `camera`. Where a picture
+    has several rows with boxes, their `id` is the path followed by `#x_1,y_1,x_2,y_2`.
+
+    Args:
+        split_by: None: column `split` if there is one, else halves; `halves`: the first half of the sorted classes is for
+            training, the rest for the test; else the name of the column to use. Under another split than the table's own,
+            query and gallery flags are kept only if every evaluated picture has one.
+        root: the folder (or zip) that relative paths begin at; the table's own place if None.
+
+    Returns:
+        The columns `id, path, label, split`, the optional ones that are known, and all others as they are; rows are numbered
+        from 0; values are not checked yet (see `check_table`).
+
+    Raises:
+        KinsightError: the source cannot be read, or holds no image table.
+    """
+    place = Path(os.path.abspath(source))
+    if not place.exists():
+        raise KinsightError(f"{source} does not exist; give a CSV or parquet file, a folder or a zip")
+    try:
+        table, name, base = _load(place)
+    except OSError as problem:
+        raise KinsightError(f"{source} cannot be read ({problem.strerror}); make it readable or give a copy") from None
+    if table.empty:
+        raise KinsightError(f"{name} has no rows; an image table has one row a picture")
+    base = base if root is None else Path(os.path.abspath(root)).as_posix()
+    table = standardise(table, base=base, split_by=split_by, name=name)
+    table.attrs["source"] = str(source)
+    return table
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """SHA-256 of what moves a number: ids, labels, split, flags, boxes, and what is excluded or grouped by.
+
+    It is the same on every machine and for every order of columns; absolute ids count from their common folder on.
+    """
+    parts: list[str | bytes | np.ndarray] = []
+    for column in sorted({"id", "label", "split", "category", "sequence", "camera", "pair"} & set(table.columns)):
+        values = table[column].astype("string").fillna("")
+        parts += [column, "\0".join(_without_common_folder(values) if column == "id" else values)]
+    for column in FLAGS:
+        if column in table:
+            parts += [column, np.packbits(table[column].to_numpy(bool))]
+    for column in BOX:
+        if column in table:
+            edges = pd.to_numeric(table[column]).to_numpy("float64", na_value=np.nan)
+            parts += [column, np.where(np.isnan(edges), np.nan, edges)]
+    return files.digest(*parts)
+
+
+def describe(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Per split, in the order train, validation, test: `pictures`, `classes`, `min_per_class`, `median_per_class`,
+    `max_per_class` and, where the table flags them, `queries` and `gallery`."""
+    found = {}
+    for split in SPLITS:
+        rows = table[table["split"] == split]
+        if rows.empty:
+            continue
+        sizes = rows["label"].value_counts()
+        counts: dict[str, float] = {"pictures": len(rows), "classes": len(sizes)}
+        counts |= {"min_per_class": int(sizes.min()), "median_per_class": float(sizes.median())}
+        counts |= {"max_per_class": int(sizes.max())}
+        if set(FLAGS) <= set(table.columns) and split != "train":
+            counts |= {"queries": int(rows["is_query"].sum()), "gallery": int(rows["is_gallery"].sum())}
+        found[split] = counts
+    return found
+
+
+def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
+    """The table as its author wrote it, what messages call it, and where its relative paths begin."""
+    if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
+        return _parse(place.read_bytes(), place.name), place.name, place.parent.as_posix()
+    if place.is_file() and place.suffix.lower() != ".zip":
+        raise KinsightError(f"{place} is no image table; give a .csv, .tsv, .parquet or .zip file, or a folder")
+    if place.is_dir():
+        from kinsight.data.sources import recognise
+
+        known = recognise(place)
+        if known is not None:
+            return known, str(place), place.as_posix()
+    container = open_container(place)
+    inside = _find_table(container)
+    if inside is not None:
+        folder, _, name = f"{place.as_posix()}/{inside}".rpartition("/")
+        return _parse(container.read(inside), name), name, folder
+    table, top = read_class_folders(container)
+    return table, str(place), f"{place.as_posix()}/{top}".rstrip("/")
+
+
+def _find_table(container: Container) -> str | None:
+    """The place of the table at the container's top or in its only top folder; None if there is none."""
+    names, folders = container.children("")
+    at = ""
+    if not any(name.lower().endswith(TABLE_SUFFIXES) for name in names) and len(folders) == 1:
+        at = f"{folders[0]}/"
+        names, _ = container.children(folders[0])
+    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    if "metadata.csv" in tables:
+        return f"{at}metadata.csv"
+    found = [name for name in tables if {"path", "label"} <= set(_parse(container.read(at + name), name).columns)]
+    if len(found) > 1:
+        raise KinsightError(
+            f"{container.path} holds several image tables ({', '.join(found)}); name the one to use metadata.csv"
+        )
+    return at + found[0] if found else None
+
+
+def _parse(data: bytes, name: str) -> pd.DataFrame:
+    return _parse_parquet(data, name) if name.lower().endswith((".parquet", ".pq")) else _parse_csv(data, name)
+
+
+def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
+    try:
+        header = data.partition(b"\n")[0].decode("utf-8-sig")
+        separator = max(",;\t", key=header.count)
+        read = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
+        columns = pd.read_csv(io.BytesIO(data), nrows=0, **read).columns
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # a row longer than the header would be cut silently
+            table = pd.read_csv(
+                io.BytesIO(data),
+                dtype={column: str for column in columns if column.strip() in TEXT_COLUMNS},
+                keep_default_na=False,
+                na_values={column: [""] if column.strip() in TEXT_COLUMNS else _MISSING for column in columns},
+                skip_blank_lines=False,  # so that row numbers in messages are those of a spreadsheet
+                low_memory=False,
+                **read,
+            )
+    except UnicodeDecodeError:
+        raise KinsightError(f"{name} is not UTF-8 text; save it as CSV in UTF-8") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError) as problem:
+        reason = " ".join(str(problem).split())
+        raise KinsightError(
+            f"{name} is not a CSV table ({reason}); write one header row and one row a picture"
+        ) from None
+    table.columns = table.columns.str.strip()
+    filled = table.notna().any(axis=1).to_numpy()
+    return table.iloc[: len(filled) - int(np.argmax(filled[::-1])) if filled.any() else 0]  # blank lines at the end
+
+
+def _parse_parquet(data: bytes, name: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(io.BytesIO(data), engine="pyarrow")
+    except ImportError:
+        raise KinsightError(f"{name} needs pyarrow to be read; pip install kinsight[parquet]") from None
+    except (ValueError, OSError) as problem:
+        reason = " ".join(str(problem).split())
+        raise KinsightError(f"{name} is not a parquet table ({reason}); write it again or give a CSV") from None
+
+
+def _without_common_folder(ids: pd.Series) -> pd.Series:
+    if not ids.str.startswith("/").all():
+        return ids
+    common = os.path.commonprefix([ids.min(), ids.max()])
+    return ids.str.slice(common.rfind("/") + 1)

@@ -1,0 +1,107 @@
+"""From a feature map (N, C, h, w) to one vector a picture (N, C').
+
+Average, sum and flatten are linear; a maximum is linear once its arg-max is known. The generalised mean is neither: its
+explanations are approximate.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from kinsight.errors import KinsightError
+
+
+class Average(nn.Module):
+    """The mean over the places (global average pooling)."""
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        return feature_map.mean(dim=(2, 3))  # (N, C)
+
+
+class Maximum(nn.Module):
+    """The largest value of each channel (global max pooling).
+
+    Of equal values one place is chosen, and the whole gradient goes there: a channel is then explained by one place.
+    (`torch.amax` would share the gradient among ties.)
+    """
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        return feature_map.flatten(2).max(dim=2).values  # (N, C)
+
+
+class AverageAndMaximum(nn.Module):
+    """The sum of both, the pooling of Proxy-Anchor and of the code bases that follow it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.average = Average()
+        self.maximum = Maximum()
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        return self.average(feature_map) + self.maximum(feature_map)  # (N, C)
+
+
+class GeneralisedMean(nn.Module):
+    """(mean of x^p)^(1/p) over the places with learnable p (GeM; Radenovic et al., TPAMI 2018, equation 3).
+
+    p = 1 is the average, a large p nears the maximum. Values below `eps` count as `eps`.
+    """
+
+    def __init__(self, power: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.power = nn.Parameter(torch.tensor(float(power)))
+        self.eps = eps
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        # Powers of small numbers leave the range of half precision; the mean is taken in float32.
+        raised = feature_map.float().clamp(min=self.eps).pow(self.power)  # (N, C, h, w)
+        return raised.mean(dim=(2, 3)).pow(1.0 / self.power).to(feature_map.dtype)  # (N, C)
+
+
+class Flatten(nn.Module):
+    """Every place keeps its own values, channel by channel: C' = C h w. The picture size is thereby fixed."""
+
+    def __init__(self, map_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.map_size = map_size
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        if tuple(feature_map.shape[2:]) != self.map_size:
+            given, built = ("x".join(map(str, size)) for size in (feature_map.shape[2:], self.map_size))
+            raise KinsightError(
+                f"pooling flatten was built for a {built} feature map and was given {given}; use pictures of the size the "
+                "model was built for, or a pooling that takes any size such as avg"
+            )
+        return feature_map.flatten(1)  # (N, C h w)
+
+
+POOLINGS = ("avg", "max", "avg+max", "gem", "flatten")
+
+
+def make_pooling(name: str, *, map_size: tuple[int, int]) -> nn.Module:
+    """The pooling of that name, (N, C, h, w) -> (N, C').
+
+    Args:
+        name: One of `POOLINGS`.
+        map_size: Height and width of the feature map; only flatten depends on it.
+
+    Raises:
+        KinsightError: the name is not known.
+    """
+    if name == "avg":
+        return Average()
+    if name == "max":
+        return Maximum()
+    if name == "avg+max":
+        return AverageAndMaximum()
+    if name == "gem":
+        return GeneralisedMean()
+    if name == "flatten":
+        return Flatten(map_size)
+    raise KinsightError(f"pooling {name!r} is not known; write one of {', '.join(POOLINGS)}")
+
+
+def pooled_channels(name: str, channels: int, map_size: tuple[int, int]) -> int:
+    """C', the length of the pooled vector, for a feature map of `channels` x h x w."""
+    return channels * map_size[0] * map_size[1] if name == "flatten" else channels

@@ -1,0 +1,250 @@
+"""Any image network of timm as a trunk: picture -> feature map."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from kinsight.errors import KinsightError
+from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
+from kinsight.models.weights import fetch_weights, load_weights, read_tensors
+
+# What the trunk decides itself; checkpoint_path would also read a pickle.
+_RESERVED = (
+    "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "num_classes", "global_pool",
+    "features_only", "in_chans",
+)  # fmt: skip
+
+
+class Trunk(nn.Module):
+    """A network without its classifier, from a picture to a feature map.
+
+    The map is what timm's `forward_features` gives, in one layout for all families: the class and register tokens of a
+    transformer are dropped and its other tokens laid back on their grid, channels come first. Parts that only the classifier
+    needs are removed, so that every parameter is one the map depends on.
+
+    Args:
+        name: A timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224.
+        pretrained: Take the weights of that name (and tag) from the Hugging Face hub; the only way to the network.
+        weights: A local .safetensors file for the same network; its classifier is ignored. Not together with `pretrained`.
+        options: Passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`.
+        frozen_norm: Batch norm in training: none trains it, statistics keeps its running statistics, affine also its
+            weight and bias.
+        size: Height and width of the pictures; None is the network's own. Transformers are built so that other sizes go
+            too, where timm can.
+        seed: Seed of the initial values; None draws them from torch's global generator.
+
+    Attributes:
+        channels: C of the feature map.
+        map_size: Height and width of the feature map for pictures of `size`.
+        input_size: Height and width of the pictures timm's configuration names.
+        default_mean: Mean per colour channel (RGB, on the scale 0 to 1) the pretrained weights expect.
+        default_std: Standard deviation, likewise.
+
+    Raises:
+        KinsightError: an unknown name or option, weights that do not fit or cannot be had, or a picture size the network
+            cannot take.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pretrained: bool = False,
+        weights: str | Path | None = None,
+        options: Mapping[str, Any] | None = None,
+        frozen_norm: str = "statistics",
+        size: tuple[int, int] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        check_frozen_norm(frozen_norm)
+        if pretrained and weights is not None:
+            raise KinsightError(f"both pretrained and weights ({weights}) are given; keep one of them")
+        _check_name(name, options or {})
+        self.name = name
+        self.frozen_norm = frozen_norm
+        with seeded(seed):
+            self.network = _create(name, dict(options or {}), size)
+        cfg = self.network.pretrained_cfg
+        self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
+        self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
+        self.default_std: tuple[float, ...] = tuple(cfg["std"])
+        unreached, called = self._rehearse(size or self.input_size)
+        if pretrained:
+            weights = fetch_weights(name, timm.models.get_pretrained_cfg(name))
+        if weights is not None:
+            load_weights(self.network, read_tensors(weights), source=f"{weights} (for {name})", not_needed=unreached)
+        _remove(self.network, unreached, called)
+        if frozen_norm == "affine":
+            freeze_affine(self.network)
+        self.train()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, C, h, w)."""
+        features = self.network.forward_features(images)
+        if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+            raise _NoMapError(self.name)
+        if features.ndim == 3:
+            return self._grid(features, images.shape[2] / images.shape[3])  # (N, L, C) -> (N, C, h, w)
+        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
+            return features.permute(0, 3, 1, 2)  # (N, C, h, w)
+        return features  # (N, C, h, w)
+
+    def train(self, mode: bool = True) -> Trunk:
+        """As `nn.Module.train`, but frozen batch norm stays in eval mode."""
+        super().train(mode)
+        if self.frozen_norm != "none":
+            freeze_statistics(self.network)
+        return self
+
+    def _grid(self, tokens: Tensor, aspect: float) -> Tensor:
+        # Most transformers say how many tokens stand before the grid; those that do not have at most a class token.
+        declared = getattr(self.network, "num_prefix_tokens", None)
+        prefixes = (0, 1) if declared is None else (declared,)
+        grids = {prefix: _grid_size(tokens.shape[1] - prefix, aspect) for prefix in prefixes}
+        prefix = min(grids, key=lambda each: _mismatch(grids[each], aspect))
+        # Rounding up to whole patches may change the ratio a little, more on tiny grids.
+        if _mismatch(grids[prefix], aspect) > 2:
+            raise _NoMapError(self.name)
+        return tokens[:, prefix:].transpose(1, 2).unflatten(2, grids[prefix])  # (N, C, h, w)
+
+    def _rehearse(self, size: tuple[int, int]) -> tuple[set[str], set[str]]:
+        """One forward and backward pass without values: which parameters the map does not reach, which modules run.
+
+        Sets `channels` and `map_size`.
+        """
+        self.eval()
+        called: set[str] = set()
+        hooks = [
+            module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
+            for name, module in self.network.named_modules()
+        ]
+        try:
+            feature_map, parameters = self._dry_run(size)
+        except _NoMapError:
+            raise
+        except Exception as problem:
+            # Networks say in many ways that a size does not suit them: assertions, shape errors.
+            raise KinsightError(
+                f"trunk {self.name} cannot take pictures of {size[0]}x{size[1]} ({_first_line(problem)}); its own size is "
+                f"{self.input_size[0]}x{self.input_size[1]}"
+            ) from None
+        finally:
+            for hook in hooks:
+                hook.remove()
+        self.channels = feature_map.shape[1]
+        self.map_size = (feature_map.shape[2], feature_map.shape[3])
+        gradients = torch.autograd.grad(feature_map.float().sum(), list(parameters.values()), allow_unused=True)
+        unreached = {
+            name.removeprefix("network.")
+            for name, gradient in zip(parameters, gradients, strict=True)
+            if gradient is None
+        }
+        return unreached, called
+
+    def _dry_run(self, size: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
+        named = chain(self.named_parameters(), self.named_buffers())
+        shadow = {name: torch.empty_like(value, device="meta") for name, value in named}
+        parameters = {name: shadow[name].requires_grad_() for name, _ in self.named_parameters()}
+        with torch.enable_grad():
+            try:
+                return functional_call(self, shadow, torch.empty(1, 3, *size, device="meta")), parameters
+            except Exception:
+                # A network with constants of its own on the CPU: run it with values, or learn the true reason.
+                parameters = dict(self.named_parameters())
+                return self(torch.zeros(1, 3, *size)), parameters
+
+
+class _NoMapError(KinsightError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"trunk {name} gives no feature map (it pools its places or keeps several maps); choose another network, for example resnet50"
+        )
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw initial values from `seed` inside the block and leave torch's generators as they were; None changes nothing."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: it would also reset the generators of all accelerators, which are not restored here.
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def _check_name(name: str, options: Mapping[str, Any]) -> None:
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(close)}" if close else "`timm.list_models()` lists them"
+        raise KinsightError(f"trunk {name!r} is not a network of timm; {hint}")
+    for option in options:
+        if option in _RESERVED:
+            raise KinsightError(f"trunk option {option!r} is decided by Kinsight; remove it from trunk_options")
+
+
+def _create(name: str, options: dict[str, Any], size: tuple[int, int] | None) -> nn.Module:
+    cfg = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
+    # Ways to accept other picture sizes: ViTs resample their position table, Swin-like networks lift the check, others need
+    # to know the size. A way the architecture does not have is an unexpected keyword.
+    ways: list[dict[str, Any]] = [{}]
+    if cfg is not None and cfg.fixed_input_size and "img_size" not in options:
+        ways = [{"dynamic_img_size": True}, {"strict_img_size": False}, *([{"img_size": size}] if size else []), {}]
+    for way in ways:
+        try:
+            return timm.create_model(name, pretrained=False, num_classes=0, **{**way, **options})
+        except TypeError as problem:
+            if any(repr(key) in str(problem) for key in way if key not in options):
+                continue
+            raise KinsightError(f"trunk {name} does not accept its options {options} ({_first_line(problem)})") from None
+        except (RuntimeError, ValueError, AssertionError) as problem:
+            for_size = f" for pictures of {size[0]}x{size[1]}" if size and "img_size" in way else ""
+            with_options = f" with options {options}" if options else ""
+            reason = _first_line(problem)
+            raise KinsightError(f"trunk {name}{with_options} cannot be built{for_size} ({reason}); change these") from None
+    raise AssertionError("the last way adds nothing that could be refused")
+
+
+def _remove(network: nn.Module, unreached: set[str], called: set[str]) -> None:
+    """Take out modules that never run and hold only unreached parameters; stop training what is left of those."""
+    names = [name for name, _ in network.named_parameters()]
+    for path in [path for path, _ in network.named_modules() if path]:
+        inside = [name for name in names if name.startswith(f"{path}.")]
+        runs = any(each == path or each.startswith(f"{path}.") for each in called)
+        if inside and unreached.issuperset(inside) and not runs:
+            parent, _, child = path.rpartition(".")
+            if not isinstance(network.get_submodule(parent), nn.Identity):
+                setattr(network.get_submodule(parent), child, nn.Identity())
+            names = [name for name in names if name not in inside]
+    for name, parameter in network.named_parameters():
+        if name in unreached:
+            parameter.requires_grad_(False)
+
+
+def _grid_size(places: int, aspect: float) -> tuple[int, int]:
+    """Height and width with that product whose ratio is nearest to `aspect`; 0, 0 for a single place, which is no grid."""
+    fits = [(height, places // height) for height in range(1, places + 1) if places % height == 0]
+    return min(fits, key=lambda grid: _mismatch(grid, aspect)) if places > 1 else (0, 0)
+
+
+def _mismatch(grid: tuple[int, int], aspect: float) -> float:
+    if 0 in grid:
+        return math.inf
+    ratio = grid[0] / grid[1] / aspect
+    return max(ratio, 1 / ratio)
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0]

@@ -1,0 +1,142 @@
+"""Read a file's bytes, whether it lies in a folder or inside a zip archive.
+
+A path may lead into a zip: `/data/X.zip/inside/a.jpg` is the member `inside/a.jpg` of the archive `/data/X.zip`. A
+folder whose name ends in `.zip` stays a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import zipfile
+import zlib
+
+from kinsight.errors import KinsightError
+
+MAX_BYTES = 2**30
+"""A larger file is surely not one picture, and reading it whole could exhaust the memory."""
+
+OPEN_ARCHIVES = 32
+"""Archives that one thread keeps open; the one opened first is closed when there would be more."""
+
+
+class UnreadableFile(KinsightError):  # noqa: N818
+    """A file cannot be read; the message is the path, the reason and the repair.
+
+    Attributes:
+        path: what was asked for, as it was given.
+        reason: what is wrong with it, as the second half of a sentence that begins with the path.
+        repair: what the user can do.
+    """
+
+    def __init__(self, path: str, reason: str, repair: str) -> None:
+        super().__init__(path, reason, repair)  # all three, so that the error can be pickled
+        self.path = path
+        self.reason = reason
+        self.repair = repair
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}; {self.repair}"
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read a whole file; the path may lead into a zip archive.
+
+    Raises:
+        UnreadableFile: there is no such file, it may not be read, it is larger than `MAX_BYTES`, or the archive is
+            damaged.
+    """
+    path = os.fspath(path)
+    try:
+        archive, member = _split(path)
+        return _read_file(path) if archive is None else _read_member(path, archive, member)
+    except UnreadableFile:
+        raise
+    except FileNotFoundError:
+        raise UnreadableFile(path, "does not exist", "correct the path or restore the file") from None
+    except (OSError, ValueError) as problem:  # ValueError: a path with a null byte
+        reason = getattr(problem, "strerror", None) or problem
+        raise UnreadableFile(path, f"cannot be read ({reason})", "make the file readable or correct the path") from None
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` names a file (not a folder) that `read_bytes` would find, in a folder or inside a zip archive."""
+    path = os.fspath(path)
+    try:
+        archive, member = _split(path)
+        if archive is None:
+            return os.path.isfile(path)
+        return member in _opened(archive).NameToInfo
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _split(path: str) -> tuple[str | None, str]:
+    """The archive in a path and the name inside it; no archive for an ordinary path."""
+    end = -1
+    while (end := path.lower().find(".zip", end + 1)) >= 0:
+        stop = end + len(".zip")
+        if path[stop : stop + 1] in ("/", os.sep) and stop < len(path) and os.path.isfile(path[:stop]):
+            return path[:stop], os.path.normpath(path[stop:].lstrip("/" + os.sep)).replace(os.sep, "/")
+    return None, path
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableFile(path, "is not a regular file", "give the path of a file")
+        _check_size(path, status.st_size)
+        return stream.read()
+
+
+def _read_member(path: str, archive: str, member: str) -> bytes:
+    try:
+        opened = _opened(archive)
+        _check_size(path, opened.getinfo(member).file_size)
+        return opened.read(member)
+    except KeyError:
+        reason = f"does not exist (the archive {archive} has no member {member})"
+        raise UnreadableFile(path, reason, "correct the path") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as problem:
+        reason = f"cannot be read from its archive ({problem or 'it ends too early'})"
+        raise UnreadableFile(path, reason, f"fetch or build {archive} again") from None
+    except (RuntimeError, NotImplementedError) as problem:  # encrypted, or an unknown compression
+        reason = f"cannot be read from its archive ({problem})"
+        raise UnreadableFile(path, reason, f"unpack {archive} and give the folder") from None
+
+
+def _check_size(path: str, size: int) -> None:
+    if size > MAX_BYTES:
+        reason = f"has {size / 2**30:.1f} GiB, more than the {MAX_BYTES / 2**30:.0f} GiB that are read as one file"
+        raise UnreadableFile(path, reason, "give a smaller file")
+
+
+class _Archives(threading.local):
+    """The archives that this thread of this process holds open."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.opened: dict[str, tuple[tuple[int, ...], zipfile.ZipFile]] = {}
+
+
+_archives = _Archives()
+
+
+def _opened(archive: str) -> zipfile.ZipFile:
+    if _archives.process != os.getpid():
+        # After a fork parent and child share the position in the file: each must open its own.
+        _archives.__init__()  # type: ignore[misc]
+    status = os.stat(archive)
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    known = _archives.opened.get(archive)
+    if known is not None and known[0] == state:
+        return known[1]
+    if known is not None:  # replaced on disk since it was opened
+        _archives.opened.pop(archive)[1].close()
+    opened = zipfile.ZipFile(archive)
+    if len(_archives.opened) >= OPEN_ARCHIVES:
+        _archives.opened.pop(next(iter(_archives.opened)))[1].close()
+    _archives.opened[archive] = (state, opened)
+    return opened

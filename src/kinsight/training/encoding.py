@@ -1,0 +1,52 @@
+"""Embedding the rows of a table, shared by all processes, every picture exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import PartialState
+
+from kinsight.models import Embedder
+from kinsight.objectives import gather
+from kinsight.pictures import PictureSet
+from kinsight.training.settings import DataSettings
+from kinsight.training.tables import boxes_of
+
+
+@dataclass
+class EncodedRows:
+    """Embeddings of table rows: `vectors (R, D)` float32 of the `rows (R,)` that could be read, and how many could not."""
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    unreadable: int
+
+
+def encode_rows(
+    embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, data: DataSettings, *, batch_size: int = 64, progress: bool = False
+) -> EncodedRows:
+    """Embed the given rows of a table; with several processes each does its share and all get the whole.
+
+    Raises:
+        KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
+    """
+    state = PartialState()
+    mine = rows[state.process_index :: state.num_processes]
+    pictures = PictureSet(
+        table["path"].to_numpy()[mine],
+        embedder.preprocessing.transform(),
+        boxes=boxes_of(table, mine) if data.crop_to_box else None,
+        shorter_side=embedder.preprocessing.shorter_side,
+    )
+    encoded = embedder.encode_set(
+        pictures, batch_size=batch_size, workers=data.workers, on_unreadable=data.on_unreadable, progress=progress
+    )
+    vectors, known = encoded.vectors, mine[encoded.indices]
+    if state.num_processes > 1:
+        vectors = gather(torch.from_numpy(vectors).to(state.device)).cpu().numpy()
+        known = gather(torch.from_numpy(known).to(state.device)).cpu().numpy()
+    order = np.argsort(known, kind="stable")
+    return EncodedRows(vectors[order], known[order], len(rows) - len(known))

@@ -1,0 +1,42 @@
+"""From the data settings to a checked table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kinsight.data import read_table, require_sound, with_validation
+from kinsight.errors import KinsightError
+from kinsight.training.settings import DataSettings
+
+BOX = ["x_1", "y_1", "x_2", "y_2"]
+
+
+def prepare_table(settings: DataSettings) -> pd.DataFrame:
+    """Read, check and split the table that the settings name.
+
+    Returns:
+        The image table with `train`, `test` and, unless the fold is null or the table brings its own, `validation` classes.
+
+    Raises:
+        KinsightError: no data were named, or the table is not sound.
+    """
+    if not settings.path:
+        raise KinsightError("no data were given; add --data with a table, a folder or a zip (`kinsight data list` shows known data sets)")
+    table = read_table(settings.path, split_by=settings.split_by)
+    require_sound(table)
+    if not settings.crop_to_box and table["path"].duplicated().any():
+        first = table["id"][table["path"].duplicated()].iloc[0]
+        raise KinsightError(f"picture {first} stands in several rows; give each row a box and set --data.crop_to_box true, or remove the repeats")
+    if settings.crop_to_box and not set(BOX) <= set(table.columns):
+        raise KinsightError(f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out")
+    if settings.fold is not None and not (table["split"] == "validation").any():
+        table = with_validation(table, settings.fold, settings.folds)
+    if not (table["split"] == "train").any():
+        raise KinsightError("the table has no training pictures; mark some rows `train` in its split column, or give --data.split_by halves")
+    return table
+
+
+def boxes_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """Boxes (R, 4) int64 of the given rows."""
+    return table[BOX].to_numpy()[rows].round().astype(np.int64)

@@ -1,0 +1,45 @@
+"""Validation on held-out classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+
+from kinsight.evaluation import evaluate
+from kinsight.models import Embedder
+from kinsight.training.encoding import encode_rows
+from kinsight.training.settings import TrainingSettings
+
+METRICS = ("precision_at_1", "r_precision", "map_at_r")
+
+
+def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, accelerator: Accelerator) -> dict[str, float]:
+    """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process."""
+    encoded = encode_rows(embedder, table, np.flatnonzero((table["split"] == "validation").to_numpy()), settings.data)
+    values = torch.zeros(len(METRICS), dtype=torch.float64)
+    if accelerator.is_main_process:
+        metrics = evaluate(
+            encoded.vectors,
+            table["label"].to_numpy()[encoded.rows],
+            **roles(table, encoded.rows),
+            ks=(1,),
+            clustering=False,
+            diagnosis=False,
+            intervals=False,
+        )
+        values = torch.tensor([metrics[name] for name in METRICS], dtype=torch.float64)
+    values = broadcast(values.to(accelerator.device)).cpu()
+    return dict(zip(METRICS, values.tolist(), strict=True))
+
+
+def roles(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What the table says of the given rows beside their labels, as arguments of `evaluate`: query and gallery flags, camera, sequence."""
+    names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
+    found = {}
+    for column, name in names.items():
+        if column in table.columns and not table[column].iloc[rows].isna().any():
+            found[name] = table[column].to_numpy()[rows]
+    return found
