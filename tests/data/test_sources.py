@@ -35,7 +35,7 @@ def cub(root: Path) -> Path:
     write(root / "image_class_labels.txt", "1 1", "2 100", "3 101", "4 101")
     write(root / "classes.txt", "1 001.Black_footed_Albatross", "100 100.Brown_Pelican", "101 101.White_Pelican")
     write(root / "train_test_split.txt", "1 0", "2 1", "3 1", "4 0")
-    boxes = ["1 60.0 27.0 325.0 304.0", "2 1.0 1.0 500.0 375.0", "3 0.0 2.0 10.0 20.0", "4 5.0 6.0 7.0 8.0"]
+    boxes = ["1 60.0 27.0 325.0 304.0", "2 0.0 0.0 500.0 375.0", "3 0.0 2.0 10.0 20.0", "4 5.0 6.0 7.0 8.0"]
     write(root / "bounding_boxes.txt", *boxes)
     write(root / "parts" / "parts.txt", "1 back", "7 left eye")
     write(root / "parts" / "part_locs.txt", "1 1 0.0 0.0 0", "1 7 312.0 182.0 1", "3 1 9.0 5.0 1")
@@ -183,13 +183,13 @@ def test_birds(tmp_path: Path) -> None:
     assert table.official_split.tolist() == ["test", "train", "train", "test"]
     assert table.class_name[0] == "Black footed Albatross"
     boxes = table[["x_1", "y_1", "x_2", "y_2"]].to_numpy().tolist()
-    assert boxes == [[59, 26, 384, 330], [0, 0, 500, 375], [0, 1, 10, 21], [4, 5, 11, 13]]
+    assert boxes == [[60, 27, 385, 331], [0, 0, 500, 375], [0, 2, 10, 22], [5, 6, 12, 14]]
 
 
-def test_parts_of_birds_are_the_visible_ones_counted_from_0(tmp_path: Path) -> None:
+def test_parts_of_birds_are_the_visible_ones(tmp_path: Path) -> None:
     parts = read_parts(cub(tmp_path))
     assert parts.part.tolist() == ["left eye", "back"]
-    assert parts[["x", "y"]].to_numpy().tolist() == [[311, 181], [8, 4]]
+    assert parts[["x", "y"]].to_numpy().tolist() == [[312, 182], [9, 5]]
     assert parts.id[1] == "images/101.White_Pelican/White_Pelican_0009_95896.jpg"
 
 

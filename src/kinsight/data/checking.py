@@ -14,8 +14,6 @@ from kinsight.data.problems import Problem, in_rows
 from kinsight.data.splits import SPLITS
 from kinsight.errors import KinsightError
 
-_SPLIT_WORDS = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
-
 
 def check_table(
     table: pd.DataFrame,
@@ -82,16 +80,17 @@ def _empty(table: pd.DataFrame) -> list[Problem]:
     problems = []
     for column, repair in columns.items():
         words = f"it is empty; {repair} or delete the row"
-        problems += in_rows(table, table[column].isna(), column, lambda _, words=words: words)
+        problems += in_rows(table, table[column].isna(), column, words)
     return problems
 
 
 def _unknown_splits(table: pd.DataFrame) -> list[Problem]:
-    def message(value: str | None) -> str:
-        return "it is empty" if value is None else f"{value!r} is not a split"
-
-    unknown = ~table["split"].isin(SPLITS)
-    return in_rows(table, unknown, "split", lambda value: f"{message(value)}; write {_SPLIT_WORDS}")
+    empty = table["split"].isna()
+    repair = f"write {', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+    return [
+        *in_rows(table, empty, "split", f"it is empty; {repair}"),
+        *in_rows(table, ~empty & ~table["split"].isin(SPLITS), "split", f"{{value!r}} is not a split; {repair}"),
+    ]
 
 
 def _duplicates(table: pd.DataFrame) -> list[Problem]:
@@ -99,13 +98,13 @@ def _duplicates(table: pd.DataFrame) -> list[Problem]:
     given = table["path"].notna()
     again = (table.duplicated(key) & given).to_numpy()
     what = "this box of this picture" if len(key) > 1 else "this picture"
-    problems = in_rows(table, again, "path", lambda path: f"{what} is listed before ({path}); delete one of the rows")
+    problems = in_rows(table, again, "path", f"{what} is listed before ({{value}}); delete one of the rows")
     clash = table["id"].duplicated().to_numpy() & table["id"].notna().to_numpy() & ~again
     return problems + in_rows(
         table,
         clash,
         "id",
-        lambda value: f"{value!r} names an earlier row; give each row its own id or rename the column",
+        "{value!r} names an earlier row; give each row its own id or rename the column",
     )
 
 
@@ -114,14 +113,14 @@ def _missing_files(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
         table,
         table["path"].notna().to_numpy() & ~there,
         "path",
-        lambda path: f"there is no file {path}; correct the path or give the folder that paths begin at as root",
+        "there is no file {value}; correct the path or give the folder that paths begin at as root",
     )
     if "mask_path" not in table:
         return problems
     masks = table["mask_path"]
     absent = masks.notna().to_numpy() & ~existing(masks)
     return problems + in_rows(
-        table, absent, "mask_path", lambda path: f"there is no file {path}; correct the path or leave it empty"
+        table, absent, "mask_path", "there is no file {value}; correct the path or leave it empty"
     )
 
 
@@ -137,22 +136,18 @@ def _boxes(table: pd.DataFrame) -> list[Problem]:
     edges = _edges(table)
     for column in BOX:
         no_number = ~np.isfinite(edges[column]) & ~empty[column]
-        problems += in_rows(
-            table, no_number, column, lambda value: f"{value!r} is not a number; write the box's edge in pixels"
-        )
-        problems += in_rows(
-            table, partly & empty[column], column, lambda _: "the box lacks this edge; give all four or none"
-        )
+        problems += in_rows(table, no_number, column, "{value!r} is not a number; write the box's edge in pixels")
+        problems += in_rows(table, partly & empty[column], column, "the box lacks this edge; give all four or none")
     for low, high in (("x_1", "x_2"), ("y_1", "y_2")):
         problems += in_rows(
             table,
             edges[low] < 0,
             low,
-            lambda value: f"the box begins at {value}, outside the picture; begin at 0 or more",
+            "the box begins at {value}, outside the picture; begin at 0 or more",
         )
         flat = edges[high] <= edges[low]
-        words = f"is not greater than {low}; the box is x_1 < x_2 and y_1 < y_2"
-        problems += in_rows(table, flat, high, lambda value, words=words: f"{value} {words}")
+        words = f"{{value}} is not greater than {low}; the box is x_1 < x_2 and y_1 < y_2"
+        problems += in_rows(table, flat, high, words)
     return problems
 
 
@@ -168,40 +163,34 @@ def _flags(table: pd.DataFrame) -> list[Problem]:
         if table[column].dtype != bool:
             words = table[column].astype("string").str.strip().str.lower()
             wrong = words.notna() & ~words.isin(TRUE + FALSE)
-            problems += in_rows(table, wrong, column, lambda value: f"{value!r} is neither true nor false; write one")
+            problems += in_rows(table, wrong, column, "{value!r} is neither true nor false; write one")
             if not wrong.any():
                 problems.append(Problem(None, column, None, f"it is {table[column].dtype}, not bool; use read_table"))
     if not problems:
         idle = (table["split"].isin(SPLITS[1:]) & ~table["is_query"] & ~table["is_gallery"]).sum()
         if idle:
-            words = f"{idle} pictures of the evaluated splits are neither query nor gallery, so they are not looked at"
-            problems.append(Problem(None, "is_query", None, f"{words}; flag them or delete them", "warning"))
+            what = f"{idle} pictures of the evaluated splits are neither query nor gallery, so they are not looked at"
+            problems.append(Problem(None, "is_query", None, f"{what}; flag them or delete them", "warning"))
     return problems
 
 
 def _unreadable_pictures(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
     from kinsight.pictures.decoding import open_picture
 
-    sizes: dict[str, tuple[int, int]] = {}
-    reasons: dict[str, str] = {}
-    for path in table.loc[there, "path"].unique():
-        with suppress(KinsightError):
-    problems = in_rows(table, table["path"].isin(reasons), "path", lambda path: reasons[str(path)])
+    problems = []
+    sizes = pd.DataFrame(np.nan, index=table.index, columns=["wide", "high"])
+    # A picture may have many rows, one a box: it is decoded once.
+    for path, rows in table[there].groupby("path", sort=False).indices.items():
+        places = np.flatnonzero(there)[rows]
+        try:
+            sizes.iloc[places] = open_picture(str(path)).size
+        except KinsightError as problem:
+            problems.append(Problem(int(places[0]) + 2, "path", path, str(problem)))
     if set(BOX) <= set(table.columns):
-        edges = _edges(table)
-        for column, axis, name in (("x_2", 0, "wide"), ("y_2", 1, "high")):
-            limit = table["path"].map({path: size[axis] for path, size in sizes.items()}).astype("float64")
-            beyond = edges[column] > limit
-            problems += [
-                Problem(
-                    int(row) + 2,
-                    column,
-                    table[column].iloc[row],
-                    f"the box ends at {table[column].iloc[row]}, but the picture is {limit.iloc[row]:g} pixels {name}; "
-                    "cut the box to the picture",
-                )
-                for row in np.flatnonzero(beyond)
-            ]
+        for column, way in (("x_2", "wide"), ("y_2", "high")):
+            beyond = _edges(table)[column] > sizes[way]
+            words = f"the box ends at {{value}}, where the picture is less {way}; cut the box to the picture"
+            problems += in_rows(table, beyond, column, words)
     return problems
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from kinsight.data.columns import FLAGS, split_names
@@ -19,7 +18,7 @@ def hopeless_queries(table: pd.DataFrame) -> list[Problem]:
         table,
         hopeless,
         "label",
-        lambda label: f"a query of class {label}, of which the gallery has no picture; add one or unflag the query",
+        "a query of class {value}, of which the gallery has no picture; add one or unflag the query",
     )
 
 
@@ -41,10 +40,10 @@ def single_pictures(table: pd.DataFrame) -> list[Problem]:
         rows = table["split"] == split
         if split != "train" and _has_flags(table):
             lonely = rows & table["is_query"] & table["is_gallery"] & (_others_in_gallery(table) == 0)
-            names = table.loc[lonely, "label"].unique()
+            names = list(table.loc[lonely, "label"].unique())
         else:
             sizes = table.loc[rows, "label"].value_counts(sort=False)
-            names = sizes.index[sizes == 1]
+            names = list(sizes.index[sizes == 1])
         if len(names):
             effect = "form no pair in training" if split == "train" else "are skipped at evaluation"
             words = f"{_count(len(names), 'class', 'classes')} with one picture in {split} {effect} ({_some(names)})"
@@ -53,7 +52,8 @@ def single_pictures(table: pd.DataFrame) -> list[Problem]:
 
 
 def seen_classes(table: pd.DataFrame) -> list[Problem]:
-    sizes = table.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=list(SPLITS), fill_value=0)
+    known = table[table["split"].isin(SPLITS)]
+    sizes = known.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=list(SPLITS), fill_value=0)
     problems = []
     for seen, unseen in (("train", "test"), ("validation", "test"), ("train", "validation")):
         both = sizes[(sizes[seen] > 0) & (sizes[unseen] > 0)]
@@ -97,5 +97,5 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _some(names: np.ndarray | pd.Index) -> str:
+def _some(names: list) -> str:
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")

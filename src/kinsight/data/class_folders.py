@@ -17,11 +17,12 @@ SPLIT_FOLDERS = {
 
 
 def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
-    """The columns `path` (relative), `label` and, for top folders train, val, test, `split`; and the place inside the container.
+    """The table and the place inside the container that its paths begin at.
 
-    A class is a folder at the top with all pictures below it. Where no folder at the top holds a picture itself (Omniglot:
-    alphabet/character/x.png) each folder that holds pictures is a class, named by its whole path. Lone folders around the
-    class folders are stepped into.
+    Columns: `path`, `label` and, where the top folders are train, val, test, `split`. A class is a folder at the top
+    with all pictures below it. Where no folder at the top holds a picture itself (Omniglot: alphabet/character/x.png)
+    each folder that holds pictures is a class, named by its whole path. Lone folders around the classes are stepped
+    into.
 
     Raises:
         KinsightError: there is no picture, or a picture lies outside the class folders.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ _VIEWS = ("ground", "aerial")
 
 
 def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: str) -> pd.DataFrame:
-    """The image table of a table as its author wrote it (see `read_table`); values that are wrong are left for `check_table`.
+    """The image table of a table as its author wrote it (see `read_table`); wrong values are left for `check_table`.
 
     Args:
         base: the absolute folder, or place in a zip, that relative paths begin at.
@@ -74,7 +74,7 @@ def _two_views(pairs: pd.DataFrame) -> pd.DataFrame:
     views = []
     for view in _VIEWS:
         own = [column for column in pairs.columns if str(column).startswith(f"{view}_")]
-        renamed = pairs[own].rename(columns=lambda column, view=view: column.removeprefix(f"{view}_"))
+        renamed = pairs[own].set_axis([column.removeprefix(f"{view}_") for column in own], axis=1)
         fresh = [column for column in renamed.columns if column not in shared]
         views.append(pd.concat([pairs[shared], renamed[fresh]], axis=1).assign(label=label, pair=label, camera=view))
     return pd.concat(views).sort_index(kind="stable").reset_index(drop=True)
@@ -136,11 +136,11 @@ def _distinct_ids(table: pd.DataFrame) -> pd.Series:
     shared = table["id"].duplicated(keep=False) & table["id"].notna()
     if not set(BOX) <= set(table.columns) or not shared.any():
         return table["id"]
-    boxes = table.loc[shared, BOX].apply(
-        lambda edge: edge.map("{:g}".format) if edge.dtype != object else edge.astype(str)
-    )
     ids = table["id"].copy()
-    ids[shared] = ids[shared] + "#" + boxes.agg(",".join, axis=1)
+    for number, column in enumerate(BOX):
+        edge = table.loc[shared, column]
+        text = edge.map("{:g}".format) if pd.api.types.is_numeric_dtype(edge) else edge.astype(str)
+        ids[shared] += (",#"[number == 0]) + text
     return ids
 
 
@@ -185,13 +185,13 @@ def _split(table: pd.DataFrame, split_by: str | None, name: str) -> pd.Series:
     if not names.isin(SPLITS).any():
         some = ", ".join(map(str, names.dropna().unique()[:3])) or "nothing"
         raise KinsightError(
-            f"{name}, column {column}: {some} is no split; give a column of train, validation and test, or split by halves"
+            f"{name}, column {column}: {some} is no split; give a column of train, validation and test, or halves"
         )
     return names
 
 
 def _without_foreign_flags(table: pd.DataFrame, split_by: str | None) -> pd.DataFrame:
-    # Flags are made for one split. Under another one they hold only if they speak of every picture that is evaluated now.
+    # Flags are made for one split; under another one they hold only if they speak of every picture evaluated now.
     flags = [column for column in FLAGS if column in table and table[column].dtype == bool]
     if split_by in (None, "split") or not flags:
         return table
@@ -199,5 +199,5 @@ def _without_foreign_flags(table: pd.DataFrame, split_by: str | None) -> pd.Data
     return table if flagged[table["split"] != "train"].all() else table.drop(columns=flags)
 
 
-def _listed(columns: pd.Index[Hashable]) -> str:
+def _listed(columns: Iterable) -> str:
     return ", ".join(map(str, columns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -28,9 +29,6 @@ class Container(Protocol):
 
     def pictures(self, inside: str) -> list[str]:
         """The sorted paths, relative to `inside`, of all picture files at any depth below it."""
-
-    def read(self, inside: str) -> bytes:
-        """The bytes of one file."""
 
 
 def open_container(path: Path) -> Container:
@@ -56,9 +54,6 @@ class Folder:
     def pictures(self, inside: str) -> list[str]:
         return sorted(_pictures_below(str(self.path / inside), "", frozenset()))
 
-    def read(self, inside: str) -> bytes:
-        return (self.path / inside).read_bytes()
-
 
 class Zip:
     """A zip archive; its central directory is read once."""
@@ -79,22 +74,13 @@ class Zip:
     def pictures(self, inside: str) -> list[str]:
         return [name for name in self._below(inside) if is_picture(name)]
 
-    def read(self, inside: str) -> bytes:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(inside)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as problem:  # RuntimeError: it wants a password
-            raise KinsightError(
-                f"{inside} in {self.path} cannot be read ({problem}); unpack the zip and give its folder"
-            ) from None
-
     def _below(self, inside: str) -> list[str]:
         start = f"{inside}/" if inside else ""
         return [name[len(start) :] for name in self.names if name.startswith(start)]
 
 
 def existing(paths: pd.Series) -> np.ndarray:
-    """Which absolute paths, zip members included, are files: bool (N,). Every folder and every archive is listed once."""
+    """Which absolute paths, zip members included, are files: bool (N,); every folder and archive is listed once."""
     parts = paths.astype(str).str.rpartition("/")
     found: set[str] = set()
     archives: dict[str, str | None] = {}
@@ -105,7 +91,8 @@ def existing(paths: pd.Series) -> np.ndarray:
             found.update(f"{folder}/{name}" for name in _files_in(folder))
         elif archive not in listed:
             listed.add(archive)
-            found.update(f"{archive}/{name}" for name in _members(Path(archive)))
+            with suppress(KinsightError):  # a damaged archive: none of its members can be opened
+                found.update(f"{archive}/{name}" for name in _members(Path(archive)) if not name.endswith("/"))
     return paths.astype(str).isin(found).to_numpy()
 
 
@@ -115,7 +102,7 @@ def _archive_above(folder: str, known: dict[str, str | None]) -> str | None:
         if folder in ("", "/") or os.path.isdir(folder):
             known[folder] = None
         elif os.path.isfile(folder):
-            known[folder] = folder if zipfile.is_zipfile(folder) else None
+            known[folder] = folder if folder.lower().endswith(".zip") else None
         else:
             known[folder] = _archive_above(folder.rpartition("/")[0], known)
     return known[folder]

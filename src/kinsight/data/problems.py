@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -39,18 +38,15 @@ class Problem:
 
 
 def in_rows(
-    table: pd.DataFrame,
-    wrong: np.ndarray | pd.Series,
-    column: str,
-    message: Callable[[Any], str],
-    severity: Severity = "error",
+    table: pd.DataFrame, wrong: np.ndarray | pd.Series, column: str, message: str, severity: Severity = "error"
 ) -> list[Problem]:
-    """A problem for each of the first wrong rows, and one that counts the others; `message` is given the value."""
+    """A problem for each of the first wrong rows, one that counts the others; `{value}` in `message` is the cell."""
     rows = np.flatnonzero(np.asarray(wrong, dtype=bool))
-    values = table[column].iloc[rows[:LISTED]]
-    problems = [
-        Problem(int(row) + 2, column, value, message(value), severity) for row, value in zip(rows, values, strict=False)
-    ]
+    problems = []
+    for row in rows[:LISTED]:
+        value = table[column].iloc[row]
+        value = value.item() if isinstance(value, np.generic) else value
+        problems.append(Problem(int(row) + 2, column, value, message.format(value=value), severity))
     if len(rows) > LISTED:
         text = f"{len(rows) - LISTED} more rows have the problem of row {problems[0].row}; repair them in the same way"
         problems.append(Problem(None, column, None, text, severity))

@@ -26,8 +26,8 @@ def validation_classes(classes: Sequence[Any] | np.ndarray, fold: int, folds: in
     """The classes that fold number `fold` validates on; all others are trained on.
 
     With n sorted classes fold p begins at floor(p n / folds), trains on the next n - floor(n / folds) classes, wrapping
-    around, and validates on the floor(n / folds) after those. The folds never share a validation class, but where n is not
-    a multiple of `folds` some classes are never validated on (2 of the 98 of Cars-196).
+    around, and validates on the floor(n / folds) after those. The folds never share a validation class, but where n is
+    not a multiple of `folds` some classes are never validated on (2 of the 98 of Cars-196).
     Source: Musgrave et al., "A Metric Learning Reality Check", ECCV 2020, and its benchmark's splits.
 
     Raises:
@@ -43,17 +43,22 @@ def validation_classes(classes: Sequence[Any] | np.ndarray, fold: int, folds: in
 def with_validation(table: pd.DataFrame, fold: int, folds: int = 4) -> pd.DataFrame:
     """A copy of an image table in which the validation classes of a fold have left `train` for `validation`.
 
+    Where the table flags queries and gallery, every moved picture becomes both: each is searched for among the others.
+
     Raises:
         KinsightError: the table has validation rows already, or the fold cannot be made (see `validation_classes`).
     """
     if (table["split"] == "validation").any():
         raise KinsightError(
-            "the table already has validation rows; leave out the validation fold, or write train in column split instead"
+            "the table already has validation rows; leave out the validation fold, or mark those rows as train"
         )
     train = table["split"] == "train"
     chosen = validation_classes(table.loc[train, "label"].unique(), fold, folds)
+    rows = train & table["label"].isin(chosen)
     moved = table.copy()
-    moved.loc[train & table["label"].isin(chosen), "split"] = "validation"
+    moved.loc[rows, "split"] = "validation"
+    for flag in {"is_query", "is_gallery"} & set(table.columns):
+        moved.loc[rows, flag] = True
     return moved
 
 

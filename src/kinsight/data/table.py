@@ -6,6 +6,7 @@ import io
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from kinsight.data.columns import BOX, FLAGS, TEXT_COLUMNS, standardise
 from kinsight.data.containers import Container, open_container
 from kinsight.data.splits import SPLITS
 from kinsight.errors import KinsightError
+from kinsight.pictures.archive import read_bytes
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 _MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "nan", "NaN", "null", "NULL", "None"]
@@ -25,22 +27,23 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
     """The image table of a CSV or parquet file, of a folder, or of a .zip.
 
     A folder or zip holds `metadata.csv` (or one other table with columns path and label) at its top or in its only top
-    folder; else one sub-folder of pictures per class, which may stand in folders train, val and test. Folders of data sets
-    that Kinsight knows are read as their authors mean them.
+    folder; else one sub-folder of pictures per class, which may stand in folders train, val and test. Folders of data
+    sets that Kinsight knows are read as their authors mean them.
 
-    Accepted besides the standard columns: boxes as `x, y, w, h`; `role` (train, query, gallery) for the flags; split `val`;
-    pairs of views as `ground_path, aerial_path`, which become two rows of one label, told apart by `camera`. Where a picture
-    has several rows with boxes, their `id` is the path followed by `#x_1,y_1,x_2,y_2`.
+    Accepted besides the standard columns: boxes as `x, y, w, h`; `role` (train, query, gallery) for the flags; split
+    `val`; pairs of views as `ground_path, aerial_path`, which become two rows of one label, told apart by `camera`.
+    Where a picture has several rows with boxes, their `id` is the path followed by `#x_1,y_1,x_2,y_2`. A column `id` of
+    the table's own is kept.
 
     Args:
-        split_by: None: column `split` if there is one, else halves; `halves`: the first half of the sorted classes is for
-            training, the rest for the test; else the name of the column to use. Under another split than the table's own,
-            query and gallery flags are kept only if every evaluated picture has one.
+        split_by: None: column `split` if there is one, else halves; `halves`: the first half of the sorted classes is
+            for training, the rest for the test; else the name of the column to use. Under another split than the
+            table's own, query and gallery flags are kept only if every evaluated picture has one.
         root: the folder (or zip) that relative paths begin at; the table's own place if None.
 
     Returns:
-        The columns `id, path, label, split`, the optional ones that are known, and all others as they are; rows are numbered
-        from 0; values are not checked yet (see `check_table`).
+        The columns `id, path, label, split`, the optional ones that are known, and all others as they are; rows are
+        numbered from 0; values are not checked yet (see `check_table`).
 
     Raises:
         KinsightError: the source cannot be read, or holds no image table.
@@ -100,7 +103,7 @@ def describe(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
     """The table as its author wrote it, what messages call it, and where its relative paths begin."""
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
-        return _parse(place.read_bytes(), place.name), place.name, place.parent.as_posix()
+        return _parse(read_bytes(place), place.name), place.name, place.parent.as_posix()
     if place.is_file() and place.suffix.lower() != ".zip":
         raise KinsightError(f"{place} is no image table; give a .csv, .tsv, .parquet or .zip file, or a folder")
     if place.is_dir():
@@ -113,7 +116,7 @@ def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
     inside = _find_table(container)
     if inside is not None:
         folder, _, name = f"{place.as_posix()}/{inside}".rpartition("/")
-        return _parse(container.read(inside), name), name, folder
+        return _parse(read_bytes(f"{folder}/{name}"), name), name, folder
     table, top = read_class_folders(container)
     return table, str(place), f"{place.as_posix()}/{top}".rstrip("/")
 
@@ -128,7 +131,8 @@ def _find_table(container: Container) -> str | None:
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     if "metadata.csv" in tables:
         return f"{at}metadata.csv"
-    found = [name for name in tables if {"path", "label"} <= set(_parse(container.read(at + name), name).columns)]
+    folder = f"{container.path}/{at}"
+    found = [name for name in tables if {"path", "label"} <= set(_parse(read_bytes(folder + name), name).columns)]
     if len(found) > 1:
         raise KinsightError(
             f"{container.path} holds several image tables ({', '.join(found)}); name the one to use metadata.csv"
@@ -144,7 +148,7 @@ def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
     try:
         header = data.partition(b"\n")[0].decode("utf-8-sig")
         separator = max(",;\t", key=header.count)
-        read = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
+        read: Any = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
         columns = pd.read_csv(io.BytesIO(data), nrows=0, **read).columns
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -184,5 +188,5 @@ def _parse_parquet(data: bytes, name: str) -> pd.DataFrame:
 def _without_common_folder(ids: pd.Series) -> pd.Series:
     if not ids.str.startswith("/").all():
         return ids
-    common = os.path.commonprefix([ids.min(), ids.max()])
-    return ids.str.slice(common.rfind("/") + 1)
+    common = os.path.commonpath([os.path.dirname(ids.min()), os.path.dirname(ids.max())])  # those between share it too
+    return ids.str.slice(len(common.rstrip("/")) + 1)

@@ -1,1 +1,22 @@
-"""."""
+"""Trunks, heads, and the embedders they make: picture -> feature map -> embedding."""
+
+from kinsight.models.embedder import Embedder, Encoded, build_embedder, load_embedder
+from kinsight.models.embedding import Embedding
+from kinsight.models.heads import HEADS, LinearHead, make_head
+from kinsight.models.pooling import make_pooling
+from kinsight.models.settings import ModelSettings
+from kinsight.models.trunk import Trunk
+
+__all__ = [
+    "HEADS",
+    "Embedder",
+    "Embedding",
+    "Encoded",
+    "LinearHead",
+    "ModelSettings",
+    "Trunk",
+    "build_embedder",
+    "load_embedder",
+    "make_head",
+    "make_pooling",
+]

@@ -100,16 +100,26 @@ def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int
     Raises:
         KinsightError: no such head, no such option, or a value that is not allowed.
     """
-    options = dict(choice)
-    name = options.pop("name", "linear")
+    options = complete_choice(choice)
+    return HEADS[options.pop("name")](channels, map_size, **options)
+
+
+def complete_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The choice with every option of that head, defaults included: a stored model must not change when a default does.
+
+    Raises:
+        KinsightError: no such head, or no such option.
+    """
+    given = dict(choice)
+    name = given.pop("name", "linear")
     if name not in HEADS:
         raise KinsightError(f"head {name!r} is not known; write one of {', '.join(HEADS)}")
-    given_by_trunk = ("self", "channels", "map_size")
-    allowed = [each for each in inspect.signature(HEADS[name].__init__).parameters if each not in given_by_trunk]
-    for option in options:
-        if option not in allowed:
-            raise KinsightError(f"head {name} has no option {option!r}; its options are {', '.join(allowed)}")
-    return HEADS[name](channels, map_size, **options)
+    by_name = [each for each in inspect.signature(HEADS[name]).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    defaults = {option.name: list(option.default) if option.default == () else option.default for option in by_name}
+    for option in given:
+        if option not in defaults:
+            raise KinsightError(f"head {name} has no option {option!r}; its options are {', '.join(defaults)}")
+    return {"name": name, **defaults, **given}
 
 
 def _linear(before: int, after: int, bias: bool, init: str) -> nn.Linear:
@@ -131,7 +141,9 @@ def _last_norm(width: int, bias: bool) -> nn.BatchNorm1d:
 
 def _check(dim: object, hidden: object, dropout: object, init: str, switches: Mapping[str, object]) -> None:
     if not (dim is None or _is_width(dim)):
-        raise KinsightError(f"head option dim is {dim!r}; write a whole number above 0, or null for the pooled feature itself")
+        raise KinsightError(
+            f"head option dim is {dim!r}; write a whole number above 0, or null for the pooled feature itself"
+        )
     if isinstance(hidden, str) or not isinstance(hidden, Sequence) or not all(_is_width(width) for width in hidden):
         raise KinsightError(f"head option hidden is {hidden!r}; write a list of widths such as [1024], or [] for none")
     if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:

@@ -208,12 +208,16 @@ def _create(name: str, options: dict[str, Any], size: tuple[int, int] | None) ->
         except TypeError as problem:
             if any(repr(key) in str(problem) for key in way if key not in options):
                 continue
-            raise KinsightError(f"trunk {name} does not accept its options {options} ({_first_line(problem)})") from None
+            raise KinsightError(
+                f"trunk {name} does not accept its options {options} ({_first_line(problem)})"
+            ) from None
         except (RuntimeError, ValueError, AssertionError) as problem:
             for_size = f" for pictures of {size[0]}x{size[1]}" if size and "img_size" in way else ""
             with_options = f" with options {options}" if options else ""
             reason = _first_line(problem)
-            raise KinsightError(f"trunk {name}{with_options} cannot be built{for_size} ({reason}); change these") from None
+            raise KinsightError(
+                f"trunk {name}{with_options} cannot be built{for_size} ({reason}); change these"
+            ) from None
     raise AssertionError("the last way adds nothing that could be refused")
 
 

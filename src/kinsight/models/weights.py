@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 
 _PREFIXES = ("module.", "_orig_mod.", "trunk.", "network.")
-_CONVERT = (
-    "convert it once where you trust it: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')"
-)
+_CONVERT = "convert it once where you trust it: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')"
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -26,7 +24,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if path.suffix.lower() in (".pth", ".pt", ".bin", ".pkl", ".ckpt", ".tar"):
-        raise KinsightError(f"{path} may be a pickle, which can run code when read; give a .safetensors file ({_CONVERT})")
+        raise KinsightError(
+            f"{path} may be a pickle, which can run code when read; give a .safetensors file ({_CONVERT})"
+        )
     if not path.is_file():
         raise KinsightError(f"weights file {path} does not exist; give the path of a .safetensors file")
     try:
@@ -61,7 +61,9 @@ def fetch_weights(name: str, pretrained_cfg: object) -> Path:
         ) from None
 
 
-def load_weights(network: nn.Module, tensors: dict[str, Tensor], *, source: str, not_needed: Iterable[str] = ()) -> None:
+def load_weights(
+    network: nn.Module, tensors: dict[str, Tensor], *, source: str, not_needed: Iterable[str] = ()
+) -> None:
     """Load named tensors into a timm network.
 
     The prefixes of wrappers are stripped, tensors of the classifier are ignored, and old names are converted by timm's own rule for
@@ -79,7 +81,7 @@ def load_weights(network: nn.Module, tensors: dict[str, Tensor], *, source: str,
     wanted = network.state_dict()
     optional = {*not_needed, *(name for name in wanted if name.endswith("num_batches_tracked"))}
     named = _without_classifier(network, _stripped(network, tensors))
-    problem = _misfit(wanted, named, optional)
+    problem = misfit(wanted, named, optional)
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if problem and convert is not None:
         try:
@@ -87,7 +89,7 @@ def load_weights(network: nn.Module, tensors: dict[str, Tensor], *, source: str,
         except Exception:
             # Written for weights of this architecture; on others it may stumble anywhere, and the misfit says why.
             named = {}
-        problem = _misfit(wanted, named, optional) and problem
+        problem = misfit(wanted, named, optional) and problem
     if problem:
         raise KinsightError(f"{source} does not fit: {problem}; give weights of this very network")
     network.load_state_dict(named, strict=False)
@@ -111,7 +113,8 @@ def _without_classifier(network: nn.Module, tensors: dict[str, Tensor]) -> dict[
     return {name: value for name, value in tensors.items() if name in own or not name.startswith(heads or ("\0",))}
 
 
-def _misfit(wanted: dict[str, Tensor], given: dict[str, Tensor], optional: set[str]) -> str:
+def misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str] = ()) -> str:
+    """In what named tensors differ in name or shape from the wanted ones; empty where they fit."""
     missing = [name for name in wanted if name not in given and name not in optional]
     unknown = [name for name in given if name not in wanted]
     other = [name for name in given if name in wanted and given[name].shape != wanted[name].shape]
@@ -129,4 +132,6 @@ def _misfit(wanted: dict[str, Tensor], given: dict[str, Tensor], optional: set[s
 
 def _some(names: list[str]) -> str:
     shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more are" if len(names) > 3 else f"{shown} {'are' if len(names) > 1 else 'is'}"
+    return (
+        f"{shown} and {len(names) - 3} more are" if len(names) > 3 else f"{shown} {'are' if len(names) > 1 else 'is'}"
+    )

@@ -86,7 +86,7 @@ def commands(run: Run, results: list[Result]) -> list[str]:
     """The command lines that make the run again from its recipe."""
     name = shlex.quote(run.folder.resolve().name)
     untrained = " --untrained" if any(result.model == "untrained" for result in results) else ""
-    return [f"kinsight train recipe.yaml --out {name}", f"kinsight evaluate {name}{untrained}"]
+    return [f"kinsight train --recipe recipe.yaml --out {name}", f"kinsight evaluate {name}{untrained}"]
 
 
 def entries(values: Mapping[str, Any]) -> list[Entry]:

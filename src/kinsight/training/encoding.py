@@ -45,8 +45,7 @@ def encode_rows(
         pictures, batch_size=batch_size, workers=data.workers, on_unreadable=data.on_unreadable, progress=progress
     )
     vectors, known = encoded.vectors, mine[encoded.indices]
-    if state.num_processes > 1:
-        vectors = gather(torch.from_numpy(vectors).to(state.device)).cpu().numpy()
-        known = gather(torch.from_numpy(known).to(state.device)).cpu().numpy()
+    shares, _ = gather(torch.from_numpy(vectors).to(state.device), torch.from_numpy(known).to(state.device))
+    vectors, known = (share.cpu().numpy() for share in shares)
     order = np.argsort(known, kind="stable")
     return EncodedRows(vectors[order], known[order], len(rows) - len(known))

@@ -63,6 +63,7 @@ class Training:
         self.settings, self.run, self.table = settings, run, table
         processes = PartialState()
         self.rows = np.flatnonzero((table["split"] == "train").to_numpy())
+        self.ids = table["id"].to_numpy()[self.rows]
         codes, classes = pd.factorize(table["label"].to_numpy()[self.rows], sort=True)
         self.labels, self.classes = codes.astype(np.int64), len(classes)
         self.sampler = make_sampler(settings, self.labels)
@@ -91,7 +92,7 @@ class Training:
         self.forward, self.optimiser = self.accelerator.prepare(_Forward(embedder, settings.compile), optimiser)
 
         self.position = Position()
-        self.collapse = CollapseWatch()
+        self.collapse = CollapseWatch(self.objective.collapsed_value)
         self.progress = Progress(self.total_steps, shown=progress and processes.is_main_process)
         self._seconds_before = 0.0
         self._started = self._saved = time.monotonic()
@@ -140,9 +141,8 @@ class Training:
             embedding: Embedding = self.forward(images, trunk_trains)
         whole = embedding.normalised if self.settings.model.l2 else embedding.whole.float()  # (B, D)
         loss = self.objective(whole, labels, seed=_mix(self.settings.seed, step, -1))
-        names = [str(self.table["id"].iloc[self.rows[index]]) for index in batch.indices[:8].tolist()]
-        check_finite(loss, whole, step, names, str(self.settings.objective.loss.get("name")))
-        sentence = self.collapse.watch(loss, whole)
+        check_finite(loss, whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
+        sentence = self.collapse.look(loss, whole)
         if sentence:
             self._say(sentence)
 

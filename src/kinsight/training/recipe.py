@@ -1,14 +1,13 @@
 """Recipes: YAML files that give defaults, merged with what the command line overrides.
 
-Merging is plain except for one rule: a mapping with a `name` (a head, a loss, a miner) is a choice, and choosing another name drops the
-options of the old one.
+Merging is plain except for one rule: a mapping with a `name` (a head, a loss, a miner) is a choice, and choosing another name drops
+the options of the old one. A recipe that says `extends: NAME` is merged onto that shipped recipe.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ import yaml
 
 from kinsight.errors import KinsightError
 
-FOLDER = resources.files("kinsight.training") / "recipes"
+FOLDER = Path(__file__).parent / "recipes"
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship with Kinsight."""
-    return sorted(file.name.removesuffix(".yaml") for file in FOLDER.iterdir() if file.name.endswith(".yaml"))
+    """The recipes that ship with Kinsight, those in folders as `folder/name`."""
+    return sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
 
 
 def recipe_title(name: str) -> str:
@@ -96,4 +95,5 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         raise KinsightError(f"recipe '{name}' is not valid YAML ({place}); correct it there") from None
     if not isinstance(content, dict):
         raise KinsightError(f"recipe '{name}' must be a mapping of settings such as `epochs: 20`, not a {type(content).__name__}")
-    return content
+    base = content.pop("extends", None)
+    return content if base is None else merge(_parse(recipe_text(str(base)), str(base)), content)

@@ -34,8 +34,6 @@ def _rows(root: Path) -> pd.DataFrame:
     for name, columns in _LISTS.items():
         table = _joined(table, read_list(root / name, {"image_id": int} | columns), root / name)
     classes = read_list(root / "classes.txt", {"label": int, "name": str}).set_index("label")["name"]
-    # The authors count pixels from 1.
-    x, y = (table["x"] - 1).clip(lower=0), (table["y"] - 1).clip(lower=0)
     return pd.DataFrame(
         {
             "id": "images/" + table["file"],
@@ -43,16 +41,17 @@ def _rows(root: Path) -> pd.DataFrame:
             "split": np.where(table["label"] <= _TRAIN_CLASSES, "train", "test"),
             "official_split": np.where(table["is_train"] == 1, "train", "test"),
             "class_name": table["label"].map(classes.str.partition(".")[2].str.replace("_", " ")),
-            "x_1": x,
-            "y_1": y,
-            "x_2": x + table["width"],
-            "y_2": y + table["height"],
+            # Pixels are counted from 0: boxes begin at 0, and one round the whole picture is 0 0 width height.
+            "x_1": table["x"],
+            "y_1": table["y"],
+            "x_2": table["x"] + table["width"],
+            "y_2": table["y"] + table["height"],
         }
     )
 
 
 def read_parts(folder: str | Path) -> pd.DataFrame:
-    """The visible part locations, one row a part of a picture: `id`, `part` (its name), `x`, `y` (pixels from 0).
+    """The visible part locations, one row a part of a picture: `id`, `part` (its name), `x`, `y` (pixels, as given).
 
     Raises:
         KinsightError: the data set or its folder parts/ is not there.
@@ -68,8 +67,8 @@ def read_parts(folder: str | Path) -> pd.DataFrame:
         {
             "id": "images/" + points["image_id"].map(files),
             "part": points["part_id"].map(_part_names(root / "parts" / "parts.txt")),
-            "x": (points["x"] - 1).clip(lower=0),
-            "y": (points["y"] - 1).clip(lower=0),
+            "x": points["x"],
+            "y": points["y"],
         }
     )
 

@@ -1,0 +1,179 @@
+"""Exact nearest neighbours in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinsight.errors import KinsightError
+from kinsight.evaluation.exclusion import Exclusion, Groups, forbidden
+from kinsight.evaluation.products import Products, Similarity, device_named, full_precision, on_device, scores
+from kinsight.evaluation.shortlist import Crowded, Shortlist
+from kinsight.evaluation.vectors import checked, unit
+
+_LANES = 16  # columns that are compared with a threshold through their maximum
+_SIDE = 2048  # rows and columns of a block: the products and what is read from them stay in the cache
+_BYTES_PER_PRODUCT = 96  # a product and, at worst, all that is noted when it passes the threshold
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k nearest gallery items of each query, best first.
+
+    Attributes:
+        indices: positions in the gallery, int64 (Q, k).
+        scores: the cosine, or minus the Euclidean distance, float32 (Q, k).
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+
+
+def neighbours(
+    queries: np.ndarray,
+    gallery: np.ndarray | None = None,
+    k: int = 1,
+    *,
+    query_rows: np.ndarray | None = None,
+    gallery_rows: np.ndarray | None = None,
+    exclude: Sequence[np.ndarray | Groups] = (),
+    similarity: Similarity = "cosine",
+    budget_mb: float = 512,
+    device: str | torch.device | None = None,
+) -> Neighbours:
+    """The k nearest gallery items of each query, exactly, never holding the table of all scores.
+
+    A score is computed in float64 and rounded to float32; where two are equal the lower gallery index comes first. So the answer depends
+    on neither block sizes nor device. Without a gallery the queries are searched among themselves, each without itself, and every
+    product is computed once for both its items.
+
+    Args:
+        queries: (Q, D).
+        gallery: (G, D); None for the queries themselves.
+        query_rows, gallery_rows: row numbers (Q,) and (G,) in one table of items: an item is never its own neighbour.
+        exclude: groups whose members never meet, for example one of sequences: whole numbers (Q,) when there is no gallery, else a
+            pair of (Q,) and (G,); negative for no group.
+        similarity: "cosine" divides the vectors by their norms first; "euclidean" takes them as they are.
+        budget_mb: working memory beside the vectors (and one padded or lengthened copy of them) and the answer.
+        device: "cpu" or "cuda"; None takes the GPU where there is one.
+
+    Raises:
+        KinsightError: bad vectors, or fewer than k gallery items remain for a query.
+    """
+    if similarity not in ("cosine", "euclidean"):
+        raise KinsightError(f"similarity {similarity!r} is not known; write cosine or euclidean")
+    prepare = unit if similarity == "cosine" else checked
+    ours = prepare(queries, "queries")
+    theirs = ours if gallery is None else prepare(gallery, "the gallery")
+    if ours.shape[1] != theirs.shape[1]:
+        raise KinsightError(
+            f"queries have {ours.shape[1]} numbers each and the gallery {theirs.shape[1]}; embed both with the same model"
+        )
+    groups = [(group, group) if gallery is None else group for group in exclude]
+    if gallery is None:
+        groups.insert(0, (np.arange(len(ours)), np.arange(len(ours))))
+    elif query_rows is not None and gallery_rows is not None:
+        groups.insert(0, (query_rows, gallery_rows))
+    exclusion = Exclusion(groups, len(ours), len(theirs))
+    _check_k(k, exclusion)
+    place = device_named(device)
+    with full_precision(place):
+        queries_there = on_device(ours, place)
+        gallery_there = queries_there if gallery is None else on_device(theirs, place)
+        search = _Search(queries_there, gallery_there, k, exclusion.on(place), similarity, budget_mb)
+        try:
+            shortlist = search.run(exact=False)
+        except Crowded:
+            shortlist = search.run(exact=True)
+        indices, values = search.decide(shortlist)
+    return Neighbours(indices.cpu().numpy(), values.cpu().numpy())
+
+
+def _check_k(k: int, exclusion: Exclusion) -> None:
+    if k < 1:
+        raise KinsightError(f"k is {k}; ask for at least 1 neighbour")
+    remaining = exclusion.gallery - exclusion.counts()  # (Q,)
+    least = int(np.argmin(remaining))
+    if k > remaining[least]:
+        raise KinsightError(
+            f"k is {k}, larger than the gallery: of its {exclusion.gallery} items {remaining[least]} may be compared with query {least}; "
+            "ask for fewer neighbours or give a larger gallery"
+        )
+
+
+class _Search:
+    """Queries x gallery, block by block, into a shortlist of each query."""
+
+    def __init__(
+        self, queries: Tensor, gallery: Tensor, k: int, groups: list[tuple[Tensor, Tensor]], similarity: Similarity, budget_mb: float
+    ) -> None:
+        self.queries, self.gallery, self.k, self.groups, self.similarity = queries, gallery, k, groups, similarity
+        side = int((budget_mb * 2**20 / _BYTES_PER_PRODUCT) ** 0.5)
+        self.side = min(max(side // _LANES * _LANES, _LANES), _SIDE)
+        self.symmetric = gallery is queries
+
+    def run(self, *, exact: bool) -> Shortlist:
+        """
+        Raises:
+            Crowded: with float32 products too many items are too near to the k-th to be told apart.
+        """
+        products = Products(self.queries, self.gallery, self.similarity, exact=exact, padding=_LANES)
+        shortlist = Shortlist(len(self.queries), self.k, products.margin, exact=exact, device=self.queries.device)
+        # Columns ascend for every query, also where a block is read from its other side: so an item that comes later never wins
+        # a tie, and exact ties do not crowd the shortlist.
+        for rows in self._spans(len(self.queries)):
+            for columns in self._spans(len(self.gallery), rows.start if self.symmetric else 0):
+                block = products.block(rows, columns)  # (r, c)
+                self._note(shortlist, block, rows.start, columns.start)
+                if self.symmetric and rows != columns:
+                    self._note(shortlist, block.T, columns.start, rows.start)
+        shortlist.settle()
+        return shortlist
+
+    def decide(self, shortlist: Shortlist) -> tuple[Tensor, Tensor]:
+        """The best k of the shortlist by score, then by index. (Q, k) each"""
+        rows, columns = shortlist.rows, shortlist.columns
+        values = scores(self.queries, self.gallery, rows, columns, self.similarity)
+        rows, columns, values = shortlist.best(rows, columns, values)
+        return columns.view(-1, self.k), values.view(-1, self.k)
+
+    def _spans(self, count: int, start: int = 0) -> list[slice]:
+        return [slice(at, min(at + self.side, count + -count % _LANES)) for at in range(start, count, self.side)]
+
+    def _note(self, shortlist: Shortlist, block: Tensor, row: int, column: int) -> None:
+        count = min(len(block), len(self.queries) - row)
+        block = block[:count]
+        threshold = shortlist.threshold[row : row + count]  # (r,)
+        if torch.isinf(threshold).any():
+            threshold = torch.maximum(threshold, self._first_threshold(shortlist, block, row, column))
+            shortlist.threshold[row : row + count] = threshold
+        rows, columns = _at_least(block, threshold)
+        values = block[rows, columns]
+        rows, columns = rows + row, columns + column
+        keep = (columns < len(self.gallery)) & ~forbidden(self.groups, rows, columns.clamp(max=len(self.gallery) - 1))
+        shortlist.add(rows[keep], columns[keep], values[keep])
+
+    def _first_threshold(self, shortlist: Shortlist, block: Tensor, row: int, column: int) -> Tensor:
+        width = min(block.shape[1], len(self.gallery) - column)
+        if width < self.k:
+            return torch.full((len(block),), -torch.inf, device=block.device)
+        rows = torch.arange(row, row + len(block), device=block.device)
+        columns = torch.arange(column, column + width, device=block.device)
+        banned = forbidden(self.groups, rows[:, None], columns)  # (r, w)
+        best = block[:, :width].masked_fill(banned, -torch.inf).topk(self.k, dim=1).values  # (r, k)
+        return best[:, -1] - 2 * shortlist.margin
+
+
+def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+    """Where block (r, c) reaches the threshold (r,) of its row. Few do, so whole lanes are ruled out by their maximum."""
+    step = block.shape[1] // _LANES
+    best = block.unflatten(1, (_LANES, step)).amax(1)  # (r, c / lanes)
+    rows, lane = (best >= threshold[:, None]).nonzero(as_tuple=True)  # (h,)
+    columns = lane[:, None] + torch.arange(0, block.shape[1], step, device=block.device)  # (h, lanes)
+    rows = rows[:, None].expand_as(columns)
+    reach = block[rows, columns] >= threshold[rows]
+    return rows[reach], columns[reach]

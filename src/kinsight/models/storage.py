@@ -1,0 +1,92 @@
+"""A model as a folder: config.json says what it is, model.safetensors holds its values; nothing in it can run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from kinsight.errors import KinsightError
+from kinsight.files import digest, read_json, write_json, writing_folder
+from kinsight.models.weights import misfit, read_tensors
+
+FORMAT = "kinsight-model"
+FORMAT_VERSION = 1
+CONFIG, TENSORS = "config.json", "model.safetensors"
+
+
+def digest_of(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of what decides a model's embeddings: its architecture (plain JSON values) and all its tensors."""
+    parts: list[str | bytes] = [json.dumps(architecture, sort_keys=True)]
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        parts += [name, f"{tensor.dtype} {tuple(tensor.shape)}", _bytes(tensor)]
+    return digest(*parts)
+
+
+def write_model(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write the folder, whole or not at all, replacing an older model there.
+
+    Raises:
+        KinsightError: `folder` is something else than a model or an empty folder, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and ((folder / CONFIG).exists() or not any(folder.iterdir()))):
+        raise KinsightError(f"{folder} exists and is not a model, so it is not replaced; choose another folder")
+    versions = {library: version(library) for library in ("kinsight", "torch", "timm")}
+    stamped = {"format": FORMAT, "format_version": FORMAT_VERSION, **config, "versions": versions}
+    with writing_folder(folder) as temporary:
+        write_json(temporary / CONFIG, stamped)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary / TENSORS)
+
+
+def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config and the tensors of a model folder.
+
+    Raises:
+        KinsightError: no such folder, a file is missing or damaged, or it is of another format.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise KinsightError(
+            f"{folder} is not a folder; give the model folder of a run, which holds {CONFIG} and {TENSORS}"
+        )
+    if not (folder / CONFIG).is_file():
+        raise KinsightError(f"{folder} holds no {CONFIG}; give the model folder of a run")
+    config = read_json(folder / CONFIG)
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise KinsightError(f"{folder / CONFIG} does not describe a Kinsight model; give the model folder of a run")
+    if config.get("format_version") != FORMAT_VERSION:
+        raise KinsightError(
+            f"{folder} has model format {config.get('format_version')!r} and this Kinsight reads format {FORMAT_VERSION}; "
+            "install the version of Kinsight that its config.json names"
+        )
+    for key in ("settings", "preprocessing", "digest"):
+        if key not in config:
+            raise KinsightError(f"{folder / CONFIG} has no {key}; restore the file or save the model anew")
+    return config, read_tensors(folder / TENSORS)
+
+
+def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | Path) -> None:
+    """Give `module` the values and dtypes of the tensors read from `folder`.
+
+    Raises:
+        KinsightError: they are of another model.
+    """
+    problem = misfit(module.state_dict(), tensors)
+    if problem:
+        raise KinsightError(
+            f"{TENSORS} in {folder} is not of the model that {CONFIG} describes: {problem}; restore both files"
+        )
+    module.load_state_dict(dict(tensors), assign=True)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    # As bytes, because numpy has no bfloat16.
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,60 @@
+"""The numbers of evaluations as plain text, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinsight.show.figures import HEADLINES, Figure, is_bound, is_diagnosis, is_fraction, title_of
+from kinsight.show.results import Result, result_of
+from kinsight.evaluation import METRICS
+
+
+def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
+    """The metrics of evaluation records side by side, fractions in percent with their 95 % intervals.
+
+    Records that were measured on the same pictures (same name but for `-untrained`) share a block, one column each; numbers
+    that describe the space (no fractions) stand below a line.
+    """
+    blocks: dict[str, list[Result]] = {}
+    for record in evaluations:
+        result = result_of(record)
+        blocks.setdefault(result.name.removesuffix("-untrained"), []).append(result)
+    return "\n\n".join(_block(name, results) for name, results in blocks.items())
+
+
+def _block(name: str, results: list[Result]) -> str:
+    keys = {key: None for result in results for key in result.metrics}
+    order = {key: place for place, key in enumerate([*HEADLINES, *METRICS])}
+    shown = sorted((key for key in keys if not is_bound(key, keys)), key=lambda key: order.get(key, len(order)))
+    fractions = [key for key in shown if is_fraction(key)]
+    rest = [key for key in shown if not is_fraction(key)]
+    models = [result.model for result in results]
+    rows = [[name, *models], *([title_of(key), *(_percent(key, result) for result in results)] for key in fractions)]
+    others = [[title_of(key), *(_plain(key, result) for result in results)] for key in rest]
+    widths = [max(len(row[column]) for row in [*rows, *others]) for column in range(len(models) + 1)]
+    rule = "-" * (sum(widths) + 3 * len(models))
+    lines = [_line(rows[0], widths), rule, *(_line(row, widths) for row in rows[1:])]
+    if others:
+        lines += [rule, *(_line(row, widths) for row in others)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    return "   ".join([first, *(cell.ljust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]).rstrip()
+
+
+def _percent(key: str, result: Result) -> str:
+    if key not in result.metrics:
+        return "-"
+    figure = Figure(result.metrics[key], result.metrics.get(f"{key}_low"), result.metrics.get(f"{key}_high"))
+    interval = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.interval else ""
+    return f"{figure.percent:>5} %{interval}"
+
+
+def _plain(key: str, result: Result) -> str:
+    if key not in result.metrics:
+        return "-"
+    value = result.metrics[key]
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
