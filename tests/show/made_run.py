@@ -22,7 +22,7 @@ def make_run(
     generator = np.random.default_rng(7)
     labels = np.repeat(np.array(classes), per_class)
     kinds = np.repeat(np.arange(len(classes)), per_class)
-    paths = [draw(folder.parent / "pictures", kind, number, generator) for number, kind in enumerate(kinds)]
+    paths = [draw(folder.parent / "pictures", kind, number, generator) for number, kind in enumerate(kinds.tolist())]
     write_text(folder / "recipe.yaml", yaml.safe_dump({"epochs": 20, "model": {"trunk": "resnet50"}, "seed": 0}))
     write_json(folder / "protocol.json", protocol(len(classes), len(labels), rendered))
     write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history(generator)))

@@ -1,1 +1,23 @@
-"""."""
+"""Pictures and labels: the image table, its checks and splits, known data sets, rendered scenes, batches."""
+
+from kinsight.data.batches import BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data.checking import check_table, describe, require_sound, table_digest
+from kinsight.data.scenes import write_scenes
+from kinsight.data.sources import describe_sources
+from kinsight.data.splits import with_validation
+from kinsight.data.table import read_table
+
+__all__ = [
+    "BatchSampler",
+    "MPerClassBatches",
+    "UniformBatches",
+    "check_table",
+    "describe",
+    "describe_sources",
+    "read_table",
+    "require_sound",
+    "share",
+    "table_digest",
+    "with_validation",
+    "write_scenes",
+]

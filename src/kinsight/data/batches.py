@@ -219,7 +219,7 @@ def _random(seed: int, epoch: int, purpose: str) -> np.random.Generator:
 
 
 def _draw_seeds(seed: int, epoch: int, count: int) -> np.ndarray:
-    """A seed for each position of an epoch, (count,). Torch's CPU generator uses only the low 32 bits: all are random."""
+    """A seed for each position of an epoch, (count,). Torch's CPU generator uses the low 32 bits: all are random."""
     return _random(seed, epoch, "draws").integers(2**63, size=count)
 
 

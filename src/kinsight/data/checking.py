@@ -1,12 +1,14 @@
-"""What is wrong with an image table: row, column, value, and how to repair it."""
+"""What an image table holds, and what is wrong with it: row, column, value, and how to repair it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kinsight import files
 from kinsight.data.class_checks import hopeless_queries, seen_classes, sides, single_pictures
 from kinsight.data.columns import BOX, FALSE, FLAGS, TRUE
 from kinsight.data.containers import existing
@@ -71,6 +73,43 @@ def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, ev
     if len(errors) > 1:
         sentence += f", and {len(errors) - 1} more; `kinsight data check {source or 'FILE'}` lists them"
     raise KinsightError(sentence)
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """SHA-256 of what moves a number: ids, labels, split, flags, boxes, and what is excluded or grouped by.
+
+    It is the same on every machine and for every order of columns; absolute ids count from their common folder on.
+    """
+    parts: list[str | bytes | np.ndarray] = []
+    for column in sorted({"id", "label", "split", "category", "sequence", "camera", "pair"} & set(table.columns)):
+        values = table[column].astype("string").fillna("")
+        parts += [column, "\0".join(_without_common_folder(values) if column == "id" else values)]
+    for column in FLAGS:
+        if column in table:
+            parts += [column, np.packbits(table[column].to_numpy(bool))]
+    for column in BOX:
+        if column in table:
+            edges = pd.to_numeric(table[column]).to_numpy("float64", na_value=np.nan)
+            parts += [column, np.where(np.isnan(edges), np.nan, edges)]
+    return files.digest(*parts)
+
+
+def describe(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Per split, in the order train, validation, test: `pictures`, `classes`, `min_per_class`, `median_per_class`,
+    `max_per_class` and, where the table flags them, `queries` and `gallery`."""
+    found = {}
+    for split in SPLITS:
+        rows = table[table["split"] == split]
+        if rows.empty:
+            continue
+        sizes = rows["label"].value_counts()
+        counts: dict[str, float] = {"pictures": len(rows), "classes": len(sizes)}
+        counts |= {"min_per_class": int(sizes.min()), "median_per_class": float(sizes.median())}
+        counts |= {"max_per_class": int(sizes.max())}
+        if set(FLAGS) <= set(table.columns) and split != "train":
+            counts |= {"queries": int(rows["is_query"].sum()), "gallery": int(rows["is_gallery"].sum())}
+        found[split] = counts
+    return found
 
 
 def _empty(table: pd.DataFrame) -> list[Problem]:
@@ -196,3 +235,10 @@ def _unreadable_pictures(table: pd.DataFrame, there: np.ndarray) -> list[Problem
 
 def _edges(table: pd.DataFrame) -> pd.DataFrame:
     return table[BOX].apply(pd.to_numeric, errors="coerce").astype("float64")
+
+
+def _without_common_folder(ids: pd.Series) -> pd.Series:
+    if not ids.str.startswith("/").all():
+        return ids
+    common = os.path.commonpath([os.path.dirname(ids.min()), os.path.dirname(ids.max())])  # those between share it too
+    return ids.str.slice(len(common.rstrip("/")) + 1)

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight import files
 from kinsight.data.class_folders import read_class_folders
-from kinsight.data.columns import BOX, FLAGS, TEXT_COLUMNS, standardise
+from kinsight.data.columns import TEXT_COLUMNS, standardise
 from kinsight.data.containers import Container, open_container
-from kinsight.data.splits import SPLITS
 from kinsight.errors import KinsightError
 from kinsight.pictures.archive import read_bytes
 
@@ -61,43 +59,6 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
     table = standardise(table, base=base, split_by=split_by, name=name)
     table.attrs["source"] = str(source)
     return table
-
-
-def table_digest(table: pd.DataFrame) -> str:
-    """SHA-256 of what moves a number: ids, labels, split, flags, boxes, and what is excluded or grouped by.
-
-    It is the same on every machine and for every order of columns; absolute ids count from their common folder on.
-    """
-    parts: list[str | bytes | np.ndarray] = []
-    for column in sorted({"id", "label", "split", "category", "sequence", "camera", "pair"} & set(table.columns)):
-        values = table[column].astype("string").fillna("")
-        parts += [column, "\0".join(_without_common_folder(values) if column == "id" else values)]
-    for column in FLAGS:
-        if column in table:
-            parts += [column, np.packbits(table[column].to_numpy(bool))]
-    for column in BOX:
-        if column in table:
-            edges = pd.to_numeric(table[column]).to_numpy("float64", na_value=np.nan)
-            parts += [column, np.where(np.isnan(edges), np.nan, edges)]
-    return files.digest(*parts)
-
-
-def describe(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Per split, in the order train, validation, test: `pictures`, `classes`, `min_per_class`, `median_per_class`,
-    `max_per_class` and, where the table flags them, `queries` and `gallery`."""
-    found = {}
-    for split in SPLITS:
-        rows = table[table["split"] == split]
-        if rows.empty:
-            continue
-        sizes = rows["label"].value_counts()
-        counts: dict[str, float] = {"pictures": len(rows), "classes": len(sizes)}
-        counts |= {"min_per_class": int(sizes.min()), "median_per_class": float(sizes.median())}
-        counts |= {"max_per_class": int(sizes.max())}
-        if set(FLAGS) <= set(table.columns) and split != "train":
-            counts |= {"queries": int(rows["is_query"].sum()), "gallery": int(rows["is_gallery"].sum())}
-        found[split] = counts
-    return found
 
 
 def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
@@ -183,10 +144,3 @@ def _parse_parquet(data: bytes, name: str) -> pd.DataFrame:
     except (ValueError, OSError) as problem:
         reason = " ".join(str(problem).split())
         raise KinsightError(f"{name} is not a parquet table ({reason}); write it again or give a CSV") from None
-
-
-def _without_common_folder(ids: pd.Series) -> pd.Series:
-    if not ids.str.startswith("/").all():
-        return ids
-    common = os.path.commonpath([os.path.dirname(ids.min()), os.path.dirname(ids.max())])  # those between share it too
-    return ids.str.slice(len(common.rstrip("/")) + 1)

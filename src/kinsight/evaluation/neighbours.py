@@ -171,8 +171,12 @@ class _Search:
 def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
     """Where block (r, c) reaches the threshold (r,) of its row. Few do, so whole lanes are ruled out by their maximum."""
     step = block.shape[1] // _LANES
-    best = block.unflatten(1, (_LANES, step)).amax(1)  # (r, c / lanes)
-    rows, lane = (best >= threshold[:, None]).nonzero(as_tuple=True)  # (h,)
+    if block.stride(0) == 1:  # a block read from its other side: go through the memory in its order
+        best = block.T.unflatten(0, (_LANES, step)).amax(0)  # (c / lanes, r)
+        lane, rows = (best >= threshold).nonzero(as_tuple=True)  # (h,)
+    else:
+        best = block.unflatten(1, (_LANES, step)).amax(1)  # (r, c / lanes)
+        rows, lane = (best >= threshold[:, None]).nonzero(as_tuple=True)  # (h,)
     columns = lane[:, None] + torch.arange(0, block.shape[1], step, device=block.device)  # (h, lanes)
     rows = rows[:, None].expand_as(columns)
     reach = block[rows, columns] >= threshold[rows]

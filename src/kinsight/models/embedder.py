@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
+from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import complete_choice, make_head
 from kinsight.models.settings import ModelSettings
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
 from kinsight.models.trunk import Trunk, seeded
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
+from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Picture = str | Path | Image.Image | np.ndarray
-
-
-class Encoded(NamedTuple):
-    """Embeddings of the pictures that could be read.
-
-    Attributes:
-        vectors: (R, D) float32.
-        indices: (R,) int64, the place of each picture among those given.
-        unreadable: path and reason of each picture that was left out.
-    """
-
-    vectors: np.ndarray
-    indices: np.ndarray
-    unreadable: list[tuple[str, str]]
 
 
 class Embedder(nn.Module):
@@ -46,8 +32,8 @@ class Embedder(nn.Module):
     Attributes:
         trunk: (N, 3, H, W) -> feature map (N, C, h, w).
         head: feature map -> Embedding.
-        preprocessing: What the trunk is fed with.
-        settings: What it was built from, with every default filled in.
+        preprocessing: what the trunk is fed with.
+        settings: what it was built from, with every default filled in.
         dim: D.
     """
 
@@ -82,15 +68,15 @@ class Embedder(nn.Module):
         """Embed pictures in eval mode, without gradients; the model's modes are put back afterwards.
 
         Args:
-            pictures: Paths (they may lead into a zip), PIL pictures or uint8 arrays (H, W, 3) or (H, W); one of them counts as a
-                list of one. Or a tensor (N, 3, H, W) that is preprocessed already.
-            batch_size: Pictures at a time; it does not change the result beyond rounding.
-            workers: Processes that decode; 0 decodes in this one.
-            on_unreadable: "refuse" stops at the first picture that cannot be read; "skip" leaves it out, so that the result
-                has fewer rows (`encode_set` says which).
-            normalise: Whether rows get length 1; None follows the model's own setting `l2`.
-            progress: Show a bar.
-            precision: Arithmetic of the network, such as torch.bfloat16; None leaves it in the precision of its weights.
+            pictures: paths (they may lead into a zip), PIL pictures or uint8 arrays (H, W, 3) or (H, W); one of them
+                counts as a list of one. Or a tensor (N, 3, H, W) that is preprocessed already.
+            batch_size: pictures at a time; it does not change the result beyond rounding.
+            workers: processes that decode; 0 decodes in this one.
+            on_unreadable: "refuse" stops at the first picture that cannot be read; "skip" leaves it out, so that the
+                result has fewer rows (`encode_set` says which).
+            normalise: whether rows get length 1; None follows the model's own setting `l2`.
+            progress: show a bar.
+            precision: arithmetic of the network, such as torch.bfloat16; None leaves it in that of its weights.
 
         Returns:
             (N, D) float32, one row a readable picture, in order.
@@ -99,11 +85,13 @@ class Embedder(nn.Module):
             KinsightError: a picture cannot be read, or an embedding is not finite.
         """
         if isinstance(pictures, Tensor):
-            batches, count = _slices(pictures, batch_size), len(pictures)
-            return self._encode(batches, count, normalise, progress, precision).vectors
-        if isinstance(pictures, str | Path | Image.Image) or (isinstance(pictures, np.ndarray) and pictures.ndim < 4):
-            pictures = [pictures]
-        prepared = PictureSet(pictures, self.preprocessing.transform(), shorter_side=self.preprocessing.shorter_side)
+            batches = tensor_batches(pictures, batch_size)
+            return self._encode(batches, len(pictures), normalise, progress, precision).vectors
+        prepared = PictureSet(
+            [pictures] if _is_one(pictures) else list(pictures),  # type: ignore[list-item, arg-type]
+            self.preprocessing.transform(),
+            shorter_side=self.preprocessing.shorter_side,
+        )
         return self.encode_set(
             prepared,
             batch_size=batch_size,
@@ -141,44 +129,25 @@ class Embedder(nn.Module):
 
     def _encode(
         self,
-        batches: Iterator[PictureBatch],
+        batches: Iterable[PictureBatch],
         count: int,
         normalise: bool | None,
         progress: bool,
         precision: torch.dtype | None,
     ) -> Encoded:
-        vectors = np.empty((count, self.dim), dtype=np.float32)
-        indices = np.empty(count, dtype=np.int64)
-        unreadable: list[tuple[str, str]] = []
-        known = 0
-        bar = tqdm(total=count, unit="picture", desc="embedding", disable=not progress)
-        with bar, _evaluating(self), torch.inference_mode():
-            for batch in batches:
-                if len(batch):
-                    rows = slice(known, known + len(batch))
-                    vectors[rows] = self._vectors(batch.images, normalise, precision)
-                    indices[rows] = batch.indices.numpy()
-                    known = rows.stop
-                unreadable += batch.unreadable
-                bar.update(len(batch) + len(batch.unreadable))
-        vectors, indices = vectors[:known], indices[:known]
-        broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if len(broken):
-            raise KinsightError(
-                f"the embeddings of {len(broken)} of {known} pictures are not finite (the first is picture {indices[broken[0]]}); "
-                "the weights have diverged, or the precision is too low for them: use an earlier checkpoint, or float32"
-            )
-        return Encoded(vectors, indices, unreadable)
-
-    def _vectors(self, images: Tensor, normalise: bool | None, precision: torch.dtype | None) -> np.ndarray:
-        images = images.to(self.device, non_blocking=True)
-        with torch.autocast(self.device.type, dtype=precision, enabled=precision is not None):
-            embedding: Embedding = self(images)
-        wanted = self.settings.l2 if normalise is None else normalise
-        return (embedding.normalised if wanted else embedding.whole.float()).cpu().numpy()  # (B, D)
+        return encode_batches(
+            self,
+            batches,
+            count=count,
+            dim=self.dim,
+            device=self.device,
+            normalise=self.settings.l2 if normalise is None else normalise,
+            progress=progress,
+            precision=precision,
+        )
 
     def digest(self) -> str:
-        """SHA-256 of all that decides an embedding: weights, architecture, preprocessing. Equal after saving and loading."""
+        """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving and loading keep it."""
         return digest_of(self._architecture(), self.state_dict())
 
     def save(self, folder: str | Path) -> None:
@@ -206,8 +175,8 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
     """Build a model from its settings.
 
     Args:
-        settings: Trunk, head and preprocessing.
-        seed: Seed of all initial values; nothing else decides them, and torch's generators are left as they were.
+        settings: trunk, head and preprocessing.
+        seed: seed of all initial values; nothing else decides them, and torch's generators are left as they were.
 
     Raises:
         KinsightError: a setting that is not allowed, or weights that cannot be had or do not fit.
@@ -219,7 +188,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
         raise KinsightError(
             f"trunk_options and head must hold plain values, as YAML does ({problem}); write them so"
         ) from None
-    size = _size(settings)
+    size = settings.preprocessing(IMAGENET_MEAN, IMAGENET_STD).height_width
     with seeded(seed):
         trunk = Trunk(
             settings.trunk,
@@ -230,7 +199,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
             size=size,
         )
         head = make_head(settings.head, trunk.channels, trunk.map_size)
-    preprocessing = _preprocessing(settings, trunk)
+    preprocessing = settings.preprocessing(trunk.default_mean, trunk.default_std)
     return Embedder(trunk, head, preprocessing, replace(settings, mean=[*preprocessing.mean], std=[*preprocessing.std]))
 
 
@@ -238,8 +207,8 @@ def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Emb
     """Read a model that `Embedder.save` wrote. Nothing is unpickled and nothing fetched.
 
     Args:
-        folder: The model folder.
-        device: Where the model shall stand.
+        folder: the model folder.
+        device: where the model shall stand.
 
     Returns:
         The model in eval mode.
@@ -277,44 +246,6 @@ def _architecture(settings: ModelSettings) -> dict[str, Any]:
     }
 
 
-def _size(settings: ModelSettings) -> tuple[int, int]:
-    size = settings.size if isinstance(settings.size, int) else tuple(settings.size)
-    return Preprocessing(size=size, resize=settings.resize).height_width  # type: ignore[arg-type]
-
-
-def _preprocessing(settings: ModelSettings, trunk: Trunk) -> Preprocessing:
-    # timm's values are for red, green, blue from 0 to 1.
-    def own(values: tuple[float, ...]) -> list[float]:
-        return [settings.scale * value for value in (reversed(values) if settings.bgr else values)]
-
-    return Preprocessing(
-        size=_size(settings),
-        resize=settings.resize,
-        mean=tuple(own(trunk.default_mean) if settings.mean is None else settings.mean),
-        std=tuple(own(trunk.default_std) if settings.std is None else settings.std),
-        bgr=settings.bgr,
-        scale=settings.scale,
-    )
-
-
-def _slices(images: Tensor, batch_size: int) -> Iterator[PictureBatch]:
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise KinsightError(
-            f"a {images.dtype} tensor of shape {tuple(images.shape)} is not a batch of preprocessed pictures; give floats "
-            "(N, 3, H, W), or the pictures themselves as paths, PIL pictures or uint8 arrays"
-        )
-    for start in range(0, len(images), batch_size):
-        part = images[start : start + batch_size]
-        yield PictureBatch(part, torch.arange(start, start + len(part)), [])
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Eval mode inside the block; afterwards every part has its own mode again."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
+def _is_one(pictures: object) -> bool:
+    # An array of four axes is a stack of pictures.
+    return isinstance(pictures, str | Path | Image.Image) or (isinstance(pictures, np.ndarray) and pictures.ndim < 4)

@@ -1,7 +1,8 @@
 """Batch norm that does not move: small batches of few classes make poor batch statistics.
 
-"statistics" keeps every batch norm in eval mode while the rest trains (Reality Check, section 1; multi-similarity code: about
-2 points of recall@1 on CUB); "affine" also stops the training of its weight and bias; "none" trains it as any layer.
+"statistics" keeps every batch norm in eval mode while the rest trains (Musgrave et al., ECCV 2020; the authors of the
+multi-similarity loss gain about 2 points of recall@1 on CUB by it); "affine" also stops the training of its weight and
+bias; "none" trains it as any layer.
 """
 
 from __future__ import annotations

@@ -20,21 +20,21 @@ class LinearHead(nn.Module):
 
     pooling -> dropout -> [linear -> batch norm? -> ReLU?] for each width in `hidden` -> linear to `dim` -> batch norm?
 
-    In eval mode, with the signs of the ReLUs and the arg-max of a max pooling held fixed, the head is affine in the feature map
-    (with every pooling but gem), so that its embedding is an exact sum over the places.
+    In eval mode, with the signs of the ReLUs and the arg-max of a max pooling held fixed, the head is affine in the
+    feature map (with every pooling but gem), so that its embedding is an exact sum over the places.
 
     Args:
         channels: C of the feature map.
-        map_size: Height and width of the feature map.
-        dim: D, the length of the embedding; None leaves out the last linear layer, so that the pooled vector (or the last hidden
-            layer) is the embedding.
+        map_size: height and width of the feature map.
+        dim: D, the length of the embedding; None leaves out the last linear layer, so that the pooled vector (or the
+            last hidden layer) is the embedding.
         pooling: avg, max, avg+max, gem or flatten.
-        bias: Whether what the head adds last is learned: the bias of the last linear layer and the shift of the last batch
-            norm (held at 0 without it, as in the BNNeck of re-identification).
-        hidden: Widths of the layers in between, usually none.
-        batch_norm: Batch norm after each linear layer; with `dim` None after the pooling, which is the BNNeck.
+        bias: whether what the head adds last is learned: the bias of the last linear layer and the shift of the last
+            batch norm (held at 0 without it, as in the BNNeck of re-identification).
+        hidden: widths of the layers in between, usually none.
+        batch_norm: batch norm after each linear layer; with `dim` None after the pooling, which is the BNNeck.
         relu: ReLU in the hidden layers; never after the last one.
-        dropout: Probability with which pooled values are dropped in training.
+        dropout: probability with which pooled values are dropped in training.
         init: default (PyTorch's), orthogonal or kaiming (normal, fan out) for the weights of the linear layers.
 
     Attributes:
@@ -92,7 +92,7 @@ def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int
     Args:
         choice: `name` (one of `HEADS`; linear when left out) and the options of that head.
         channels: C of the feature map.
-        map_size: Height and width of the feature map.
+        map_size: height and width of the feature map.
 
     Returns:
         A module (N, C, h, w) -> Embedding with an attribute `dim`.

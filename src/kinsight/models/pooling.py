@@ -70,8 +70,8 @@ class Flatten(nn.Module):
         if tuple(feature_map.shape[2:]) != self.map_size:
             given, built = ("x".join(map(str, size)) for size in (feature_map.shape[2:], self.map_size))
             raise KinsightError(
-                f"pooling flatten was built for a {built} feature map and was given {given}; use pictures of the size the "
-                "model was built for, or a pooling that takes any size such as avg"
+                f"pooling flatten was built for a {built} feature map and was given {given}; use pictures of the size "
+                "the model was built for, or a pooling that takes any size such as avg"
             )
         return feature_map.flatten(1)  # (N, C h w)
 
@@ -83,8 +83,8 @@ def make_pooling(name: str, *, map_size: tuple[int, int]) -> nn.Module:
     """The pooling of that name, (N, C, h, w) -> (N, C').
 
     Args:
-        name: One of `POOLINGS`.
-        map_size: Height and width of the feature map; only flatten depends on it.
+        name: one of `POOLINGS`.
+        map_size: height and width of the feature map; only flatten depends on it.
 
     Raises:
         KinsightError: the name is not known.

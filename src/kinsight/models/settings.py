@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from kinsight.pictures import Preprocessing
 
 
 @dataclass
@@ -19,7 +22,7 @@ class ModelSettings:
     trunk_options: dict[str, Any] = field(default_factory=dict)
     """Passed on to timm.create_model, for example pad_type: same, drop_path_rate: 0.1."""
     frozen_norm: str = "statistics"
-    """Batch norm of the trunk in training: none trains it, statistics keeps its statistics, affine also its weight and bias."""
+    """Batch norm of the trunk in training: none trains it, statistics keeps its statistics, affine keeps all of it."""
     head: dict[str, Any] = field(default_factory=lambda: {"name": "linear", "dim": 512})
     """Head by name with its options; linear: dim, pooling, bias, hidden, batch_norm, relu, dropout, init."""
     size: int | list[int] = 224
@@ -36,3 +39,23 @@ class ModelSettings:
     """Brightest value before the mean is subtracted: 1 or 255."""
     l2: bool = True
     """Normalise embeddings to length 1, as for cosine similarity."""
+
+    def preprocessing(self, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
+        """What the trunk is fed with.
+
+        Args:
+            mean: used where the settings leave it open; RGB, for a brightest value of 1.
+            std: likewise.
+
+        Raises:
+            KinsightError: a value that makes no sense.
+        """
+        own = slice(None, None, -1 if self.bgr else 1)
+        return Preprocessing(
+            size=self.size if isinstance(self.size, int) else tuple(self.size),  # type: ignore[arg-type]
+            resize=self.resize,
+            mean=tuple([self.scale * each for each in mean[own]] if self.mean is None else self.mean),
+            std=tuple([self.scale * each for each in std[own]] if self.std is None else self.std),
+            bgr=self.bgr,
+            scale=self.scale,
+        )

@@ -64,8 +64,8 @@ def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise KinsightError(f"{folder / CONFIG} does not describe a Kinsight model; give the model folder of a run")
     if config.get("format_version") != FORMAT_VERSION:
         raise KinsightError(
-            f"{folder} has model format {config.get('format_version')!r} and this Kinsight reads format {FORMAT_VERSION}; "
-            "install the version of Kinsight that its config.json names"
+            f"{folder} has model format {config.get('format_version')!r} and this Kinsight reads format "
+            f"{FORMAT_VERSION}; install the version of Kinsight that its {CONFIG} names"
         )
     for key in ("settings", "preprocessing", "digest"):
         if key not in config:

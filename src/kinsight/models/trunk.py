@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from kinsight.models.weights import fetch_weights, load_weights, read_tensors
 
 # What the trunk decides itself; checkpoint_path would also read a pickle.
 _RESERVED = (
-    "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "num_classes", "global_pool",
-    "features_only", "in_chans",
+    "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "num_classes",
+    "global_pool", "features_only", "in_chans",
 )  # fmt: skip
 
 
@@ -30,30 +30,30 @@ class Trunk(nn.Module):
     """A network without its classifier, from a picture to a feature map.
 
     The map is what timm's `forward_features` gives, in one layout for all families: the class and register tokens of a
-    transformer are dropped and its other tokens laid back on their grid, channels come first. Parts that only the classifier
-    needs are removed, so that every parameter is one the map depends on.
+    transformer are dropped and its other tokens laid back on their grid, channels come first. Parts that only the
+    classifier needs are removed.
 
     Args:
-        name: A timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224.
-        pretrained: Take the weights of that name (and tag) from the Hugging Face hub; the only way to the network.
-        weights: A local .safetensors file for the same network; its classifier is ignored. Not together with `pretrained`.
-        options: Passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`.
-        frozen_norm: Batch norm in training: none trains it, statistics keeps its running statistics, affine also its
-            weight and bias.
-        size: Height and width of the pictures; None is the network's own. Transformers are built so that other sizes go
+        name: a timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224.
+        pretrained: take the weights of that name from the Hugging Face hub; nothing else here reaches the network.
+        weights: a local .safetensors file for the same network; its classifier is ignored. Not with `pretrained`.
+        options: passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`.
+        frozen_norm: batch norm in training: "none" trains it, "statistics" keeps its running statistics, "affine" also
+            its weight and bias.
+        size: height and width of the pictures; None is the network's own. Transformers are built so that other sizes go
             too, where timm can.
-        seed: Seed of the initial values; None draws them from torch's global generator.
+        seed: seed of the initial values; None draws them from torch's global generator.
 
     Attributes:
         channels: C of the feature map.
-        map_size: Height and width of the feature map for pictures of `size`.
-        input_size: Height and width of the pictures timm's configuration names.
-        default_mean: Mean per colour channel (RGB, on the scale 0 to 1) the pretrained weights expect.
-        default_std: Standard deviation, likewise.
+        map_size: height and width of the feature map for pictures of `size`.
+        input_size: height and width of the pictures that timm's configuration names.
+        default_mean: mean per colour channel (RGB, on the scale 0 to 1) that the pretrained weights expect.
+        default_std: standard deviation, likewise.
 
     Raises:
-        KinsightError: an unknown name or option, weights that do not fit or cannot be had, or a picture size the network
-            cannot take.
+        KinsightError: an unknown name or option, weights that do not fit or cannot be had, or a picture size that the
+            network cannot take.
     """
 
     def __init__(
@@ -75,17 +75,23 @@ class Trunk(nn.Module):
         self.name = name
         self.frozen_norm = frozen_norm
         with seeded(seed):
-            self.network = _create(name, dict(options or {}), size)
+            self.network: Any = _create(name, dict(options or {}), size)
         cfg = self.network.pretrained_cfg
         self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
         self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
         self.default_std: tuple[float, ...] = tuple(cfg["std"])
-        unreached, called = self._rehearse(size or self.input_size)
+        reached, called = self._rehearse(size or self.input_size)
+        spare = _spare_parts(self.network, reached, called)
         if pretrained:
-            weights = fetch_weights(name, timm.models.get_pretrained_cfg(name))
+            weights = fetch_weights(name, cfg.get("hf_hub_id"))
         if weights is not None:
-            load_weights(self.network, read_tensors(weights), source=f"{weights} (for {name})", not_needed=unreached)
-        _remove(self.network, unreached, called)
+            load_weights(self.network, read_tensors(weights), source=f"{weights} (for {name})", not_needed=spare)
+        for part in spare:
+            parent, _, child = part.rpartition(".")
+            setattr(self.network.get_submodule(parent), child, nn.Identity())
+        for path, parameter in self.network.named_parameters():
+            # A parameter that gets no gradient is an error when several processes train.
+            parameter.requires_grad_(path in reached)
         if frozen_norm == "affine":
             freeze_affine(self.network)
         self.train()
@@ -120,15 +126,15 @@ class Trunk(nn.Module):
         return tokens[:, prefix:].transpose(1, 2).unflatten(2, grids[prefix])  # (N, C, h, w)
 
     def _rehearse(self, size: tuple[int, int]) -> tuple[set[str], set[str]]:
-        """One forward and backward pass without values: which parameters the map does not reach, which modules run.
+        """One forward and backward pass without values: which parameters the map depends on, which modules run.
 
         Sets `channels` and `map_size`.
         """
         self.eval()
         called: set[str] = set()
         hooks = [
-            module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
-            for name, module in self.network.named_modules()
+            module.register_forward_pre_hook(lambda *_, path=path: called.add(path))
+            for path, module in self.network.named_modules()
         ]
         try:
             feature_map, parameters = self._dry_run(size)
@@ -137,8 +143,8 @@ class Trunk(nn.Module):
         except Exception as problem:
             # Networks say in many ways that a size does not suit them: assertions, shape errors.
             raise KinsightError(
-                f"trunk {self.name} cannot take pictures of {size[0]}x{size[1]} ({_first_line(problem)}); its own size is "
-                f"{self.input_size[0]}x{self.input_size[1]}"
+                f"trunk {self.name} cannot take pictures of {size[0]}x{size[1]} ({_first_line(problem)}); choose "
+                f"another size, its own is {self.input_size[0]}x{self.input_size[1]}"
             ) from None
         finally:
             for hook in hooks:
@@ -146,12 +152,8 @@ class Trunk(nn.Module):
         self.channels = feature_map.shape[1]
         self.map_size = (feature_map.shape[2], feature_map.shape[3])
         gradients = torch.autograd.grad(feature_map.float().sum(), list(parameters.values()), allow_unused=True)
-        unreached = {
-            name.removeprefix("network.")
-            for name, gradient in zip(parameters, gradients, strict=True)
-            if gradient is None
-        }
-        return unreached, called
+        known = zip(parameters, gradients, strict=True)
+        return {path.removeprefix("network.") for path, gradient in known if gradient is not None}, called
 
     def _dry_run(self, size: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
         named = chain(self.named_parameters(), self.named_buffers())
@@ -169,13 +171,14 @@ class Trunk(nn.Module):
 class _NoMapError(KinsightError):
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"trunk {name} gives no feature map (it pools its places or keeps several maps); choose another network, for example resnet50"
+            f"trunk {name} gives no feature map (it pools its places, or keeps several maps); choose another network, "
+            "for example resnet50"
         )
 
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Draw initial values from `seed` inside the block and leave torch's generators as they were; None changes nothing."""
+    """Draw initial values from `seed` inside the block, then put torch's generator back; None changes nothing."""
     if seed is None:
         yield
         return
@@ -197,48 +200,49 @@ def _check_name(name: str, options: Mapping[str, Any]) -> None:
 
 def _create(name: str, options: dict[str, Any], size: tuple[int, int] | None) -> nn.Module:
     cfg = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
-    # Ways to accept other picture sizes: ViTs resample their position table, Swin-like networks lift the check, others need
-    # to know the size. A way the architecture does not have is an unexpected keyword.
+    # Ways to take other picture sizes: ViTs resample their position table, Swin-like networks lift the check, others
+    # must know the size. A way that the architecture does not have is an unexpected keyword.
     ways: list[dict[str, Any]] = [{}]
     if cfg is not None and cfg.fixed_input_size and "img_size" not in options:
         ways = [{"dynamic_img_size": True}, {"strict_img_size": False}, *([{"img_size": size}] if size else []), {}]
-    for way in ways:
-        try:
-            return timm.create_model(name, pretrained=False, num_classes=0, **{**way, **options})
-        except TypeError as problem:
-            if any(repr(key) in str(problem) for key in way if key not in options):
-                continue
-            raise KinsightError(
-                f"trunk {name} does not accept its options {options} ({_first_line(problem)})"
-            ) from None
-        except (RuntimeError, ValueError, AssertionError) as problem:
-            for_size = f" for pictures of {size[0]}x{size[1]}" if size and "img_size" in way else ""
-            with_options = f" with options {options}" if options else ""
-            reason = _first_line(problem)
-            raise KinsightError(
-                f"trunk {name}{with_options} cannot be built{for_size} ({reason}); change these"
-            ) from None
-    raise AssertionError("the last way adds nothing that could be refused")
+    for way in ways[:-1]:
+        with suppress(_RefusedWay):
+            return _try_way(name, options, way)
+    return _try_way(name, options, ways[-1])
 
 
-def _remove(network: nn.Module, unreached: set[str], called: set[str]) -> None:
-    """Take out modules that never run and hold only unreached parameters; stop training what is left of those."""
-    names = [name for name, _ in network.named_parameters()]
-    for path in [path for path, _ in network.named_modules() if path]:
-        inside = [name for name in names if name.startswith(f"{path}.")]
-        runs = any(each == path or each.startswith(f"{path}.") for each in called)
-        if inside and unreached.issuperset(inside) and not runs:
-            parent, _, child = path.rpartition(".")
-            if not isinstance(network.get_submodule(parent), nn.Identity):
-                setattr(network.get_submodule(parent), child, nn.Identity())
-            names = [name for name in names if name not in inside]
-    for name, parameter in network.named_parameters():
-        if name in unreached:
-            parameter.requires_grad_(False)
+class _RefusedWay(Exception):
+    """The architecture has no such keyword."""
+
+
+def _try_way(name: str, options: dict[str, Any], way: dict[str, Any]) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=False, num_classes=0, **{**way, **options})
+    except Exception as problem:
+        if isinstance(problem, TypeError) and any(repr(key) in str(problem) for key in way if key not in options):
+            raise _RefusedWay from None
+        size = way.get("img_size")
+        given = [f"options {options}"] * bool(options) + [f"pictures of {size}"] * bool(size)
+        raise KinsightError(
+            f"trunk {name} cannot be built with {' and '.join(given) or 'its defaults'} ({_first_line(problem)}); "
+            "change trunk_options or size"
+        ) from None
+
+
+def _spare_parts(network: nn.Module, reached: set[str], called: set[str]) -> list[str]:
+    """The topmost modules with parameters of which none is reached and no part ever runs."""
+    alive = {path for path, _ in network.named_parameters() if path in reached} | called
+    spare: list[str] = []
+    for path, module in network.named_modules():
+        known = any(path.startswith(f"{other}.") for other in spare)
+        lives = any(each == path or each.startswith(f"{path}.") for each in alive)
+        if path and not known and not lives and any(True for _ in module.parameters()):
+            spare.append(path)
+    return spare
 
 
 def _grid_size(places: int, aspect: float) -> tuple[int, int]:
-    """Height and width with that product whose ratio is nearest to `aspect`; 0, 0 for a single place, which is no grid."""
+    """Height and width with that product and the ratio nearest to `aspect`; 0, 0 for a single place: no grid."""
     fits = [(height, places // height) for height in range(1, places + 1) if places % height == 0]
     return min(fits, key=lambda grid: _mismatch(grid, aspect)) if places > 1 else (0, 0)
 

@@ -1,9 +1,9 @@
-"""Weights of a trunk: read as plain tensors from safetensors, never from a pickle, and fitted to the network by name."""
+"""Weights of a trunk: plain tensors from safetensors, never a pickle, fitted to the network by name."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 
 _PREFIXES = ("module.", "_orig_mod.", "trunk.", "network.")
-_CONVERT = "convert it once where you trust it: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')"
+_CONVERT = (
+    "convert it once where you trust it, with safetensors.torch.save_file(torch.load(FILE, weights_only=True), "
+    "'weights.safetensors')"
+)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -37,10 +40,14 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         ) from None
 
 
-def fetch_weights(name: str, pretrained_cfg: object) -> Path:
-    """The local path of timm's pretrained weights, fetched from the Hugging Face hub unless it is there already.
+def fetch_weights(name: str, source: str | None) -> Path:
+    """The local path of timm's pretrained weights, fetched from the Hugging Face hub unless they are here already.
 
-    The only place where a model reaches the network, and only its safetensors file is asked for.
+    The only place where a model reaches the network, and only a safetensors file is asked for.
+
+    Args:
+        name: the timm name, for errors.
+        source: the hub repository that timm's configuration names.
 
     Raises:
         KinsightError: timm names no such file, or it could not be fetched.
@@ -48,7 +55,6 @@ def fetch_weights(name: str, pretrained_cfg: object) -> Path:
     from huggingface_hub import hf_hub_download
 
     repair = "fetch it elsewhere and give the file with --model.weights FILE"
-    source = getattr(pretrained_cfg, "hf_hub_id", None)
     if not source:
         raise KinsightError(f"timm has no pretrained weights for {name} on the Hugging Face hub; {repair}")
     try:
@@ -57,29 +63,31 @@ def fetch_weights(name: str, pretrained_cfg: object) -> Path:
         # The hub library raises errors of four libraries; each means the same to the user.
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise KinsightError(
-            f"the pretrained weights of {name} could not be fetched from https://huggingface.co/{source} ({reason}); {repair}"
+            f"the pretrained weights of {name} could not be fetched from https://huggingface.co/{source} ({reason}); "
+            f"{repair}"
         ) from None
 
 
 def load_weights(
-    network: nn.Module, tensors: dict[str, Tensor], *, source: str, not_needed: Iterable[str] = ()
+    network: nn.Module, tensors: dict[str, Tensor], *, source: str, not_needed: Sequence[str] = ()
 ) -> None:
     """Load named tensors into a timm network.
 
-    The prefixes of wrappers are stripped, tensors of the classifier are ignored, and old names are converted by timm's own rule for
-    this architecture where the names do not fit at once.
+    The prefixes of wrappers are stripped and tensors of the classifier are ignored. Where the names then do not fit, they
+    are converted by timm's own rule for this architecture, which knows its older forms.
 
     Args:
-        network: A network of `timm.create_model`, whose values are replaced; they keep their dtype.
-        tensors: Values by name.
-        source: What to call the tensors in an error.
-        not_needed: Names the feature map does not depend on, which may be missing.
+        network: a network of `timm.create_model`, whose values are replaced; they keep their dtype.
+        tensors: values by name.
+        source: what to call the tensors in an error.
+        not_needed: parts the feature map does not depend on; their tensors may be missing.
 
     Raises:
         KinsightError: a tensor is missing, unknown or of another shape.
     """
     wanted = network.state_dict()
-    optional = {*not_needed, *(name for name in wanted if name.endswith("num_batches_tracked"))}
+    not_needed = tuple(f"{part}." for part in not_needed)
+    optional = {name for name in wanted if name.endswith("num_batches_tracked") or name.startswith(not_needed)}
     named = _without_classifier(network, _stripped(network, tensors))
     problem = misfit(wanted, named, optional)
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
@@ -110,7 +118,7 @@ def _without_classifier(network: nn.Module, tensors: dict[str, Tensor]) -> dict[
     layers = (classifier,) if isinstance(classifier, str) else classifier
     own = network.state_dict()
     heads = tuple(f"{layer}." for layer in layers)
-    return {name: value for name, value in tensors.items() if name in own or not name.startswith(heads or ("\0",))}
+    return {name: value for name, value in tensors.items() if name in own or not name.startswith(heads)}
 
 
 def misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str] = ()) -> str:

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from pytorch_metric_learning import losses
-from torch import Tensor, nn
+from torch import nn
 
 from kinsight.objectives.building import Named, build
 from kinsight.objectives.deviance import BinomialDeviance
@@ -22,15 +21,6 @@ class MarginLoss(losses.MarginLoss):
 
     def __init__(self, num_classes: int, per_class: bool = False, **options: Any) -> None:
         super().__init__(num_classes=num_classes if per_class else None, **options)
-
-
-class ArcFaceLoss(losses.ArcFaceLoss):
-    """ArcFace with a finite gradient where an embedding meets its class weight: arccos has an infinite slope at 1."""
-
-    def get_angles(self, cosine_of_target_classes: Tensor) -> Tensor:
-        """Angles in radians, (N,)."""
-        limit = 1 - torch.finfo(cosine_of_target_classes.dtype).eps
-        return torch.acos(cosine_of_target_classes.clamp(-limit, limit))
 
 
 _PAIRS = "at least 2 pictures of some class and 2 classes in a batch"
@@ -67,7 +57,7 @@ LOSSES: dict[str, Named] = {
     # Wang et al. 2018.
     "cosface": Named(losses.CosFaceLoss, _CLASSES, {"margin": 0.35, "scale": 64.0}),
     # Deng et al. 2019: 0.5 radians; the option is in degrees.
-    "arcface": Named(ArcFaceLoss, _CLASSES, {"margin": 28.6, "scale": 64.0}),
+    "arcface": Named(losses.ArcFaceLoss, _CLASSES, {"margin": 28.6, "scale": 64.0}),
     # Cakir et al. 2019.
     "fastap": Named(losses.FastAPLoss, f"{_PAIRS}; better with large batches", {"num_bins": 10}),
     # Yuan et al. 2019; the Reality Check finds negative margins of 0.7 to 1.1.

@@ -127,7 +127,7 @@ _archives = _Archives()
 def _opened(archive: str) -> zipfile.ZipFile:
     if _archives.process != os.getpid():
         # After a fork parent and child share the position in the file: each must open its own.
-        _archives.__init__()  # type: ignore[misc]
+        _archives.process, _archives.opened = os.getpid(), {}
     status = os.stat(archive)
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     known = _archives.opened.get(archive)

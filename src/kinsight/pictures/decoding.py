@@ -118,14 +118,14 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _rgb(picture: Image.Image, name: str) -> Image.Image:
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        picture = _from_16_bits(picture, name)
     if picture.has_transparency_data:
         coloured = picture.convert("RGBA")
         below = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
         return Image.alpha_composite(below, coloured).convert("RGB")
     if picture.mode == "RGB":
         return picture
-    if picture.mode == "I" or picture.mode.startswith("I;16"):
-        picture = _from_16_bits(picture, name)
     if picture.mode == "F":
         raise UnreadablePicture(name, "holds floating-point values", "store it with 8 or 16 bits per channel")
     return picture.convert("RGB")

@@ -114,7 +114,11 @@ def readable(value: Any) -> str:
         return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10_000 else f"{value:g}"
     if isinstance(value, Mapping):
         name = value.get("name")
-        rest = [f"{spoken(key)} {readable(one)}" for key, one in value.items() if key != "name" and one not in (None, {}, [], "")]
+        rest = [
+            f"{spoken(key)} {str(one)[:LONG] if key.endswith('digest') else readable(one)}"
+            for key, one in value.items()
+            if key != "name" and one not in (None, {}, [], "")
+        ]
         return " · ".join([str(name), *rest] if name else rest)
     if isinstance(value, (list, tuple)):
         return ", ".join(readable(one) for one in value)
@@ -156,14 +160,14 @@ def _split_words(data: Mapping[str, Any], split: str) -> str:
 def _counts(counts: Any) -> str:
     if not isinstance(counts, Mapping) or "pictures" not in counts:
         return readable(counts)
-    text = f"{readable(counts['pictures'])} pictures"
+    text = f"{counts['pictures']:,} pictures"
     if "classes" in counts:
-        text += f", {readable(counts['classes'])} classes"
+        text += f", {counts['classes']:,} classes"
     least, most = counts.get("min_per_class"), counts.get("max_per_class")
     if least is not None and most is not None:
         text += f" of {least} to {most}" if least != most else f" of {least}"
     if "queries" in counts:
-        text += f"; {readable(counts['queries'])} queries, {readable(counts.get('gallery', 0))} in the gallery"
+        text += f"; {counts['queries']:,} queries, {counts.get('gallery', 0):,} in the gallery"
     return text
 
 

@@ -12,7 +12,7 @@ from kinsight.show.thumbnails import PLACEHOLDER, thumbnail
 POINTS = 1500
 THUMBNAILS = 250
 WIDTH, HEIGHT, MARGIN = 1000, 760, 30
-TILE = 44  # the side of a thumbnail on the map, in its units
+TILE = 38  # the side of a thumbnail on the map, in its units
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def atlas(ranking: Ranking, points: int = POINTS, thumbnails: int = THUMBNAILS) 
                 average_precision=None if query is None else _finite(ranking.average_precision[query]),
             )
         )
+    found.sort(key=lambda point: point.picture != "")  # pictures are drawn over dots
     return Atlas(found, len(ranking.labels), len(np.unique(ranking.labels)))
 
 
@@ -115,7 +116,7 @@ def sampled_rows(labels: np.ndarray, points: int = POINTS) -> np.ndarray:
     return np.sort(np.concatenate(rows))
 
 
-def spread(places: np.ndarray, labels: np.ndarray, count: int, gap: float = 0.9 * TILE) -> list[int]:
+def spread(places: np.ndarray, labels: np.ndarray, count: int, gap: float = 0.95 * TILE) -> list[int]:
     """At most `count` points that do not hide each other (no two closer than `gap` along both axes), class by class in turn."""
     turn = np.zeros(len(labels), dtype=int)
     seen: dict[object, int] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 380, 230
+WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 28
 POINTS = 300  # more points than pixels only make the page heavy
 
@@ -186,21 +186,20 @@ def _grid(ticks: np.ndarray, up: Any, percent: bool) -> str:
     lines = []
     for tick in ticks:
         y = up(float(tick))
-        text = f"{100 * tick:g}" if percent else _short(float(tick))
+        text = f"{100 * tick:g} %" if percent else _short(float(tick))
         lines.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
         lines.append(f'<text class="tick" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    if percent:
-        lines.append(f'<text class="tick" x="{LEFT - 7}" y="{HEIGHT - BOTTOM + 18}" text-anchor="end">%</text>')
     return "".join(lines)
 
 
 def _steps(low: float, high: float, across: Any) -> str:
-    inside = [tick for tick in _ticks(low, high, 5) if low <= tick <= high]
-    texts = []
-    for number, tick in enumerate(inside):
-        anchor = "end" if across(tick) > WIDTH - RIGHT - 14 else "middle"
-        word = f"{_short(tick)} steps" if number == len(inside) - 1 and anchor == "end" else _short(tick)
-        texts.append(f'<text class="tick" x="{across(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{word}</text>')
+    y = HEIGHT - BOTTOM + 18
+    texts = [f'<text class="tick" x="{LEFT - 7}" y="{y}" text-anchor="end">step</text>']
+    for tick in _ticks(low, high, 5):
+        if low <= tick <= high:
+            x = min(across(float(tick)), WIDTH - 16)  # a label at the very end must not be cut off
+            if x > LEFT + 8:
+                texts.append(f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{_short(float(tick))}</text>')
     return "".join(texts)
 
 
@@ -224,7 +223,7 @@ def _dots(series: Series, number: int, across: Any, up: Any) -> str:
     return "".join(circles)
 
 
-def _ticks(low: float, high: float, about: int = 4) -> np.ndarray:
+def _ticks(low: float, high: float, about: int = 5) -> np.ndarray:
     """Round numbers that cover [low, high]: steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))

@@ -68,7 +68,12 @@ def paint_bird(canvas: Canvas, species: Species, pose: Pose) -> dict[PartName, n
 
     centres: dict[PartName, np.ndarray] = {}
     if pose.wing > 20:
-        _wing(canvas, species.wing, root.child((shoulder[0] + 0.07, shoulder[1] - 0.02), 180 + 0.8 * pose.wing + 16), gloss=0.72)
+        _wing(
+            canvas,
+            species.wing,
+            root.child((shoulder[0] + 0.07, shoulder[1] - 0.02), 180 + 0.8 * pose.wing + 16),
+            gloss=0.72,
+        )
     _legs(canvas, root, sheet, deep, folded=pose.wing > 20)
 
     tail = TAILS[species.tail.shape]
@@ -79,7 +84,9 @@ def paint_bird(canvas: Canvas, species: Species, pose: Pose) -> dict[PartName, n
 
     across = np.array([[-0.12, 0.16], [0.1, -0.15]])
     canvas.shape(
-        np.concatenate([root.place(neck + 1.4 * across), head.place(-across)]), _shade(species.body.colours[0]), bird=True
+        np.concatenate([root.place(neck + 1.4 * across), head.place(-across)]),
+        _shade(species.body.colours[0]),
+        bird=True,
     )
     frame = root.child((-0.5 * long, 0), 0, (long, deep))
     _part(canvas, species.body, frame, body.outline)

@@ -46,7 +46,7 @@ class Canvas:
         self._cover.ellipse(box, fill=255 * bird)
 
     def textured(self, frame: Frame, outline: np.ndarray, paint: Paint, contour: Colour, *, bird: bool) -> None:
-        """Fill an outline, given in the frame's coordinates, with a paint of these coordinates, and draw its contour."""
+        """Fill an outline (M, 2) in the frame's coordinates with a paint of these coordinates; draw its contour."""
         points = frame.place(outline)  # (M, 2)
         width, height = self.image.size
         left, top = np.maximum(np.floor(points.min(axis=0)), 0).astype(int).tolist()

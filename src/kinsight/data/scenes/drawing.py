@@ -44,8 +44,8 @@ class Scene:
 def render(species: Species, seed: int, index: int, size: int = 96) -> Scene:
     """Draw picture `index` of a species, `size` pixels high and wide.
 
-    A pure function of the arguments: the species gives the looks, (seed, species.number, index) the pose, the light and the
-    surroundings, which are the same scene at every size.
+    A pure function of the arguments: the species gives the looks; (seed, species.number, index) give the pose, the
+    light and the surroundings, which are the same at every size.
 
     Raises:
         KinsightError: a number is negative, or the size is not between `SMALLEST` and `LARGEST`.

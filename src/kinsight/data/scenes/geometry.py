@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Frame:
-    """A coordinate frame in the picture: column j of `axes` is the picture vector of the frame's axis j (y points down)."""
+    """Coordinates within the picture: column j of `axes` is the frame's axis j in the picture, whose y points down."""
 
     origin: np.ndarray  # (2,)
     axes: np.ndarray  # (2, 2)
@@ -25,7 +25,7 @@ class Frame:
         return np.asarray(points) @ self.axes.T + self.origin
 
     def coordinates(self, left: int, top: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frame's own coordinates u, v of every pixel centre of a rectangle of the picture, each (height, width)."""
+        """The frame's own coordinates u and v, each (height, width), of the pixel centres of a rectangle."""
         (a, b), (c, d) = np.linalg.inv(self.axes).astype(np.float32)
         x = (np.arange(width, dtype=np.float32) + np.float32(left + 0.5 - self.origin[0]))[None, :]
         y = (np.arange(height, dtype=np.float32) + np.float32(top + 0.5 - self.origin[1]))[:, None]
@@ -37,7 +37,9 @@ def smooth(points: list[tuple[float, float]], rounds: int = 3) -> np.ndarray:
     outline = np.array(points, dtype=float)
     for _ in range(rounds):
         following = np.roll(outline, -1, axis=0)
-        outline = np.stack([0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following], axis=1).reshape(-1, 2)
+        outline = np.stack([0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following], axis=1).reshape(
+            -1, 2
+        )
     return outline
 
 

@@ -1,7 +1,7 @@
 """Plumage patterns: how much of the second colour a point of a part has.
 
-Every pattern maps the part's own coordinates to weights in [0, 1] of the same shape: u runs from 0 at the joint to 1 at the
-tip (on a body from tail to breast, on a head from nape to beak), v from -1 to 1 across.
+Every pattern maps the part's own coordinates to weights in [0, 1] of the same shape: u runs from 0 at the joint to 1 at
+the tip (on a body from tail to breast, on a head from nape to beak), v from -1 to 1 across.
 """
 
 from __future__ import annotations

@@ -27,7 +27,14 @@ PLUMAGE: dict[str, Colour] = {
     "plum": (136, 84, 156),
     "sooty": (58, 54, 62),
 }
-_HORN: tuple[Colour, ...] = ((240, 148, 40), (60, 56, 60), (214, 70, 58), (236, 206, 92), (134, 140, 146), (226, 214, 190))
+_HORN: tuple[Colour, ...] = (
+    (240, 148, 40),
+    (60, 56, 60),
+    (214, 70, 58),
+    (236, 206, 92),
+    (134, 140, 146),
+    (226, 214, 190),
+)
 _HEADS = ("smooth", "capped", "masked", "collared", "cheeked", "ringed", "crested", "tufted")
 _WING_PATTERNS = ("plain", "barred", "striped", "spotted", "checked", "scaled", "banded", "shaded")
 _TAIL_PATTERNS = ("plain", "barred", "tipped", "plain", "striped", "shaded", "tipped", "barred")
@@ -81,7 +88,7 @@ def pools(seed: int) -> dict[PartName, tuple[Variant, ...]]:
     names = list(PLUMAGE)
 
     def colours(order: np.ndarray) -> list[tuple[Colour, Colour]]:
-        # Every colour leads once per part and the second colour is another one: no colour belongs to one part or species.
+        # Every colour leads once in every part, so no colour belongs to one part or one species.
         shift = int(rng.integers(1, len(names)))
         return [(PLUMAGE[names[i]], PLUMAGE[names[(i + shift) % len(names)]]) for i in order]
 
@@ -94,14 +101,19 @@ def pools(seed: int) -> dict[PartName, tuple[Variant, ...]]:
         sizes = rng.uniform(0.92, 1.08, VARIANTS_PER_PART).round(3).tolist()
         return tuple(Variant(part, *looks) for looks in zip(words, shapes, patterns, paints, sizes, strict=True))
 
-    horn = [(_HORN[i % len(_HORN)], _HORN[(i + 1 + i // len(_HORN)) % len(_HORN)]) for i in rng.permutation(VARIANTS_PER_PART)]
+    horn = [
+        (_HORN[i % len(_HORN)], _HORN[(i + 1 + i // len(_HORN)) % len(_HORN)])
+        for i in rng.permutation(VARIANTS_PER_PART)
+    ]
     numbers = [str(i) for i in range(len(BODIES))]
     order = np.arange(VARIANTS_PER_PART)
     return {
         "body": pool("body", names, shuffled(numbers), shuffled(_BODY_PATTERNS), colours(order)),
         "head": pool("head", list(_HEADS), shuffled(["round", "long"]), list(_HEADS), colours(rng.permutation(order))),
         "beak": pool("beak", list(BEAKS), list(BEAKS), shuffled(["plain", "plain", "tipped", "edged"]), horn),
-        "wing": pool("wing", list(_WING_PATTERNS), shuffled(list(WINGS)), list(_WING_PATTERNS), colours(rng.permutation(order))),
+        "wing": pool(
+            "wing", list(_WING_PATTERNS), shuffled(list(WINGS)), list(_WING_PATTERNS), colours(rng.permutation(order))
+        ),
         "tail": pool("tail", list(TAILS), list(TAILS), shuffled(_TAIL_PATTERNS), colours(rng.permutation(order))),
     }
 
@@ -109,8 +121,8 @@ def pools(seed: int) -> dict[PartName, tuple[Variant, ...]]:
 def species(seed: int, count: int) -> list[Species]:
     """The first `count` species in the world of a seed; asking for more never changes the ones before.
 
-    The first eight use every variant of every part once, so from 16 species on each variant met in the second half is also
-    in the first. After them every second species is a sister of the one before: the same but for one or two parts.
+    The first eight use every variant of every part once, so from 16 species on each variant met in the second half is
+    also in the first. After them every second species is a sister of the one before: the same but for one or two parts.
 
     Raises:
         KinsightError: the seed is negative, or the count is not between 1 and `MOST_SPECIES`.
@@ -120,7 +132,9 @@ def species(seed: int, count: int) -> list[Species]:
     if not 1 <= count <= MOST_SPECIES:
         raise KinsightError(f"{count} species cannot be made; ask for 1 to {MOST_SPECIES}")
     rng = np.random.default_rng(np.random.SeedSequence((seed, 1)))
-    combinations = [tuple(row) for row in np.stack([rng.permutation(VARIANTS_PER_PART) for _ in PARTS], axis=1).tolist()]
+    combinations = [
+        tuple(row) for row in np.stack([rng.permutation(VARIANTS_PER_PART) for _ in PARTS], axis=1).tolist()
+    ]
     taken = set(combinations)
     while len(combinations) < count:
         sister = len(combinations) % 2 == 1

@@ -1,4 +1,4 @@
-"""What is around a bird and in front of it: soft light and foliage behind, things to confuse it with, leaves across it."""
+"""What is around a bird and across it: soft patches and foliage, decoys in birds' colours, leaves and twigs."""
 
 from __future__ import annotations
 

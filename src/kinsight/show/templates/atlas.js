@@ -102,7 +102,10 @@
     return [place.x, place.y];
   }
   tools.addEventListener("click", (event) => {
-    if (event.target.dataset.zoom) zoom(Number(event.target.dataset.zoom));
+    if (!event.target.dataset.zoom) return;
+    const chosen = pinned >= 0 && pinned !== null ? marks[pinned].transform.baseVal[0].matrix : null;
+    const about = chosen ? [left + scale * chosen.e, top + scale * chosen.f] : [];
+    zoom(Number(event.target.dataset.zoom), ...about);
   });
   svg.addEventListener("dblclick", (event) => { event.preventDefault(); zoom(1.8, ...point(event)); });
   svg.addEventListener("wheel", (event) => {

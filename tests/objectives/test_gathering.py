@@ -1,0 +1,124 @@
+"""Two processes have the loss and the gradients of one; run as a script, this file is one of the two."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from kinsight.objectives import Objective, ObjectiveSettings, gather
+from torch import nn
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "contrastive": ({"name": "contrastive"}, {"name": "none"}),
+    "triplet": ({"name": "triplet"}, {"name": "semihard"}),
+    "margin": ({"name": "margin", "learn_beta": True, "per_class": True}, {"name": "distance-weighted"}),
+    "multi-similarity": ({"name": "multi-similarity"}, {"name": "multi-similarity"}),
+    "proxy-anchor": ({"name": "proxy-anchor"}, {"name": "none"}),
+    "arcface": ({"name": "arcface"}, {"name": "none"}),
+    "soft-triple": ({"name": "soft-triple"}, {"name": "none"}),
+    "fastap": ({"name": "fastap"}, {"name": "none"}),
+    "binomial": ({"name": "binomial"}, {"name": "none"}),
+}
+# Half and half, an uneven cut, and a process without any picture.
+SHARES = {"even": 12, "uneven": 7, "empty": 24}
+BATCH = (24, 6)
+
+
+def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
+    """Loss and gradients of every case; rank 0 holds the first `cut` rows, rank 1 the others, rank -1 all of them."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randn(BATCH, generator=generator)
+    labels = torch.arange(BATCH[0]) % 5
+    share = slice(None) if rank < 0 else slice(0, cut) if rank == 0 else slice(cut, None)
+    found = {}
+    for case, (loss, miner) in CASES.items():
+        trunk: nn.Module = nn.Linear(BATCH[1], 5)
+        with torch.no_grad():
+            for parameter in trunk.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        if rank >= 0:
+            trunk = nn.parallel.DistributedDataParallel(trunk)
+        torch.manual_seed(rank + 100)
+        objective = Objective(ObjectiveSettings(loss, miner), dim=5, classes=5, seed=3)
+        value = objective(trunk(pictures[share]), labels[share], seed=11)
+        value.backward()
+        found[f"{case} loss"] = value.detach().numpy()
+        for name, parameter in [*trunk.named_parameters(), *objective.named_parameters()]:
+            found[f"{case} {name.removeprefix('module.')}"] = parameter.grad.numpy()
+    return found
+
+
+def process(rank: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    found = {f"{kind} {key}": value for kind, cut in SHARES.items() for key, value in steps(rank, cut).items()}
+    (everything, rows), own = gather(torch.full((rank + 1, 2), float(rank)), torch.full((rank + 1,), rank))
+    found["order"] = np.array([*everything[:, 0].int().tolist(), *rows.tolist(), own.start, own.stop])
+    np.savez(folder / f"{rank}.npz", **found)
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
+    folder = tmp_path_factory.mktemp("two")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    running = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    for one in running:
+        _, errors = one.communicate(timeout=120)
+        assert one.returncode == 0, errors
+    return [dict(np.load(folder / f"{rank}.npz", allow_pickle=False)) for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, np.ndarray]:
+    return steps(-1, 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", SHARES)
+def test_two_processes_equal_one(
+    case: str, kind: str, both: list[dict[str, np.ndarray]], alone: dict[str, np.ndarray]
+) -> None:
+    expected = {key: value for key, value in alone.items() if key.startswith(f"{case} ")}
+    assert expected[f"{case} loss"] > 0
+    assert len(expected) >= 3
+    for key, value in expected.items():
+        assert np.abs(value).max() > 0, key
+        for rank in range(2):
+            np.testing.assert_allclose(
+                both[rank][f"{kind} {key}"], value, rtol=1e-5, atol=1e-5, err_msg=f"{key} {rank}"
+            )
+
+
+def test_both_processes_have_the_very_same_numbers(both: list[dict[str, np.ndarray]]) -> None:
+    first, second = both
+    for key in first:
+        if key != "order":
+            np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+
+
+def test_rows_come_in_the_order_of_the_ranks(both: list[dict[str, np.ndarray]]) -> None:
+    assert both[0]["order"].tolist() == [0, 1, 1, 0, 1, 1, 0, 1]
+    assert both[1]["order"].tolist() == [0, 1, 1, 0, 1, 1, 1, 3]
+
+
+def test_one_process_gathers_nothing() -> None:
+    share = torch.randn(3, 2)
+    (everything,), own = gather(share)
+    assert everything is share
+    assert own == slice(0, 3)
+
+
+if __name__ == "__main__":
+    process(int(sys.argv[1]), Path(sys.argv[2]))
