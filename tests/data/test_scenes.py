@@ -134,7 +134,7 @@ def test_the_mask_is_where_the_bird_is_seen() -> None:
 
 
 def test_a_part_is_visible_exactly_where_the_bird_is(scenes: list[Scene]) -> None:
-    shown = {part: 0 for part in PARTS}
+    shown = dict.fromkeys(PARTS, 0)
     for scene in scenes:
         assert set(scene.parts) == set(PARTS)
         mask = np.asarray(scene.mask) > 0
@@ -190,7 +190,7 @@ def test_the_folder_holds_a_table_with_the_truth_of_every_picture(folder: Path) 
         assert scene.box == (row.x_1, row.y_1, row.x_2, row.y_2)
         with Image.open(folder / row.path) as image, Image.open(folder / row.mask_path) as mask:
             assert image.size == (row.width, row.height) == (48, 48)
-            assert np.abs(_pixels(image) - _pixels(scene.image)).mean() < 4  # JPEG
+            assert np.abs(_pixels(image) - _pixels(scene.image)).mean() < 8  # JPEG
             assert mask.mode == "L"
             assert mask.tobytes() == scene.mask.tobytes()
 

@@ -375,6 +375,12 @@ def test_one_class_folder_is_a_class(tmp_path: Path) -> None:
     assert table["label"].tolist() == ["cat", "cat"]
 
 
+def test_blanks_in_the_names_of_files_stay(tmp_path: Path) -> None:
+    table = read_table(_files(tmp_path, " cat/a .jpg", "dog/b.jpg"))
+    assert table["path"].tolist() == [f"{tmp_path}/ cat/a .jpg", f"{tmp_path}/dog/b.jpg"]
+    assert table["label"].tolist() == ["cat", "dog"]
+
+
 def test_pictures_outside_class_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(KinsightError, match=r"1 pictures outside class folders, like stray\.jpg"):
         read_table(_files(tmp_path, "cat/a.jpg", "dog/b.jpg", "stray.jpg"))

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from kinsight.objectives import Objective, ObjectiveSettings, gather
 from torch import nn
+
+from kinsight.objectives import Objective, ObjectiveSettings, gather
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrastive": ({"name": "contrastive"}, {"name": "none"}),
@@ -75,7 +76,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]
         for rank in range(2)
     ]
     for one in running:
-        _, errors = one.communicate(timeout=120)
+        _, errors = one.communicate(timeout=300)
         assert one.returncode == 0, errors
     return [dict(np.load(folder / f"{rank}.npz", allow_pickle=False)) for rank in range(2)]
 

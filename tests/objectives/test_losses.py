@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+
 from kinsight.objectives import BinomialDeviance, Objective, ObjectiveSettings, describe_losses, describe_miners
 from kinsight.objectives.losses import LOSSES, collapsed_value
 from reference import losses as reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+
 from kinsight.objectives import Objective, ObjectiveSettings, describe_miners
 from kinsight.objectives.miners import MINERS, DistanceWeightedMiner, build_miner
 from reference import losses as reference
@@ -22,16 +23,16 @@ def negatives_distances(miner: DistanceWeightedMiner, x: torch.Tensor, y: torch.
 @pytest.mark.parametrize("dim", [3, 4, 8])
 def test_negatives_are_uniform_in_distance(dim: int) -> None:
     torch.manual_seed(0)
-    x, y = on_the_sphere(1500, dim), torch.arange(1500) % 250
+    x, y = on_the_sphere(900, dim), torch.arange(900) % 150
     distances = negatives_distances(DistanceWeightedMiner(cutoff=0.5, nonzero_loss_cutoff=1.4), x, y)
-    assert len(distances) == 1500 * 5
+    assert len(distances) == 900 * 5
     assert distances.max() < 1.4
     inside = distances[distances >= 0.5]
     share = torch.histc(inside, bins=6, min=0.5, max=1.4) / len(inside)
     assert share.min() > 0.75 / 6
     assert share.max() < 1.25 / 6
     # Uniform choice would crowd at the far end.
-    uniform = (x[:, None] - x[None]).norm(dim=2).flatten()
+    uniform = torch.cdist(x, x).flatten()
     far = ((uniform > 1.25) & (uniform < 1.4)).sum() / ((uniform > 0.5) & (uniform < 1.4)).sum()
     assert far > share[-1] * 1.2
 
@@ -80,12 +81,12 @@ def mined(loss: dict, miner: dict, seed: int = 0) -> tuple[float, float]:
     return float(made(x, y, seed=seed)), float(everything(x, y, seed=seed))
 
 
-@pytest.mark.parametrize("epsilon", [0.1, 0.5])
+@pytest.mark.parametrize("epsilon", [0.1, 0.3])
 def test_multi_similarity_with_its_miner(epsilon: float) -> None:
     x, y = on_the_sphere(20, 6).double().numpy(), (torch.arange(20) % 5).tolist()
     value, unmined = mined({"name": "multi-similarity"}, {"name": "multi-similarity", "epsilon": epsilon})
     assert value == pytest.approx(reference.multi_similarity(x, y, epsilon=epsilon), rel=1e-5)
-    assert value != pytest.approx(unmined, rel=1e-6) or epsilon > 0.1
+    assert value != pytest.approx(unmined, rel=1e-6)
 
 
 def test_triplets_of_the_hard_and_semihard_miners() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+
 from kinsight.errors import KinsightError
 from kinsight.objectives import CollapseWatch, Objective, ObjectiveSettings, check_finite
 

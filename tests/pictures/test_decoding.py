@@ -3,16 +3,17 @@
 import io
 import struct
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from shared_data import shared
 
 from kinsight.errors import KinsightError
 from kinsight.pictures.decoding import UnreadablePicture, open_picture
+from shared_data import shared
 
 
 def colourful(width: int = 48, height: int = 32) -> np.ndarray:
@@ -79,7 +80,9 @@ def test_every_exif_orientation_comes_out_upright(tmp_path: Path, suffix: str, o
     assert difference(open_picture(path, box=(3, 5, 40, 20)), colourful()[5:20, 3:40]) < 2
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0*garbage", b"Exif\0\0" + b"\xff" * 40, b"no exif at all", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0MM\0*garbage", b"Exif\0\0" + b"\xff" * 40, b"no exif at all", b"Exif\0\0II*\0\xff\xff\xff\x7f"]
+)
 def test_damaged_exif_does_not_matter(tmp_path: Path, exif: bytes) -> None:
     path = tmp_path / "picture.jpg"
     Image.fromarray(colourful()).save(path, exif=exif, quality=98)
@@ -211,7 +214,7 @@ def broken_files(jpeg: bytes) -> dict[str, bytes | None]:
     Image.fromarray(np.array([[-5, 70000]], np.int32)).save(negative, "TIFF")
     floating = io.BytesIO()
     Image.fromarray(np.array([[0.5, 70.0]], np.float32)).save(floating, "TIFF")
-    files = {
+    return {
         "missing.jpg": None,
         "empty.jpg": b"",
         "text.jpg": b"<html>404 not found</html>",
@@ -222,13 +225,9 @@ def broken_files(jpeg: bytes) -> dict[str, bytes | None]:
         "half.gif": gif.getvalue()[: len(gif.getvalue()) // 2],
         "half.tiff": tiff.getvalue()[: len(tiff.getvalue()) // 2],
         "half.webp": webp.getvalue()[: len(webp.getvalue()) // 2],
-        "bomb.png": grey_png(np.zeros((1, 1)), 8)[:16]
-        + struct.pack(">II", 60000, 60000)
-        + grey_png(np.zeros((1, 1)), 8)[24:],
         "values.tiff": negative.getvalue(),
         "floating.tiff": floating.getvalue(),
     }
-    return files
 
 
 @pytest.mark.parametrize(
@@ -271,7 +270,11 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, jpeg: bytes) -> None:
     path = tmp_path / "bomb.png"
     header = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + grey_png(np.zeros((1, 1)), 8)[33:]
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + grey_png(np.zeros((1, 1)), 8)[33:]
     )
     with pytest.raises(UnreadablePicture, match=r"too large to be decoded safely.*fewer pixels"):
         open_picture(path)
@@ -305,7 +308,7 @@ def test_a_picture_without_pixels_or_with_a_closed_file(tmp_path: Path) -> None:
     Image.fromarray(colourful()).save(tmp_path / "a.png")
     image = Image.open(tmp_path / "a.png")
     image.close()
-    with pytest.raises(UnreadablePicture, match="a.png"):
+    with pytest.raises(UnreadablePicture, match=r"a\.png"):
         open_picture(image)
 
 
@@ -323,7 +326,7 @@ def test_boxes_are_cut_clipped_or_refused(tmp_path: Path) -> None:
 def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JPEG of 4000 x 3000 pixels with fine and coarse structure."""
     random = np.random.default_rng(1)
-    coarse = Image.fromarray(random.integers(0, 255, (30, 40, 3), np.uint8)).resize((4000, 3000), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(random.integers(0, 255, (30, 40, 3), np.uint8)).resize((4000, 3000))
     fine = Image.fromarray(random.integers(0, 255, (750, 1000, 3), np.uint8)).resize((4000, 3000))
     path = tmp_path_factory.mktemp("large") / "large.jpg"
     exif = Image.Exif()
@@ -361,8 +364,6 @@ def test_a_box_is_scaled_with_a_reduced_jpeg(photograph: Path, name: str) -> Non
 
 def test_real_pictures_inside_a_zip() -> None:
     archive = shared("data/orl_faces.zip")
-    import zipfile
-
     name = next(n for n in zipfile.ZipFile(archive).namelist() if "/images/" in n and not n.endswith("/"))
     assert open_picture(f"{archive}/{name}").size == (92, 112)
     with pytest.raises(UnreadablePicture, match="no member"):

@@ -1,4 +1,4 @@
-"""A made-up but realistic run folder: small drawn pictures of several classes, clustered vectors, curves, two evaluations."""
+"""A made-up but realistic run folder: drawn pictures of several classes, clustered vectors, curves, two evaluations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ DIM = 16
 
 
 def make_run(
-    folder: Path, classes: list[str], per_class: int, *, noise: float = 0.5, rendered: bool = False, neighbours: int = 10
+    folder: Path,
+    classes: list[str],
+    per_class: int,
+    *,
+    noise: float = 0.5,
+    rendered: bool = False,
+    neighbours: int = 10,
 ) -> Path:
     """Write a run folder whose classes are clusters of vectors, `noise` of them in standard deviations wide."""
     generator = np.random.default_rng(7)
@@ -29,7 +35,13 @@ def make_run(
     for name, model, width in (("test", "trained", noise), ("test-untrained", "untrained", 2.2 * noise)):
         vectors = clustered(kinds, width, generator)
         arrays = ranked(vectors, labels, neighbours)
-        content = {"name": name, "model": model, "split": "test", "metrics": numbers(arrays), "protocol": measured(rendered)}
+        content = {
+            "name": name,
+            "model": model,
+            "split": "test",
+            "metrics": numbers(arrays),
+            "protocol": measured(rendered),
+        }
         write_json(folder / "evaluation" / f"{name}.json", content)
         ids = np.array([f"{label}/{Path(path).name}" for label, path in zip(labels, paths, strict=True)])
         stored = {"ids": ids, "paths": np.array(paths), "labels": labels, "vectors": vectors, **arrays}
@@ -82,7 +94,9 @@ def history(generator: np.random.Generator) -> list[dict[str, Any]]:
         rates = {"rate_trunk": 1e-4 * (1 - step / 1010), "rate_head": 1e-3 * (1 - step / 1010)}
         loss = 2.5 * np.exp(-step / 300) + 0.4 + 0.12 * generator.normal()
         speed = 55 + 2 * generator.normal()
-        lines.append({"kind": "train", "step": step, "epoch": step // 50, "loss": loss, **rates, "pictures_per_second": speed})
+        lines.append(
+            {"kind": "train", "step": step, "epoch": step // 50, "loss": loss, **rates, "pictures_per_second": speed}
+        )
         if step % 50 == 0:
             value = 0.55 * (1 - np.exp(-step / 260)) + 0.01 * generator.normal()
             scores = {"map_at_r": value, "r_precision": value + 0.07, "precision_at_1": value + 0.28}
@@ -93,9 +107,21 @@ def history(generator: np.random.Generator) -> list[dict[str, Any]]:
 
 def protocol(classes: int, pictures: int, rendered: bool) -> dict[str, Any]:
     """protocol.json in the shape of a real one."""
-    counts = {"pictures": pictures, "classes": classes, "min_per_class": 12, "median_per_class": 12.0, "max_per_class": 12}
+    counts = {
+        "pictures": pictures,
+        "classes": classes,
+        "min_per_class": 12,
+        "median_per_class": 12.0,
+        "max_per_class": 12,
+    }
     training = {"pictures": 4704, "classes": 75, "min_per_class": 41, "median_per_class": 60.0, "max_per_class": 60}
-    preprocessing = {"size": 224, "resize": 256, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bicubic"}
+    preprocessing = {
+        "size": 224,
+        "resize": 256,
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "interpolation": "bicubic",
+    }
     return {
         "data": {
             "source": "birds",
@@ -126,7 +152,7 @@ def protocol(classes: int, pictures: int, rendered: bool) -> dict[str, Any]:
             "minutes": 31.4,
             "device": "NVIDIA H100",
         },
-        "selection": "Best MAP@R on 25 validation classes, reached at step 950; the test classes were read once, afterwards.",
+        "selection": "Best MAP@R on 25 validation classes, reached at step 950; the test classes were read once.",
         "versions": {"python": "3.11.7", "kinsight": "0.1.0", "torch": "2.6.0", "timm": "1.0.15"},
     }
 

@@ -206,9 +206,9 @@ def _dealt(pictures: np.ndarray, count: int, per_class: int, random: np.random.G
     have = len(pictures)
     while have < count:
         again = random.permutation(pictures)
-        if begun := have % per_class:  # the group that is only in part dealt must not get the same pictures again
-            late = np.isin(again, np.concatenate(passes[-per_class:])[-begun:])
-            again = np.concatenate([again[~late], again[late]])
+        if begun := have % per_class:  # the group that is only in part dealt gets last what it already has
+            group = np.concatenate(passes[-per_class:])[-begun:]
+            again = again[np.argsort((again[:, None] == group).sum(1), kind="stable")]
         passes.append(again)
         have += len(pictures)
     return np.concatenate(passes)[:count]

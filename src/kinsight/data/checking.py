@@ -71,7 +71,9 @@ def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, ev
     name = Path(source).name if source else "the image table"
     sentence = f"{name} {errors[0]}" if errors[0].row is not None else f"{name}: {errors[0]}"
     if len(errors) > 1:
-        sentence += f", and {len(errors) - 1} more; `kinsight data check {source or 'FILE'}` lists them"
+        split_by = table.attrs.get("split_by")
+        command = f"kinsight data check {source or 'FILE'}" + (f" --split_by {split_by}" if split_by else "")
+        sentence += f", and {len(errors) - 1} more; `{command}` lists them"
     raise KinsightError(sentence)
 
 

@@ -10,6 +10,7 @@ from kinsight.data.splits import SPLITS
 
 
 def hopeless_queries(table: pd.DataFrame) -> list[Problem]:
+    """Queries, not in the gallery themselves, of whose class the gallery of their split has no picture."""
     if not _has_flags(table):
         return []
     hits = _others_in_gallery(table)
@@ -23,6 +24,7 @@ def hopeless_queries(table: pd.DataFrame) -> list[Problem]:
 
 
 def sides(table: pd.DataFrame, evaluation_only: bool) -> list[Problem]:
+    """Splits with nothing, or nothing to tell apart, in them."""
     classes = table.loc[table["split"] == "train", "label"].nunique()
     problems = []
     if not evaluation_only and classes < 2:
@@ -35,6 +37,7 @@ def sides(table: pd.DataFrame, evaluation_only: bool) -> list[Problem]:
 
 
 def single_pictures(table: pd.DataFrame) -> list[Problem]:
+    """Classes whose only picture can neither form a pair nor be found."""
     problems = []
     for split in SPLITS:
         rows = table["split"] == split
@@ -52,6 +55,7 @@ def single_pictures(table: pd.DataFrame) -> list[Problem]:
 
 
 def seen_classes(table: pd.DataFrame) -> list[Problem]:
+    """Classes on both sides: retrieval is measured on classes that were neither trained nor chosen on."""
     known = table[table["split"].isin(SPLITS)]
     sizes = known.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=list(SPLITS), fill_value=0)
     problems = []

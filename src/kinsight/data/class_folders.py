@@ -5,15 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from kinsight.data.containers import Container, is_picture
+from kinsight.data.splits import SPLIT_NAMES
 from kinsight.errors import KinsightError
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
 
 
 def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
@@ -37,8 +30,8 @@ def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
     table = pd.DataFrame({"path": paths})
     below = paths
     top = paths.str.partition("/")
-    if top[0].str.lower().isin(list(SPLIT_FOLDERS)).all():
-        table["split"] = top[0].str.lower().map(SPLIT_FOLDERS)
+    if top[0].str.lower().isin(list(SPLIT_NAMES)).all():
+        table["split"] = top[0].str.lower().map(SPLIT_NAMES)
         below = top[2]
     loose = paths[~below.str.contains("/", regex=False)]
     if len(loose):
@@ -55,7 +48,7 @@ def _top(container: Container) -> str:
     inside = ""
     while True:
         files, folders = container.children(inside)
-        if len(folders) != 1 or any(map(is_picture, files)) or folders[0].lower() in SPLIT_FOLDERS:
+        if len(folders) != 1 or any(map(is_picture, files)) or folders[0].lower() in SPLIT_NAMES:
             return inside
         lone = f"{inside}/{folders[0]}".lstrip("/")
         files, folders = container.children(lone)

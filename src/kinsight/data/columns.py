@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from kinsight.data.class_folders import SPLIT_FOLDERS
-from kinsight.data.splits import SPLITS, halves
+from kinsight.data.splits import SPLIT_NAMES, SPLITS, halves
 from kinsight.errors import KinsightError
 
 BOX = ["x_1", "y_1", "x_2", "y_2"]
@@ -43,7 +42,7 @@ def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: s
             f"{name} has no column {' and no column '.join(missing)}; it has {_listed(table.columns)}: "
             "an image table needs path and label, so rename the columns that hold them"
         )
-    given = _text(table["path"])
+    given = _text(table["path"], strip=False)  # a file's name may begin with a blank
     has_ids = "id" in table
     table["id"] = _plain(_text(table["id"]) if has_ids else given)
     table["path"] = _absolute(given, base)
@@ -63,7 +62,7 @@ def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: s
 def split_names(column: pd.Series) -> pd.Series:
     """A column of splits under their standard names (`val` is `validation`); anything else stays as it is."""
     names = _text(column)
-    standard = names.str.lower().map(SPLIT_FOLDERS)
+    standard = names.str.lower().map(SPLIT_NAMES)
     return _plain(standard.astype("string").fillna(names))
 
 
@@ -80,9 +79,10 @@ def _two_views(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(views).sort_index(kind="stable").reset_index(drop=True)
 
 
-def _text(column: pd.Series) -> pd.Series:
-    text = column.astype("string").str.strip()
-    return text.mask(text == "")
+def _text(column: pd.Series, *, strip: bool = True) -> pd.Series:
+    text = column.astype("string")
+    bare = text.str.strip()
+    return (bare if strip else text).mask(bare == "")
 
 
 def _plain(text: pd.Series) -> pd.Series:

@@ -81,11 +81,11 @@ class Zip:
 
 def existing(paths: pd.Series) -> np.ndarray:
     """Which absolute paths, zip members included, are files: bool (N,); every folder and archive is listed once."""
-    parts = paths.astype(str).str.rpartition("/")
+    text = paths.astype("string")  # nullable: what is missing does not exist
     found: set[str] = set()
     archives: dict[str, str | None] = {}
     listed: set[str] = set()
-    for folder in parts[0].unique():
+    for folder in text.str.rpartition("/")[0].dropna().unique():
         archive = _archive_above(folder, archives)
         if archive is None:
             found.update(f"{folder}/{name}" for name in _files_in(folder))
@@ -93,7 +93,7 @@ def existing(paths: pd.Series) -> np.ndarray:
             listed.add(archive)
             with suppress(KinsightError):  # a damaged archive: none of its members can be opened
                 found.update(f"{archive}/{name}" for name in _members(Path(archive)) if not name.endswith("/"))
-    return paths.astype(str).isin(found).to_numpy()
+    return text.isin(found).to_numpy(bool)
 
 
 def _archive_above(folder: str, known: dict[str, str | None]) -> str | None:

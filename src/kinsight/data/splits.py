@@ -11,6 +11,8 @@ import pandas as pd
 from kinsight.errors import KinsightError
 
 SPLITS = ("train", "validation", "test")
+# How splits are written, by people in tables and as names of folders.
+SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 def halves(labels: Sequence[Any] | np.ndarray | pd.Series) -> np.ndarray:

@@ -57,7 +57,7 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
         raise KinsightError(f"{name} has no rows; an image table has one row a picture")
     base = base if root is None else Path(os.path.abspath(root)).as_posix()
     table = standardise(table, base=base, split_by=split_by, name=name)
-    table.attrs["source"] = str(source)
+    table.attrs.update(source=str(source), split_by=split_by)  # for the messages of checking
     return table
 
 
@@ -112,9 +112,8 @@ def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
         read: Any = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
         columns = pd.read_csv(io.BytesIO(data), nrows=0, **read).columns
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pd.errors.ParserWarning
-            )  # a row longer than the header would be cut silently
+            # A row longer than the header would be cut with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
                 io.BytesIO(data),
                 dtype={column: str for column in columns if column.strip() in TEXT_COLUMNS},

@@ -163,9 +163,10 @@ class _Search:
             return torch.full((len(block),), -torch.inf, device=block.device)
         rows = torch.arange(row, row + len(block), device=block.device)
         columns = torch.arange(column, column + width, device=block.device)
-        banned = forbidden(self.groups, rows[:, None], columns)  # (r, w)
-        best = block[:, :width].masked_fill(banned, -torch.inf).topk(self.k, dim=1).values  # (r, k)
-        return best[:, -1] - 2 * shortlist.margin
+        banned = forbidden(self.groups, rows[:, None], columns).nonzero(as_tuple=True)  # few, so cheaper than a mask
+        allowed = block[:, :width].clone(memory_format=torch.contiguous_format)  # (r, w)
+        allowed[banned] = -torch.inf
+        return allowed.topk(self.k, dim=1).values[:, -1] - 2 * shortlist.margin
 
 
 def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from kinsight.errors import KinsightError
 
 Similarity = Literal["cosine", "euclidean"]
 
-_PAIRS = 1024  # float64 rows of one step of `scores`: small enough for the cache
+_PAIRS = 256  # float64 rows of one step of `scores`: small enough for the cache
 
 
 class Products:

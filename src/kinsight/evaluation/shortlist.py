@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_PENDING = 1 << 20
+_PENDING = 1 << 18  # at least so many notes are gathered before the lists are sorted again
 _SPARE = 64
 
 
@@ -55,7 +55,7 @@ class Shortlist:
         if self.exact:
             rows, columns, values = self.best(rows, columns, values)
         else:
-            order = _ascending(_key(rows, values))
+            order = _ascending(_key(rows, values), stable=False)
             rows, columns, values = rows[order], columns[order], values[order]
         heads, place = _places(rows)
         full = torch.nonzero(place == self.k - 1)[:, 0]  # the k-th best of each row that has k
@@ -73,8 +73,8 @@ class Shortlist:
 
     def best(self, rows: Tensor, columns: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The k best of each row by value, then by lower column."""
-        order = _ascending(columns)
-        order = order[_ascending(_key(rows[order], values[order]))]
+        order = _ascending(columns, stable=False)
+        order = order[_ascending(_key(rows[order], values[order]), stable=True)]
         rows, columns, values = rows[order], columns[order], values[order]
         keep = _places(rows)[1] < self.k
         return rows[keep], columns[keep], values[keep]
@@ -87,10 +87,10 @@ def _key(rows: Tensor, values: Tensor) -> Tensor:
     return (rows << 33) - rising
 
 
-def _ascending(keys: Tensor) -> Tensor:
+def _ascending(keys: Tensor, *, stable: bool) -> Tensor:
     if keys.device.type == "cpu":  # several times faster than torch there
-        return torch.from_numpy(np.argsort(keys.numpy(), kind="stable"))
-    return torch.argsort(keys, stable=True)
+        return torch.from_numpy(np.argsort(keys.numpy(), kind="stable" if stable else None))
+    return torch.argsort(keys, stable=stable)
 
 
 def _places(rows: Tensor) -> tuple[Tensor, Tensor]:

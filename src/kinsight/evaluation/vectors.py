@@ -6,7 +6,7 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 
-_ROWS = 65536
+_ROWS = 512  # rows of one step: their float64 copy stays in the cache
 
 
 def checked(vectors: np.ndarray, name: str = "vectors") -> np.ndarray:

@@ -147,7 +147,7 @@ class Embedder(nn.Module):
         )
 
     def digest(self) -> str:
-        """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving and loading keep it."""
+        """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""
         return digest_of(self._architecture(), self.state_dict())
 
     def save(self, folder: str | Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Trunk(nn.Module):
         self.frozen_norm = frozen_norm
         with seeded(seed):
             self.network: Any = _create(name, dict(options or {}), size)
-        cfg = self.network.pretrained_cfg
+        cfg: Any = self.network.pretrained_cfg
         self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
         self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
         self.default_std: tuple[float, ...] = tuple(cfg["std"])
@@ -193,6 +193,14 @@ def _check_name(name: str, options: Mapping[str, Any]) -> None:
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(close)}" if close else "`timm.list_models()` lists them"
         raise KinsightError(f"trunk {name!r} is not a network of timm; {hint}")
+    try:
+        timm.models.get_pretrained_cfg(name)
+    except RuntimeError:
+        network = name.split(".")[0]
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{network}.*")]
+        raise KinsightError(
+            f"trunk {name!r} has a tag that timm does not know; write one of {', '.join(tags)}, or only {network}"
+        ) from None
     for option in options:
         if option in _RESERVED:
             raise KinsightError(f"trunk option {option!r} is decided by Kinsight; remove it from trunk_options")
@@ -205,22 +213,15 @@ def _create(name: str, options: dict[str, Any], size: tuple[int, int] | None) ->
     ways: list[dict[str, Any]] = [{}]
     if cfg is not None and cfg.fixed_input_size and "img_size" not in options:
         ways = [{"dynamic_img_size": True}, {"strict_img_size": False}, *([{"img_size": size}] if size else []), {}]
-    for way in ways[:-1]:
-        with suppress(_RefusedWay):
-            return _try_way(name, options, way)
-    return _try_way(name, options, ways[-1])
+    return next(network for way in ways if (network := _try_way(name, options, way)) is not None)
 
 
-class _RefusedWay(Exception):
-    """The architecture has no such keyword."""
-
-
-def _try_way(name: str, options: dict[str, Any], way: dict[str, Any]) -> nn.Module:
+def _try_way(name: str, options: dict[str, Any], way: dict[str, Any]) -> nn.Module | None:
     try:
         return timm.create_model(name, pretrained=False, num_classes=0, **{**way, **options})
     except Exception as problem:
         if isinstance(problem, TypeError) and any(repr(key) in str(problem) for key in way if key not in options):
-            raise _RefusedWay from None
+            return None
         size = way.get("img_size")
         given = [f"options {options}"] * bool(options) + [f"pictures of {size}"] * bool(size)
         raise KinsightError(

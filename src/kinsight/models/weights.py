@@ -73,8 +73,8 @@ def load_weights(
 ) -> None:
     """Load named tensors into a timm network.
 
-    The prefixes of wrappers are stripped and tensors of the classifier are ignored. Where the names then do not fit, they
-    are converted by timm's own rule for this architecture, which knows its older forms.
+    The prefixes of wrappers are stripped and tensors of the classifier are ignored. Where the names then do not fit,
+    they are converted by timm's own rule for this architecture, which knows its older forms.
 
     Args:
         network: a network of `timm.create_model`, whose values are replaced; they keep their dtype.

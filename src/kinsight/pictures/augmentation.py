@@ -46,7 +46,7 @@ class Augmentation:
         return self.preprocessing.tensor(image)  # (3, H, W)
 
 
-def augmentation(name: str, preprocessing: Preprocessing) -> Callable[[Image.Image], Tensor]:
+def augmentation(name: str, preprocessing: Preprocessing) -> Augmentation:
     """The training transform called `name`, at the size and with the range, mean and deviation of `preprocessing`.
 
     `standard`, `geom`, `geom+color`, `color-heavy`: the presets of "Improving Deep Metric Learning by Divide and
@@ -57,8 +57,6 @@ def augmentation(name: str, preprocessing: Preprocessing) -> Callable[[Image.Ima
     Raises:
         KinsightError: no such preset; the message lists them.
     """
-    if name == "none":
-        return preprocessing.transform()
     if name not in _PRESETS:
         raise KinsightError(f"augmentation {name!r} is not known; choose one of {', '.join(AUGMENTATIONS)}")
     return _PRESETS[name](preprocessing)
@@ -134,6 +132,11 @@ def _mild(preprocessing: Preprocessing) -> Augmentation:
     )
 
 
+def _none(preprocessing: Preprocessing) -> Augmentation:
+    """The test transform."""
+    return Augmentation("none", tuple(preprocessing.steps()), preprocessing, preprocessing.shorter_side)
+
+
 def _holes_and_blur(preprocessing: Preprocessing) -> list[Step]:
     unit = min(preprocessing.height_width) / 224
     return [
@@ -167,6 +170,7 @@ _PRESETS: dict[str, Callable[[Preprocessing], Augmentation]] = {
     "color-heavy": _color_heavy,
     "reality-check": _reality_check,
     "mild": _mild,
+    "none": _none,
 }
-AUGMENTATIONS = (*_PRESETS, "none")
+AUGMENTATIONS = tuple(_PRESETS)
 """The names of all presets."""

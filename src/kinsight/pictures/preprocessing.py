@@ -83,9 +83,13 @@ class Preprocessing:
 
     def transform(self) -> Callable[[Image.Image], Tensor]:
         """The test transform: RGB picture to tensor (3, H, W); smaller pictures are enlarged."""
+        return v2.Compose([*self.steps(), self.tensor])
+
+    def steps(self) -> list[Callable[[Image.Image], Image.Image]]:
+        """What the test transform does to the picture before `tensor`."""
         if self.resize is None:
-            return v2.Compose([v2.Resize(self.height_width), self.tensor])
-        return v2.Compose([v2.Resize(self.resize), v2.CenterCrop(self.height_width), self.tensor])
+            return [v2.Resize(self.height_width)]
+        return [v2.Resize(self.resize), v2.CenterCrop(self.height_width)]
 
     def tensor(self, image: Image.Image) -> Tensor:
         """The last step of every transform, also in training: range, channel order, mean and standard deviation."""

@@ -49,7 +49,7 @@ def is_rendered(run: Run, result: Result | None) -> bool:
 
 
 def protocol_groups(run: Run, result: Result | None) -> list[Group]:
-    """Everything that moves a number, as groups of terms and values; keys that are not known here are shown as they are."""
+    """Everything that moves a number, as groups of terms and values; unknown keys are shown as they are."""
     groups = []
     loose: list[Entry] = []
     for name, value in run.protocol.items():

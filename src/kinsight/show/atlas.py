@@ -73,8 +73,8 @@ def atlas(ranking: Ranking, points: int = POINTS, thumbnails: int = THUMBNAILS) 
 def layout(vectors: np.ndarray) -> np.ndarray:
     """Places (N, 2) in the plane for vectors (N, D): t-SNE of their directions, started from their principal plane.
 
-    Deterministic (one thread, fixed seed). Fewer than 8 vectors, or vectors that are all equal, are not worth a t-SNE and
-    keep their principal plane. van der Maaten and Hinton 2008; implementation: openTSNE (Policar et al. 2019).
+    Deterministic (one thread, fixed seed). Fewer than 8 vectors, or vectors that are all equal, are not worth a t-SNE
+    and keep their principal plane. van der Maaten and Hinton 2008; implementation: openTSNE (Policar et al. 2019).
     """
     directions = _directions(vectors)
     if len(directions) < 8 or np.ptp(directions, axis=0).max(initial=0) < 1e-7:
@@ -95,9 +95,9 @@ def layout(vectors: np.ndarray) -> np.ndarray:
 
 
 def sampled_rows(labels: np.ndarray, points: int = POINTS) -> np.ndarray:
-    """Rows to show, sorted: all of them if they are few; else whole classes as far as possible, at least 12 rows of each class.
+    """Rows to show, sorted: all of them if they are few, else at least 12 rows of each of as many classes as fit.
 
-    A map of single pictures of thousands of classes shows no grouping, so classes are left out before their pictures are.
+    A map of single pictures of thousands of classes shows no grouping, so classes are left out first.
     """
     if len(labels) <= points:
         return np.arange(len(labels))
@@ -117,7 +117,7 @@ def sampled_rows(labels: np.ndarray, points: int = POINTS) -> np.ndarray:
 
 
 def spread(places: np.ndarray, labels: np.ndarray, count: int, gap: float = 0.95 * TILE) -> list[int]:
-    """At most `count` points that do not hide each other (no two closer than `gap` along both axes), class by class in turn."""
+    """At most `count` points, class by class in turn, that do not hide each other: none closer than `gap` along both axes."""
     turn = np.zeros(len(labels), dtype=int)
     seen: dict[object, int] = {}
     for number, label in enumerate(labels.tolist()):

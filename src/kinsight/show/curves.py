@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Chart:
 
 
 def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | None = None) -> list[Chart]:
-    """The charts of a run's `metrics.jsonl`: loss, validation metrics, learning rates, pictures a second; only those with data.
+    """The charts of a run's `metrics.jsonl`: loss, validation, learning rates, speed; those with data.
 
     `titles` gives the readable names of validation metrics.
     """
@@ -53,7 +54,7 @@ def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | N
 
 
 def series_of(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Series]:
-    """The named values over the steps. A step written twice (before and after a resume) counts once, as written last."""
+    """The named values over the steps. A step written twice (by a resume) counts once, as written last."""
     found = []
     for name in names:
         values = {
@@ -68,7 +69,7 @@ def series_of(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[
 
 
 def smoothed(y: np.ndarray, window: int) -> np.ndarray:
-    """The centred running mean over `window` values; values that are not finite are left out, the ends use what they have."""
+    """The centred running mean over `window` values; what is not finite is left out, the ends use what they have."""
     weights = np.isfinite(y).astype(float)
     kernel = np.ones(max(window, 1))
     total = np.convolve(np.where(weights > 0, y, 0.0), kernel, mode="full")
@@ -83,7 +84,7 @@ def thinned(series: Series, points: int = POINTS) -> Series:
     if len(series.x) <= points:
         return series
     borders = np.linspace(0, len(series.x), points + 1).astype(int)
-    pairs = list(zip(borders[:-1], borders[1:], strict=True))
+    pairs = list(pairwise(borders))
     x = np.array([series.x[low:high].mean() for low, high in pairs])
     y = np.array([_mean(series.y[low:high]) for low, high in pairs])
     return Series(series.name, x, y)
@@ -123,7 +124,9 @@ def line_chart(
         return HEIGHT - BOTTOM - min(max(place, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
 
     parts = [_grid(ticks, up, percent), _steps(x_low, x_high, across)]
-    parts += [f'<path class="mark" d="M{across(x):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for x in marks if x_low <= x <= x_high]
+    parts += [
+        f'<path class="mark" d="M{across(x):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for x in marks if x_low <= x <= x_high
+    ]
     parts += [f'<path class="line faint c{n % 6}" d="{_path(one, across, up)}"/>' for n, one in enumerate(behind)]
     parts += [f'<path class="line c{n % 6}" d="{_path(one, across, up)}"/>' for n, one in enumerate(drawn)]
     parts += [_dots(one, n, across, up) for n, one in enumerate(drawn) if len(one.x) <= 12]
@@ -148,7 +151,11 @@ def _loss_chart(series: list[Series], events: list[float]) -> Chart | None:
 
 
 def _validation_chart(lines: list[Mapping[str, Any]], titles: dict[str, str]) -> Chart | None:
-    order = [key for key in ("map_at_r", "r_precision", "precision_at_1", "recall_at_1") if any(key in line for line in lines)]
+    order = [
+        key
+        for key in ("map_at_r", "r_precision", "precision_at_1", "recall_at_1")
+        if any(key in line for line in lines)
+    ]
     if "precision_at_1" in order and "recall_at_1" in order:
         order.remove("recall_at_1")  # the same number under another name
     series = series_of(lines, order)
@@ -199,7 +206,9 @@ def _steps(low: float, high: float, across: Any) -> str:
         if low <= tick <= high:
             x = min(across(float(tick)), WIDTH - 16)  # a label at the very end must not be cut off
             if x > LEFT + 8:
-                texts.append(f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{_short(float(tick))}</text>')
+                texts.append(
+                    f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{_short(float(tick))}</text>'
+                )
     return "".join(texts)
 
 

@@ -12,7 +12,19 @@ from kinsight.show.results import Result
 HEADLINES = ("map_at_r", "precision_at_1", "recall_at_1")
 
 # Numbers that describe the space, not how well it ranks; they are explained in words elsewhere.
-DIAGNOSIS = ("effective_", "hubness", "spectrum", "distance", "intra_", "inter_", "between_", "within_", "antihub", "alignment", "uniformity")
+DIAGNOSIS = (
+    "effective_",
+    "hubness",
+    "spectrum",
+    "distance",
+    "intra_",
+    "inter_",
+    "between_",
+    "within_",
+    "antihub",
+    "alignment",
+    "uniformity",
+)
 
 # Numbers whose unit is a count; they carry no percent.
 COUNTS = ("queries", "gallery", "classes", "pictures", "dimensions", "clusters", "excluded")
@@ -53,7 +65,9 @@ class Comparison:
         if self.trained is None or self.untrained is None:
             return ""
         # The difference of what is shown, so that a reader who subtracts finds the same.
-        return f"{round(100 * self.trained.value, 1) - round(100 * self.untrained.value, 1):+.1f}".replace("-", "\N{MINUS SIGN}")
+        return f"{round(100 * self.trained.value, 1) - round(100 * self.untrained.value, 1):+.1f}".replace(
+            "-", "\N{MINUS SIGN}"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,7 @@ def comparisons(setting: Setting) -> list[Comparison]:
 
 
 def headlines(found: Sequence[Comparison], count: int = 2) -> list[Comparison]:
-    """The comparisons that lead the report. Precision at 1 and recall at 1 are one number, so only the first is taken."""
+    """The comparisons that lead the report. Precision and recall at 1 are one number; the first is taken."""
     chosen = [one for key in HEADLINES for one in found if one.key == key]
     if len(chosen) == len(HEADLINES):
         chosen.pop()

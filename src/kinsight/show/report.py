@@ -16,7 +16,7 @@ from kinsight.show.page import environment
 from kinsight.show.results import Ranking, Run, read_ranking, read_run
 
 QUERIES = 6
-NEIGHBOURS = 7
+NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,26 @@ def report_html(run: Run) -> str:
         **_pictured(result.arrays if result else None),
         "diagnosis": readings(main) if main else [],
     }
-    return environment().get_template("report.html").render(
-        name=run.folder.resolve().name,
-        sentence=account.sentence(run, result),
-        rendered=account.is_rendered(run, result),
-        headlines=headlines(comparisons(main)) if main else [],
-        main_split=f"on the {main.split} split" if main else "",
-        sections=_sections(shown),
-        events=[
-            (f"{line.get('step', 0):,}", str(line.get("message", ""))) for line in run.lines if line.get("kind") == "event"
-        ],
-        commands=account.commands(run, run.results),
-        recipe=run.recipe_text,
-        facts=account.facts(run, result),
-        **shown,
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            name=run.folder.resolve().name,
+            sentence=account.sentence(run, result),
+            rendered=account.is_rendered(run, result),
+            headlines=headlines(comparisons(main)) if main else [],
+            main_split=f"on the {main.split} split" if main else "",
+            sections=_sections(shown),
+            events=[
+                (f"{line.get('step', 0):,}", str(line.get("message", "")))
+                for line in run.lines
+                if line.get("kind") == "event"
+            ],
+            commands=account.commands(run, run.results),
+            recipe=run.recipe_text,
+            facts=account.facts(run, result),
+            **shown,
+        )
     )
 
 
@@ -105,14 +111,16 @@ def query_sheets(ranking: Ranking, queries: int = QUERIES, neighbours: int = NEI
         ("Median", "Around the middle of all queries: what to expect.", sheets.median_queries(ranking, queries)),
         (
             "Worst",
-            "The most confident mistakes: lowest MAP@R with a wrong first neighbour, the highest first similarity on top."
+            "The most confident mistakes: low MAP@R and a wrong first neighbour, the highest similarity first."
             if mistaken
             else "Lowest MAP@R; no query has a wrong first neighbour.",
             worst,
         ),
     ]
     return [
-        sheets.sheet(title, note, sheets.rows_of(ranking, numbers, neighbours)) for title, note, numbers in kinds if numbers
+        sheets.sheet(title, note, sheets.rows_of(ranking, numbers, neighbours))
+        for title, note, numbers in kinds
+        if numbers
     ]
 
 

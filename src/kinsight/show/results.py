@@ -19,7 +19,7 @@ from kinsight.files import read_json
 
 @dataclass(frozen=True)
 class Ranking:
-    """What an evaluation ranked: N pictures, Q of them queries, k neighbours each (row numbers into N; -1 means none)."""
+    """What an evaluation ranked: N pictures, Q of them queries, k neighbours each (rows of N; -1: none)."""
 
     ids: np.ndarray  # (N,)
     paths: np.ndarray  # (N,)
@@ -166,7 +166,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             # A run that was killed may leave its last line half written; any other broken line is damage.
             if number == len(texts):
                 break
-            raise KinsightError(f"{path} line {number} is not valid JSON; remove the line or restore the file") from None
+            raise KinsightError(
+                f"{path} line {number} is not valid JSON; remove the line or restore the file"
+            ) from None
         if isinstance(line, dict):
             found.append(line)
     return found

@@ -40,7 +40,7 @@ def sheet(title: str, note: str, rows: Sequence[Row]) -> Markup:
     return Markup(environment().get_template("sheet.html").render(title=title, note=note, rows=rows))
 
 
-def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 7) -> list[Row]:
+def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[Row]:
     """The rows of a sheet for query numbers (positions in `query_rows`), with their pictures."""
     found = []
     for query in queries:
@@ -55,7 +55,7 @@ def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 7) -> list[Ro
 
 
 def best_queries(ranking: Ranking, count: int = 6) -> list[int]:
-    """The queries with the highest MAP@R, of different classes as long as there are; of equals the one with the most to find."""
+    """The queries with the highest MAP@R, of different classes as long as there are; of equals, most to find first."""
     _, inverse, sizes = np.unique(ranking.labels, return_inverse=True, return_counts=True)
     size = sizes[inverse[ranking.query_rows]]
     usable = _usable(ranking)
@@ -74,10 +74,10 @@ def median_queries(ranking: Ranking, count: int = 6) -> list[int]:
 
 
 def worst_queries(ranking: Ranking, count: int = 6) -> list[int]:
-    """The most confident mistakes: of the queries with the lowest MAP@R and a wrong first neighbour, the highest first scores.
+    """The most confident mistakes: low MAP@R and a wrong first neighbour, the highest first scores.
 
-    Each confusion (class of the query, class of its neighbour) is shown once as long as there are others. Without any wrong
-    first neighbour: the queries with the lowest MAP@R.
+    Each confusion (class of the query, class of its neighbour) is shown once as long as there are others. Without any
+    wrong first neighbour: the queries with the lowest MAP@R.
     """
     usable = _usable(ranking)
     order = usable[np.lexsort((usable, ranking.average_precision[usable]))]
@@ -92,7 +92,9 @@ def worst_queries(ranking: Ranking, count: int = 6) -> list[int]:
 
 def _diverse(order: np.ndarray, count: int, kind: Callable[[int], tuple[str, ...]]) -> list[int]:
     """The first `count` of an order; a kind seen before has to wait until all others have been taken."""
-    fresh, repeated, seen = [], [], set()
+    fresh: list[int] = []
+    repeated: list[int] = []
+    seen: set[tuple[str, ...]] = set()
     for query in order.tolist():
         (repeated if kind(query) in seen else fresh).append(query)
         seen.add(kind(query))

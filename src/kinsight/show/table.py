@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinsight.show.figures import HEADLINES, Figure, is_bound, is_diagnosis, is_fraction, title_of
-from kinsight.show.results import Result, result_of
 from kinsight.evaluation import METRICS
+from kinsight.show.figures import HEADLINES, Figure, is_bound, is_fraction, title_of
+from kinsight.show.results import Result, result_of
 
 
 def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
     """The metrics of evaluation records side by side, fractions in percent with their 95 % intervals.
 
-    Records that were measured on the same pictures (same name but for `-untrained`) share a block, one column each; numbers
-    that describe the space (no fractions) stand below a line.
+    Records that were measured on the same pictures (same name but for `-untrained`) share a block, one column each;
+    numbers that are no fractions stand below a line.
     """
     blocks: dict[str, list[Result]] = {}
     for record in evaluations:
@@ -49,7 +49,7 @@ def _percent(key: str, result: Result) -> str:
     if key not in result.metrics:
         return "-"
     figure = Figure(result.metrics[key], result.metrics.get(f"{key}_low"), result.metrics.get(f"{key}_high"))
-    interval = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.interval else ""
+    interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.interval else ""
     return f"{figure.percent:>5} %{interval}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import lru_cache
 from urllib.parse import quote
 
 from PIL import Image
@@ -20,7 +19,6 @@ PLACEHOLDER = "data:image/svg+xml," + quote(
 )
 
 
-@lru_cache(maxsize=2048)
 def thumbnail(path: str, side: int = 128, limit: int = 8_000) -> str:
     """The picture as a data URI: its longer side at most `side` pixels, its JPEG at most `limit` bytes.
 

@@ -37,13 +37,13 @@ class Pose:
         """A pose at random."""
         flying = rng.random() < 0.35
         return Pose(
-            x=float(rng.uniform(0.38, 0.62)),
-            y=float(rng.uniform(0.4, 0.62)),
-            length=float(rng.uniform(0.3, 0.48)),
+            x=float(rng.uniform(0.42, 0.58)),
+            y=float(rng.uniform(0.46, 0.62)),
+            length=float(rng.uniform(0.4, 0.56)),
             flipped=bool(rng.random() < 0.5),
             rotation=float(rng.normal(-14, 16)),
             squash=float(rng.uniform(0.86, 1.0)),
-            wing=float(rng.uniform(35, 105) if flying else rng.uniform(-14, 14)),
+            wing=float(rng.uniform(30, 85) if flying else rng.uniform(-14, 14)),
             tail=float(rng.uniform(-22, 24)),
             head=float(rng.normal(10, 14)),
             turn=float(rng.uniform(0.75, 1.0)),
@@ -64,7 +64,8 @@ def paint_bird(canvas: Canvas, species: Species, pose: Pose) -> dict[PartName, n
     neck = (0.36 * long, -0.35 * deep)
     head_at = (0.4 * long + 0.04, -0.86 * deep - 0.08 - pose.stretch)
     head = root.child(head_at, pose.head)
-    shoulder = (0.2 * long, -0.42 * deep)
+    # A raised wing swings backwards, so that it does not hide the head.
+    shoulder = (0.2 * long - 0.0015 * max(pose.wing, 0), -0.42 * deep)
 
     centres: dict[PartName, np.ndarray] = {}
     if pose.wing > 20:

@@ -12,9 +12,9 @@ def illuminated(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     angle = rng.uniform(0, 2 * np.pi)
     y, x = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in pixels.shape[:2])
     slope = np.cos(angle) * x[None, :] + np.sin(angle) * y[:, None]
-    gain = np.exp(rng.normal(0, 0.16) + rng.uniform(0, 0.9) * slope)[..., None]
-    cast = np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
-    contrast, middle = rng.uniform(0.7, 1.15), pixels.mean()
+    gain = np.exp(rng.normal(0, 0.13) + rng.uniform(0, 0.7) * slope)[..., None]
+    cast = np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
+    contrast, middle = rng.uniform(0.75, 1.15), pixels.mean()
     lit = ((pixels - middle) * contrast + middle) * (gain * cast).astype(np.float32)
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 

@@ -36,7 +36,7 @@ def backdrop(rng: np.random.Generator, side: int) -> Image.Image:
     ramp = np.clip(0.5 + np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None], 0, 1)[..., None]
     field = first + ramp * (last - first)  # (24, 24, 3)
     for _ in range(int(rng.integers(5, 12))):
-        pool = _BRIGHT if rng.random() < 0.55 else _GREENS
+        pool = _BRIGHT if rng.random() < 0.4 else _GREENS
         x, y, radius = rng.uniform(-0.55, 0.55), rng.uniform(-0.55, 0.55), rng.uniform(0.06, 0.26)
         distance = np.hypot(grid[None, :] - x, grid[:, None] - y)
         strength = np.clip((radius - distance) * _COARSE * 0.5 + 0.5, 0, 1)[..., None] * rng.uniform(0.35, 0.95)
@@ -51,14 +51,14 @@ def paint_behind(canvas: Canvas, rng: np.random.Generator) -> None:
         _branch(canvas, rng, rng.uniform(0.012, 0.03))
     for _ in range(int(rng.integers(3, 9))):
         _leaf(canvas, rng, rng.uniform(0, 1, 2), rng.uniform(0.1, 0.24))
-    for _ in range(int(rng.integers(3, 7))):
+    for _ in range(int(rng.integers(1, 5))):
         _decoy(canvas, rng)
 
 
 def paint_across(canvas: Canvas, rng: np.random.Generator, least_visible: float = 0.6) -> None:
     """Leaves and twigs over the bird; painting stops before less than `least_visible` of it can be seen."""
     whole = _area(canvas.mask)
-    for _ in range(int(rng.integers(0, 6))):
+    for _ in range(int(rng.integers(0, 5))):
         image, mask = canvas.image.copy(), canvas.mask.copy()
         if rng.random() < 0.3:
             _branch(canvas, rng, rng.uniform(0.01, 0.022))
@@ -90,7 +90,7 @@ def _branch(canvas: Canvas, rng: np.random.Generator, thickness: float) -> None:
 
 def _leaf(canvas: Canvas, rng: np.random.Generator, at: np.ndarray, length: float) -> None:
     side = canvas.image.width
-    pool = _BRIGHT if rng.random() < 0.35 else _GREENS
+    pool = _BRIGHT if rng.random() < 0.3 else _GREENS
     colour = pool[rng.integers(len(pool))]
     frame = Frame(at * side, np.eye(2) * length * side).child((0, 0), rng.uniform(0, 360), (1, rng.uniform(0.18, 0.3)))
     canvas.textured(

@@ -1,0 +1,163 @@
+"""Trunks of every family of timm: one layout, frozen batch norm, errors that help."""
+
+import math
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from kinsight.errors import KinsightError
+from kinsight.models import Trunk
+
+# name -> channels and stride of the map
+FAMILIES = {
+    "resnet10t": (512, 32),
+    "mobilenetv2_050": (1280, 32),
+    "mobilenetv3_small_050": (288, 32),
+    "efficientnet_lite0": (1280, 32),
+    "convnext_atto": (320, 32),
+    "vit_tiny_patch16_224": (192, 16),
+    "deit_tiny_distilled_patch16_224": (192, 16),  # a class and a distillation token
+    "xcit_nano_12_p16_224": (128, 16),
+    "swin_tiny_patch4_window7_224": (768, 32),  # channels last
+    "levit_128s": (384, 32),  # tokens after convolutions
+}
+TOKENS = ("vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "xcit_nano_12_p16_224", "levit_128s")
+
+
+def pictures(count: int = 2, size: tuple[int, int] = (64, 64)) -> torch.Tensor:
+    return torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(5))  # (N, 3, H, W)
+
+
+def batch_norms(trunk: Trunk) -> list[_BatchNorm]:
+    return [module for module in trunk.modules() if isinstance(module, _BatchNorm)]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_gives_a_map_and_gradients(name: str):
+    channels, stride = FAMILIES[name]
+    size = (96, 64)  # neither the network's own size nor square
+    trunk = Trunk(name, size=size, seed=0)
+    feature_map = trunk(pictures(size=size))
+    assert (trunk.channels, trunk.map_size) == (channels, (math.ceil(96 / stride), math.ceil(64 / stride)))
+    assert feature_map.shape == (2, channels, *trunk.map_size)
+    assert feature_map.isfinite().all()
+    feature_map.square().mean().backward()
+    for path, parameter in trunk.named_parameters():
+        assert parameter.requires_grad == (parameter.grad is not None), path
+    assert sum(parameter.grad.abs().sum() for parameter in trunk.parameters() if parameter.grad is not None) > 0
+
+
+@pytest.mark.parametrize("name", [*TOKENS, "swin_tiny_patch4_window7_224"])
+def test_tokens_lie_on_their_grid(name: str):
+    """timm can lay its tokens out itself; our layout is the same, place for place."""
+    size = (96, 64)
+    trunk = Trunk(name, size=size, seed=0).eval()
+    with torch.no_grad():
+        ours = trunk(pictures(size=size))
+        (theirs,) = trunk.network.forward_intermediates(
+            pictures(size=size), indices=1, norm=True, output_fmt="NCHW", intermediates_only=True
+        )
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert ours.std(dim=(2, 3)).max() > 1e-3  # the places differ, so that their order is tested
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "mobilenetv2_050"])
+def test_other_picture_sizes_go_too(name: str):
+    trunk = Trunk(name, size=(64, 64), seed=0).eval()
+    stride = FAMILIES[name][1]
+    with torch.no_grad():
+        assert trunk(pictures(1, (128, 96))).shape[2:] == (128 // stride, 96 // stride)
+
+
+def test_what_timm_says_of_the_pictures():
+    trunk = Trunk("vit_tiny_patch16_224", size=(64, 64))
+    assert trunk.input_size == (224, 224)
+    assert trunk.default_mean == (0.5, 0.5, 0.5)
+    assert trunk.default_std == (0.5, 0.5, 0.5)
+
+
+def test_the_classifier_and_what_only_it_needs_is_gone():
+    trunk = Trunk("vgg11_bn", size=(32, 32))
+    whole = timm.create_model("vgg11_bn", num_classes=0)
+    features = sum(parameter.numel() for parameter in whole.features.parameters())
+    assert sum(parameter.numel() for parameter in trunk.parameters()) == features
+    assert sum(parameter.numel() for parameter in whole.parameters()) > 10 * features
+
+
+def test_the_same_seed_gives_the_same_values_whatever_came_before():
+    first = Trunk("resnet10t", seed=3).state_dict()
+    torch.rand(7)
+    state = torch.random.get_rng_state()
+    second, third = Trunk("resnet10t", seed=3).state_dict(), Trunk("resnet10t", seed=4).state_dict()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["network.conv1.0.weight"], third["network.conv1.0.weight"])
+
+
+@pytest.mark.parametrize("frozen_norm", ["none", "statistics", "affine"])
+@pytest.mark.parametrize("name", ["resnet10t", "mobilenetv2_050"])  # plain batch norm, and timm's with activation
+def test_frozen_batch_norm(name: str, frozen_norm: str):
+    trunk = Trunk(name, frozen_norm=frozen_norm, seed=0, size=(64, 64))
+    trunk.train()
+    norms = batch_norms(trunk)
+    assert norms
+    before = [(norm.running_mean.clone(), norm.running_var.clone(), norm.weight.detach().clone()) for norm in norms]
+    optimiser = torch.optim.SGD([each for each in trunk.parameters() if each.requires_grad], lr=0.1)
+    trunk(pictures(4)).square().mean().backward()
+    optimiser.step()
+    same_statistics = [
+        torch.equal(norm.running_mean, mean) and torch.equal(norm.running_var, variance)
+        for norm, (mean, variance, _) in zip(norms, before, strict=True)
+    ]
+    same_affine = [torch.equal(norm.weight, weight) for norm, (_, _, weight) in zip(norms, before, strict=True)]
+    assert all(same_statistics) if frozen_norm != "none" else not any(same_statistics)
+    assert all(same_affine) == (frozen_norm == "affine")
+    others = [module for module in trunk.modules() if not isinstance(module, _BatchNorm)]
+    assert all(module.training for module in others)
+
+
+def test_frozen_batch_norm_stays_so_after_eval_and_train():
+    trunk = Trunk("resnet10t", seed=0)
+    trunk.eval()
+    assert not any(module.training for module in trunk.modules())
+    nn.ModuleList([trunk]).train()  # as a part of something that is set to train
+    assert trunk.training
+    assert not any(norm.training for norm in batch_norms(trunk))
+
+
+def test_options_reach_timm():
+    trunk = Trunk("mobilenetv2_050", options={"pad_type": "same", "drop_path_rate": 0.1}, size=(64, 64))
+    assert any(type(module).__name__ == "Conv2dSame" for module in trunk.modules())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("resnet5O", {}, "'resnet5O' is not a network of timm; did you mean .*resnet50"),
+        ("resnet50.nope", {}, "has a tag that timm does not know; write one of .*a1_in1k.*, or only resnet50"),
+        ("hf-hub:timm/resnet18", {}, "is not a network of timm"),
+        ("resnet10t", {"options": {"pad_typ": "same"}}, "resnet10t cannot be built with options .*pad_typ"),
+        ("resnet10t", {"options": {"num_classes": 3}}, "'num_classes' is decided by Kinsight"),
+        ("resnet10t", {"options": {"checkpoint_path": "x.pth"}}, "'checkpoint_path' is decided by Kinsight"),
+        ("resnet10t", {"frozen_norm": "yes"}, "'yes' is not known; write one of none, statistics, affine"),
+        ("resnet10t", {"pretrained": True, "weights": "x.safetensors"}, "both pretrained and weights"),
+        ("vit_tiny_patch16_224", {"size": (70, 70)}, "cannot take pictures of 70x70 .*its own is 224x224"),
+        ("pit_ti_224", {}, "gives no feature map"),
+        ("crossvit_tiny_240", {}, "gives no feature map"),
+    ],
+)
+def test_bad_choices_are_explained(name: str, arguments: dict, message: str):
+    with pytest.raises(KinsightError, match=message):
+        Trunk(name, **arguments)
+
+
+def test_no_network_no_pretrained_weights():
+    with pytest.raises(KinsightError) as caught:
+        Trunk("resnet10t", pretrained=True)
+    message = str(caught.value)
+    assert "could not be fetched from https://huggingface.co/timm/resnet10t" in message
+    assert "--model.weights FILE" in message
+    assert "\n" not in message
