@@ -43,7 +43,9 @@ def main() -> None:
         bare = Bare(fp32)
         ratio, ours, theirs = alternate(lambda: epoch_of(fp32), bare.epoch, options.rounds)
         pictures = fp32.steps_per_epoch * options.batch
-        print(f"{options.trunk} at {options.size} pixels, batches of {options.batch}, fp32, {torch.get_num_threads()} threads")
+        print(
+            f"{options.trunk} at {options.size} pixels, batches of {options.batch}, fp32, {torch.get_num_threads()} threads"
+        )
         print(f"  kinsight  {pictures / ours:7.1f} pictures/s")
         print(f"  bare loop {pictures / theirs:7.1f} pictures/s")
         print(f"  ratio     {ratio:7.3f}  (bar: at least 0.97)")
@@ -57,7 +59,12 @@ def prepared(options: argparse.Namespace, data: Path, out: Path, precision: str)
     settings: TrainingSettings = settings_from(
         {
             "data": {"path": str(data), "fold": None, "augmentation": "standard"},
-            "model": {"trunk": options.trunk, "size": options.size, "resize": options.size, "head": {"name": "linear", "dim": 128}},
+            "model": {
+                "trunk": options.trunk,
+                "size": options.size,
+                "resize": options.size,
+                "head": {"name": "linear", "dim": 128},
+            },
             "objective": {"loss": {"name": "proxy-anchor"}},
             "batches": {"size": options.batch},
             "precision": precision,
@@ -99,7 +106,11 @@ class Bare:
         self.trunk, self.head = copy.deepcopy(training.embedder.trunk), copy.deepcopy(training.embedder.head)
         self.loss = ProxyAnchorLoss(training.classes, training.embedder.dim)
         self.loader = DataLoader(
-            Files(training), batch_size=settings.batches.size, shuffle=True, drop_last=True, num_workers=settings.data.workers
+            Files(training),
+            batch_size=settings.batches.size,
+            shuffle=True,
+            drop_last=True,
+            num_workers=settings.data.workers,
         )
         parameters = [*self.trunk.parameters(), *self.head.parameters(), *self.loss.parameters()]
         self.optimiser = torch.optim.AdamW(parameters, lr=1e-4)

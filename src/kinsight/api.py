@@ -121,7 +121,8 @@ def evaluate_run(
     if untrained:
         models.append(("untrained", starting_point(settings), f"{prefix}{split}-untrained"))
     records = [
-        _evaluate_one(folder, name, kind, model, table, split, settings.data, ks, progress) for kind, model, name in models
+        _evaluate_one(folder, name, kind, model, table, split, settings.data, ks, progress)
+        for kind, model, name in models
     ]
     write_report(folder.path)
     return records
@@ -146,10 +147,14 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, AttributeError, TypeError) as problem:
-        raise KinsightError(f"{file} is not an .npz of plain arrays ({problem}); write it with numpy.savez(file, vectors=..., labels=...)") from None
+        raise KinsightError(
+            f"{file} is not an .npz of plain arrays ({problem}); write it with numpy.savez(file, vectors=..., labels=...)"
+        ) from None
     missing = [name for name in ("vectors", "labels") if name not in arrays]
     if missing:
-        raise KinsightError(f"{file} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it")
+        raise KinsightError(
+            f"{file} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
+        )
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
     known = {argument: arrays[name] for name, argument in names.items() if name in arrays}
     return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
@@ -169,7 +174,7 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, *, own: bool) -> pd
             )
         return table
     table = read_table(data.path, split_by=data.split_by)
-    require_sound(table, seen_classes_allowed=True)
+    require_sound(table, seen_classes_allowed=True, evaluation_only=True)
     return table
 
 
@@ -229,11 +234,15 @@ def _pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame
         if path.is_dir() and not any(entry.is_dir() for entry in path.iterdir()):
             files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
             if files:
-                return pd.DataFrame({"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]})
+                return pd.DataFrame(
+                    {"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]}
+                )
         return read_table(path)
     if not len(pictures):
         raise KinsightError("no pictures were given; name at least one file, folder, table or zip")
-    return pd.DataFrame({"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]})
+    return pd.DataFrame(
+        {"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]}
+    )
 
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}

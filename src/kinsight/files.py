@@ -139,7 +139,11 @@ def explained(path: str | Path) -> Iterator[None]:
         yield
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise KinsightError(f"{path} could not be written: no space is left there; free some or choose another folder") from None
+            raise KinsightError(
+                f"{path} could not be written: no space is left there; free some or choose another folder"
+            ) from None
         if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise KinsightError(f"{path} could not be written ({problem.strerror}); choose a folder that you may write to") from None
+            raise KinsightError(
+                f"{path} could not be written ({problem.strerror}); choose a folder that you may write to"
+            ) from None
         raise

@@ -11,7 +11,9 @@ from kinsight.errors import KinsightError
 
 def run(arguments: Sequence[str]) -> None:
     """Check a table, list the known data sets, or render a data set."""
-    parser = argparse.ArgumentParser(prog="kinsight data", description="Check a table, list known data sets, render a data set.")
+    parser = argparse.ArgumentParser(
+        prog="kinsight data", description="Check a table, list known data sets, render a data set."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     check = verbs.add_parser("check", help="say what is wrong with a table: row, column, value, repair")
     check.add_argument("source", help="a table, folder or zip")
@@ -38,7 +40,9 @@ def _check(options: argparse.Namespace) -> None:
     errors = sum(problem.severity == "error" for problem in problems)
     print(json.dumps(describe(table), indent=2))
     if errors:
-        raise KinsightError(f"{options.source} has {errors} error{'s' if errors > 1 else ''}; repair them and check again")
+        raise KinsightError(
+            f"{options.source} has {errors} error{'s' if errors > 1 else ''}; repair them and check again"
+        )
     print(f"{options.source}: {len(table)} pictures, no errors")
 
 
@@ -59,6 +63,11 @@ def _render(options: argparse.Namespace) -> None:
     from kinsight.data import write_scenes
 
     folder = write_scenes(
-        options.folder, classes=options.classes, per_class=options.per_class, size=options.size, seed=options.seed, progress=True
+        options.folder,
+        classes=options.classes,
+        per_class=options.per_class,
+        size=options.size,
+        seed=options.seed,
+        progress=True,
     )
     print(f"{options.classes * options.per_class} rendered pictures of {options.classes} species in {folder}")

@@ -11,7 +11,9 @@ from kinsight.errors import KinsightError
 
 def run(arguments: Sequence[str]) -> None:
     """Evaluate a run folder, or embeddings from any model."""
-    parser = argparse.ArgumentParser(prog="kinsight evaluate", description="Measure a run on unseen classes, or anybody's embeddings.")
+    parser = argparse.ArgumentParser(
+        prog="kinsight evaluate", description="Measure a run on unseen classes, or anybody's embeddings."
+    )
     parser.add_argument("run", nargs="?", help="the run folder")
     parser.add_argument("--embeddings", help="an .npz with vectors (N, D) and labels (N,), from any model")
     parser.add_argument("--data", help="another table, folder or zip than the run's own")

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 def run(arguments: Sequence[str]) -> None:
     """List the shipped recipes, or print one."""
-    parser = argparse.ArgumentParser(prog="kinsight recipes", description="List the recipes that ship with Kinsight, or print one.")
+    parser = argparse.ArgumentParser(
+        prog="kinsight recipes", description="List the recipes that ship with Kinsight, or print one."
+    )
     parser.add_argument("name", nargs="?", help="print this recipe")
     options = parser.parse_args(list(arguments))
 

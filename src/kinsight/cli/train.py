@@ -16,7 +16,12 @@ from kinsight.training import RunFolder, train
 def run(arguments: Sequence[str]) -> None:
     """Train with a recipe and overrides into --out, or go on with the run that --out holds."""
     parser = settings_parser()
-    parser.add_argument("--recipe", type=str, default=None, help="a shipped recipe (`kinsight recipes`) or a YAML file; options override it")
+    parser.add_argument(
+        "--recipe",
+        type=str,
+        default=None,
+        help="a shipped recipe (`kinsight recipes`) or a YAML file; options override it",
+    )
     parser.add_argument("--out", type=str, default=None, help="the run folder; a run found there goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     try:

@@ -49,7 +49,9 @@ class Exclusion:
 
     def on(self, device: torch.device) -> list[tuple[Tensor, Tensor]]:
         """The groups as tensors, ready for `forbidden`."""
-        return [(torch.from_numpy(ours).to(device), torch.from_numpy(theirs).to(device)) for ours, theirs in self.groups]
+        return [
+            (torch.from_numpy(ours).to(device), torch.from_numpy(theirs).to(device)) for ours, theirs in self.groups
+        ]
 
 
 def forbidden(groups: list[tuple[Tensor, Tensor]], rows: Tensor, columns: Tensor) -> Tensor:

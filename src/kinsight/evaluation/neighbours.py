@@ -109,7 +109,13 @@ class _Search:
     """Queries x gallery, block by block, into a shortlist of each query."""
 
     def __init__(
-        self, queries: Tensor, gallery: Tensor, k: int, groups: list[tuple[Tensor, Tensor]], similarity: Similarity, budget_mb: float
+        self,
+        queries: Tensor,
+        gallery: Tensor,
+        k: int,
+        groups: list[tuple[Tensor, Tensor]],
+        similarity: Similarity,
+        budget_mb: float,
     ) -> None:
         self.queries, self.gallery, self.k, self.groups, self.similarity = queries, gallery, k, groups, similarity
         side = int((budget_mb * 2**20 / _BYTES_PER_PRODUCT) ** 0.5)
@@ -179,6 +185,6 @@ def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
         best = block.unflatten(1, (_LANES, step)).amax(1)  # (r, c / lanes)
         rows, lane = (best >= threshold[:, None]).nonzero(as_tuple=True)  # (h,)
     columns = lane[:, None] + torch.arange(0, block.shape[1], step, device=block.device)  # (h, lanes)
-    rows = rows[:, None].expand_as(columns)
-    reach = block[rows, columns] >= threshold[rows]
-    return rows[reach], columns[reach]
+    rows = rows[:, None]  # (h, 1)
+    hit, lane = (block[rows, columns] >= threshold[rows]).nonzero(as_tuple=True)  # (n,)
+    return rows[hit, 0], columns[hit, lane]

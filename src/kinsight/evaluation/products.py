@@ -48,9 +48,15 @@ class Products:
         same = gallery is queries and similarity == "cosine"
         self._gallery = self._queries if same else self._table(gallery, dtype, padding, swap=True)
 
+        self._memory = torch.empty(0)
+
     def block(self, rows: slice, columns: slice) -> Tensor:
-        """float32 (r, c)"""
-        out = self._queries[rows] @ self._gallery[columns].T  # (r, c)
+        """float32 (r, c), valid until the next call."""
+        ours, theirs = self._queries[rows], self._gallery[columns]
+        count = len(ours) * len(theirs)
+        if len(self._memory) < count:
+            self._memory = torch.empty(count, dtype=ours.dtype, device=ours.device)
+        out = torch.mm(ours, theirs.T, out=self._memory[:count].view(len(ours), len(theirs)))  # (r, c)
         if not self.exact:
             return out
         if self.similarity == "euclidean":

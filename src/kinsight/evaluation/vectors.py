@@ -17,7 +17,9 @@ def checked(vectors: np.ndarray, name: str = "vectors") -> np.ndarray:
     """
     array = np.asarray(vectors)
     if array.ndim != 2 or 0 in array.shape:
-        raise KinsightError(f"{name} have the shape {array.shape}; give a table with one row of numbers for each picture")
+        raise KinsightError(
+            f"{name} have the shape {array.shape}; give a table with one row of numbers for each picture"
+        )
     if array.dtype.kind not in "fiu":
         raise KinsightError(f"{name} are of type {array.dtype}; give real numbers")
     array = np.ascontiguousarray(array, dtype=np.float32)
@@ -25,7 +27,9 @@ def checked(vectors: np.ndarray, name: str = "vectors") -> np.ndarray:
         finite = np.isfinite(array[start : start + _ROWS]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
-            raise KinsightError(f"{name} row {row} holds NaN or infinity; leave that picture out or repair the model that made it")
+            raise KinsightError(
+                f"{name} row {row} holds NaN or infinity; leave that picture out or repair the model that made it"
+            )
     return array
 
 
@@ -42,6 +46,8 @@ def unit(vectors: np.ndarray, name: str = "vectors") -> np.ndarray:
         norms = np.sqrt((block * block).sum(axis=1, keepdims=True))  # (n, 1)
         if not norms.all():
             row = start + int(np.argmin(norms[:, 0]))
-            raise KinsightError(f"{name} row {row} is all zero and has no direction; leave that picture out or repair the model that made it")
+            raise KinsightError(
+                f"{name} row {row} is all zero and has no direction; leave that picture out or repair the model that made it"
+            )
         out[start : start + _ROWS] = block / norms
     return out

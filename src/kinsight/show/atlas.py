@@ -117,7 +117,7 @@ def sampled_rows(labels: np.ndarray, points: int = POINTS) -> np.ndarray:
 
 
 def spread(places: np.ndarray, labels: np.ndarray, count: int, gap: float = 0.95 * TILE) -> list[int]:
-    """At most `count` points, class by class in turn, that do not hide each other: none closer than `gap` along both axes."""
+    """At most `count` points, class by class in turn, none closer to another than `gap` along both axes."""
     turn = np.zeros(len(labels), dtype=int)
     seen: dict[object, int] = {}
     for number, label in enumerate(labels.tolist()):

@@ -135,16 +135,21 @@ def _atlas(ranking: Ranking) -> dict[str, object]:
         (number[point.label], point.name, number.get(point.mistaken_for, -1), point.average_precision)
         for point in made.points
     ]
-    whole = len(made.points) == made.pictures
     return {
         "atlas": made,
         "atlas_data": {"classes": named, "points": points},
-        "atlas_sentence": f"All {made.pictures:,} pictures of {made.classes:,} classes."
-        if whole
-        else f"{len(made.points):,} of {made.pictures:,} pictures, from {len(classes):,} of {made.classes:,} classes.",
+        "atlas_sentence": _extent(made),
         "any_mistake": any(point.mistaken_for for point in made.points),
         "classes": classes,
         "atlas_width": atlas.WIDTH,
         "atlas_height": atlas.HEIGHT,
         "tile": atlas.TILE,
     }
+
+
+def _extent(made: atlas.Atlas) -> str:
+    if len(made.points) == made.pictures:
+        return f"All {made.pictures:,} pictures of {made.classes:,} classes."
+    shown = len(made.shown_classes)
+    classes = f"all {made.classes:,}" if shown == made.classes else f"{shown:,} of {made.classes:,}"
+    return f"{len(made.points):,} of {made.pictures:,} pictures, from {classes} classes."

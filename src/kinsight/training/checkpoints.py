@@ -36,7 +36,11 @@ class Position:
 
 
 def save_checkpoint(
-    folder: Path, position: Position, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, scaler: Any = None
+    folder: Path,
+    position: Position,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    scaler: Any = None,
 ) -> None:
     """Write `folder/step-…` whole, then drop the older ones."""
     target = folder / f"step-{position.step:09d}"
@@ -47,7 +51,9 @@ def save_checkpoint(
             save_file(state, temporary / f"{name}.safetensors")
         save_file(tensors, temporary / "optimiser.safetensors")
         state_of_scaler = scaler.state_dict() if scaler is not None else None
-        write_json(temporary / "state.json", {"position": asdict(position), "optimiser": plain, "scaler": state_of_scaler})
+        write_json(
+            temporary / "state.json", {"position": asdict(position), "optimiser": plain, "scaler": state_of_scaler}
+        )
     for older in folder.glob("step-*"):
         if older != target:
             shutil.rmtree(older, ignore_errors=True)

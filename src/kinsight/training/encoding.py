@@ -26,7 +26,13 @@ class EncodedRows:
 
 
 def encode_rows(
-    embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, data: DataSettings, *, batch_size: int = 64, progress: bool = False
+    embedder: Embedder,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    data: DataSettings,
+    *,
+    batch_size: int = 64,
+    progress: bool = False,
 ) -> EncodedRows:
     """Embed the given rows of a table; with several processes each does its share and all get the whole.
 

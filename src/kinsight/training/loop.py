@@ -59,7 +59,9 @@ def train(settings: TrainingSettings, out: str | Path, *, progress: bool = True)
 class Training:
     """One training run in memory. `fit` does it; everything else is its steps."""
 
-    def __init__(self, settings: TrainingSettings, run: RunFolder, table: pd.DataFrame, *, progress: bool = True) -> None:
+    def __init__(
+        self, settings: TrainingSettings, run: RunFolder, table: pd.DataFrame, *, progress: bool = True
+    ) -> None:
         self.settings, self.run, self.table = settings, run, table
         processes = PartialState()
         self.rows = np.flatnonzero((table["split"] == "train").to_numpy())
@@ -77,9 +79,9 @@ class Training:
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
-        self.objective = Objective(
-            settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed
-        ).to(processes.device)
+        self.objective = Objective(settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed).to(
+            processes.device
+        )
 
         self.precision = self._precision(processes)
         unused = DistributedDataParallelKwargs(find_unused_parameters=settings.schedule.head_first > 0)
@@ -197,7 +199,10 @@ class Training:
             )
             seconds = self._seconds()
             self.run.update_protocol(
-                {"training": {"steps_done": self.position.step, "minutes": round(seconds / 60, 2)}, "selection": selection}
+                {
+                    "training": {"steps_done": self.position.step, "minutes": round(seconds / 60, 2)},
+                    "selection": selection,
+                }
             )
         self._checkpoint()
         if self._tensorboard is not None:
@@ -206,7 +211,9 @@ class Training:
     def _resume(self) -> None:
         checkpoint = newest_checkpoint(self.run.checkpoints)
         if checkpoint is not None:
-            self.position = load_checkpoint(checkpoint, self._modules(), self._bare_optimiser(), self.accelerator.scaler)
+            self.position = load_checkpoint(
+                checkpoint, self._modules(), self._bare_optimiser(), self.accelerator.scaler
+            )
             self._seconds_before = self.position.seconds
             self.progress.start_at(self.position.step)
             if not self.position.finished:
@@ -232,7 +239,8 @@ class Training:
             shorter_side=self.embedder.preprocessing.shorter_side,
         )
         mine: list[list[Draw]] = [
-            share(batch, accelerator.process_index, accelerator.num_processes) for batch in self.sampler.epoch(epoch, start)
+            share(batch, accelerator.process_index, accelerator.num_processes)
+            for batch in self.sampler.epoch(epoch, start)
         ]
         return load(
             pictures,
@@ -344,5 +352,7 @@ def _tensorboard(run: RunFolder, settings: TrainingSettings) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise KinsightError("--tensorboard needs a package that is not installed: pip install 'kinsight[tensorboard]'") from None
+        raise KinsightError(
+            "--tensorboard needs a package that is not installed: pip install 'kinsight[tensorboard]'"
+        ) from None
     return SummaryWriter(str(run.path / "tensorboard"))

@@ -77,7 +77,9 @@ def _refuse_unknown(settings: Mapping[str, Any], parser: ArgumentParser, prefix:
 
 def _keys(parser: ArgumentParser) -> list[str]:
     """The full names of all settings; dictionaries (a head, a loss) are one name."""
-    return [action.dest for action in parser._actions if action.dest not in ("help", "data", "model", "objective", *GROUPS)]
+    return [
+        action.dest for action in parser._actions if action.dest not in ("help", "data", "model", "objective", *GROUPS)
+    ]
 
 
 GROUPS = ("batches", "optimiser", "schedule")

@@ -13,7 +13,9 @@ logger = logging.getLogger("kinsight")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def fastest_precision(trunk: nn.Module, size: tuple[int, int], *, batch: int, device: torch.device, channels_last: bool) -> str:
+def fastest_precision(
+    trunk: nn.Module, size: tuple[int, int], *, batch: int, device: torch.device, channels_last: bool
+) -> str:
     """Time a few training steps of the trunk in fp32 and bf16 and name the faster.
 
     MobileNets are faster in fp32 on many CPUs, ResNets in bf16: it depends on the network and the machine. bf16 must win by

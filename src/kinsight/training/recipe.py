@@ -84,7 +84,9 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML that reads `1e-4` as the number it is meant to be (PyYAML follows YAML 1.1, where it is a string)."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         place = " ".join(str(problem).split())
         raise KinsightError(f"recipe '{name}' is not valid YAML ({place}); correct it there") from None
     if not isinstance(content, dict):
-        raise KinsightError(f"recipe '{name}' must be a mapping of settings such as `epochs: 20`, not a {type(content).__name__}")
+        raise KinsightError(
+            f"recipe '{name}' must be a mapping of settings such as `epochs: 20`, not a {type(content).__name__}"
+        )
     base = content.pop("extends", None)
     return content if base is None else merge(_parse(recipe_text(str(base)), str(base)), content)

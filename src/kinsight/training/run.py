@@ -1,6 +1,6 @@
 """The run folder: enough to go on, to evaluate, to explain.
 
-    recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  report.html
+recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  report.html
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class RunFolder:
             KinsightError: it does not.
         """
         if not self.exists:
-            raise KinsightError(f"{self.path} holds no run (no recipe.yaml); give the --out folder of a `kinsight train`")
+            raise KinsightError(
+                f"{self.path} holds no run (no recipe.yaml); give the --out folder of a `kinsight train`"
+            )
         return self
 
     def settings(self) -> dict[str, Any]:

@@ -22,18 +22,26 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
         KinsightError: no data were named, or the table is not sound.
     """
     if not settings.path:
-        raise KinsightError("no data were given; add --data with a table, a folder or a zip (`kinsight data list` shows known data sets)")
+        raise KinsightError(
+            "no data were given; add --data with a table, a folder or a zip (`kinsight data list` shows known data sets)"
+        )
     table = read_table(settings.path, split_by=settings.split_by)
     require_sound(table)
     if not settings.crop_to_box and table["path"].duplicated().any():
         first = table["id"][table["path"].duplicated()].iloc[0]
-        raise KinsightError(f"picture {first} stands in several rows; give each row a box and set --data.crop_to_box true, or remove the repeats")
+        raise KinsightError(
+            f"picture {first} stands in several rows; give each row a box and set --data.crop_to_box true, or remove the repeats"
+        )
     if settings.crop_to_box and not set(BOX) <= set(table.columns):
-        raise KinsightError(f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out")
+        raise KinsightError(
+            f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out"
+        )
     if settings.fold is not None and not (table["split"] == "validation").any():
         table = with_validation(table, settings.fold, settings.folds)
     if not (table["split"] == "train").any():
-        raise KinsightError("the table has no training pictures; mark some rows `train` in its split column, or give --data.split_by halves")
+        raise KinsightError(
+            "the table has no training pictures; mark some rows `train` in its split column, or give --data.split_by halves"
+        )
     return table
 
 

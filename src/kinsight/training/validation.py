@@ -16,7 +16,9 @@ from kinsight.training.settings import TrainingSettings
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 
 
-def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, accelerator: Accelerator) -> dict[str, float]:
+def validate(
+    embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, accelerator: Accelerator
+) -> dict[str, float]:
     """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process."""
     encoded = encode_rows(embedder, table, np.flatnonzero((table["split"] == "validation").to_numpy()), settings.data)
     values = torch.zeros(len(METRICS), dtype=torch.float64)
