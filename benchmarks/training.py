@@ -127,7 +127,7 @@ class Bare:
             self.optimiser.step()
 
 
-def alternate(one, other, rounds: int) -> tuple[float, float, float]:  # noqa: ANN001
+def alternate(one, other, rounds: int) -> tuple[float, float, float]:
     """How many times faster `one` is than `other` (median of the rounds' ratios), and the median seconds of each."""
     one(), other()  # warm up
     pairs = []

@@ -16,9 +16,9 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
-from kinsight.training.parsing import settings_from
 from kinsight.show import write_report
 from kinsight.training.encoding import EncodedRows, encode_rows
+from kinsight.training.parsing import settings_from
 from kinsight.training.protocol import data_protocol
 from kinsight.training.run import RunFolder
 from kinsight.training.settings import DataSettings, TrainingSettings
@@ -135,7 +135,11 @@ def starting_point(settings: TrainingSettings) -> Embedder:
 
 
 def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Evaluation:
-    """Evaluate anybody's embeddings: an `.npz` with `vectors (N, D)` and `labels (N,)`, optionally `is_query`, `is_gallery`, `camera`, `sequence`.
+    """Evaluate anybody's embeddings.
+
+    Args:
+        path: an `.npz` with `vectors (N, D)` and `labels (N,)`, optionally `is_query`, `is_gallery`, `camera`, `sequence` (N,).
+        ks: the k of recall@k.
 
     Raises:
         KinsightError: the file or one of its arrays is missing or unusable.

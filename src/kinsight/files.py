@@ -93,7 +93,7 @@ def read_json(path: str | Path) -> Any:
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays without pickle (object arrays are refused), whole or not at all."""
     with writing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def digest(*parts: str | bytes | np.ndarray) -> str:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from reference.pooling import pool
 
 from kinsight.errors import KinsightError
 from kinsight.models import make_pooling
 from kinsight.models.pooling import POOLINGS, pooled_channels
+from reference.pooling import pool
 
 SIZE = (3, 4)
 

@@ -106,7 +106,7 @@ def test_a_missing_and_a_cut_file(tmp_path: Path):
     [
         ({"conv1.0.weight": None}, "conv1.0.weight is missing"),
         ({"extra.weight": torch.ones(1)}, "extra.weight is not part of the network"),
-        ({"bn1.weight": torch.ones(3)}, r"bn1.weight has shape \(3,\) where the network has \(32,\)"),
+        ({"bn1.weight": torch.ones(3)}, r"bn1.weight has shape \(3,\) where the network has \(64,\)"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, change: dict, message: str):

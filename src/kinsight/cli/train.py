@@ -9,8 +9,8 @@ from typing import Any
 from jsonargparse import ArgumentError
 
 from kinsight.errors import KinsightError
-from kinsight.training.parsing import expand_short_options, settings_from, settings_parser
 from kinsight.training import RunFolder, train
+from kinsight.training.parsing import expand_short_options, settings_from, settings_parser
 
 
 def run(arguments: Sequence[str]) -> None:

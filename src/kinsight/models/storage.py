@@ -84,7 +84,8 @@ def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | 
         raise KinsightError(
             f"{TENSORS} in {folder} is not of the model that {CONFIG} describes: {problem}; restore both files"
         )
-    module.load_state_dict(dict(tensors), assign=True)
+    # Copies, because tensors as read are views of the file: whoever wrote into it later would change or crash the model.
+    module.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
 
 
 def _bytes(tensor: Tensor) -> bytes:

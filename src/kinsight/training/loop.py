@@ -233,7 +233,7 @@ class Training:
     def _batches(self, epoch: int, start: int) -> Iterator[PictureBatch]:
         settings, accelerator = self.settings, self.accelerator
         pictures = PictureSet(
-            self.table["path"].to_numpy()[self.rows],
+            self.table["path"].iloc[self.rows].tolist(),
             augmentation(settings.data.augmentation, self.embedder.preprocessing),
             boxes=boxes_of(self.table, self.rows) if settings.data.crop_to_box else None,
             shorter_side=self.embedder.preprocessing.shorter_side,

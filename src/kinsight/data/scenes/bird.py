@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinsight.data.scenes.canvas import Canvas, darker, plumage
-from kinsight.data.scenes.geometry import Frame, ellipse
+from kinsight.data.scenes.geometry import Frame
 from kinsight.data.scenes.patterns import PATTERNS
 from kinsight.data.scenes.shapes import BEAKS, BODIES, HEADS, HEADWEAR, TAILS, WINGS
 from kinsight.data.scenes.species import PartName, Species, Variant
@@ -35,12 +35,13 @@ class Pose:
     @staticmethod
     def drawn(rng: np.random.Generator) -> Pose:
         """A pose at random."""
-        flying = rng.random() < 0.35
+        flipped, flying = bool(rng.random() < 0.5), rng.random() < 0.35
         return Pose(
-            x=float(rng.uniform(0.42, 0.58)),
+            # A tail is longer than a beak: the body stands off the centre.
+            x=float(0.5 + (-0.05 if flipped else 0.05) + rng.uniform(-0.08, 0.08)),
             y=float(rng.uniform(0.46, 0.62)),
             length=float(rng.uniform(0.4, 0.56)),
-            flipped=bool(rng.random() < 0.5),
+            flipped=flipped,
             rotation=float(rng.normal(-14, 16)),
             squash=float(rng.uniform(0.86, 1.0)),
             wing=float(rng.uniform(30, 85) if flying else rng.uniform(-14, 14)),
@@ -86,7 +87,7 @@ def paint_bird(canvas: Canvas, species: Species, pose: Pose) -> dict[PartName, n
     across = np.array([[-0.12, 0.16], [0.1, -0.15]])
     canvas.shape(
         np.concatenate([root.place(neck + 1.4 * across), head.place(-across)]),
-        _shade(species.body.colours[0]),
+        darker(species.body.colours[0], 0.92),
         bird=True,
     )
     frame = root.child((-0.5 * long, 0), 0, (long, deep))
@@ -143,10 +144,3 @@ def _legs(canvas: Canvas, root: Frame, sheet: Frame, deep: float, *, folded: boo
 def _part(canvas: Canvas, look: Variant, frame: Frame, outline: np.ndarray, gloss: float = 1.0) -> None:
     pattern = PATTERNS.get(look.pattern, PATTERNS["plain"])
     canvas.textured(frame, outline, plumage(pattern, look.colours, gloss=gloss), darker(look.colours[0]), bird=True)
-
-
-def _shade(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    return darker(colour, 0.92)
-
-
-__all__ = ["Pose", "ellipse", "paint_bird"]

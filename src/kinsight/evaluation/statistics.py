@@ -1,0 +1,86 @@
+"""95 % intervals: of one evaluation by resampling, of repeated runs by Student's t."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from kinsight.errors import KinsightError
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean and the ends of its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    values: np.ndarray, classes: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """The percentile interval of the mean over queries, for other classes and other pictures of the same kind.
+
+    Queries of one class are not independent: one easy class lifts them all. So each resample draws classes with replacement, then for
+    every class drawn as many of its queries as it has, with replacement (two-stage bootstrap, Davison and Hinkley 1997, section 3.8),
+    and takes the mean over all queries drawn. The gallery stays as it is.
+
+    Args:
+        values: one value, or M, for each query: (Q,) or (Q, M).
+        classes: the class of each query (Q,).
+
+    Returns:
+        The lower and the upper ends, (M,) each, or numbers as arrays without axes for values (Q,).
+
+    Raises:
+        KinsightError: no query, or lengths that differ.
+    """
+    table = np.asarray(values, np.float64).reshape(len(values), -1)  # (Q, M)
+    if not len(table) or len(table) != len(classes):
+        raise KinsightError(f"{len(table)} values and {len(classes)} classes were given; give one class for each value, and at least one")
+    order = np.argsort(classes, kind="stable")
+    sizes = np.unique(np.asarray(classes)[order], return_counts=True)[1]
+    starts = np.cumsum(sizes) - sizes
+    table = table[order]
+    generator = np.random.default_rng(seed)
+    means = np.empty((resamples, table.shape[1]))
+    for resample in range(resamples):
+        drawn = generator.integers(len(sizes), size=len(sizes))
+        size = np.repeat(sizes[drawn], sizes[drawn])  # (draws,)
+        within = (generator.random(len(size), dtype=np.float32) * size).astype(np.int64)
+        picks = np.repeat(starts[drawn], sizes[drawn]) + np.minimum(within, size - 1)
+        means[resample] = np.bincount(picks, minlength=len(table)) @ table / len(picks)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    shape = np.shape(values)[1:]
+    return low.reshape(shape), high.reshape(shape)
+
+
+def t_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval:
+    """Mean and interval of n independent runs: mean +- t(n - 1) * sd / sqrt(n), as the Reality Check reports 10 runs.
+
+    Raises:
+        KinsightError: fewer than two values.
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise KinsightError(f"an interval was asked of values of the shape {values.shape}; give one value for each of at least 2 runs")
+    half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    mean = float(values.mean())
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired_difference(a: np.ndarray, b: np.ndarray, *, level: float = LEVEL) -> Interval:
+    """Mean and t-interval of a - b over runs that differ in nothing else, for example the same fold and seed.
+
+    Raises:
+        KinsightError: lengths that differ, or fewer than two pairs.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape:
+        raise KinsightError(f"values of the shapes {a.shape} and {b.shape} cannot be paired; give both methods' values run by run")
+    return t_interval(a - b, level=level)

@@ -1,0 +1,188 @@
+"""Models in folders: the same model comes back, and anything else is refused."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from kinsight.errors import KinsightError
+from kinsight.models import Embedder, ModelSettings, build_embedder, load_embedder
+
+PICTURES = [np.full((40, 50, 3), value, np.uint8) for value in (30, 200)]
+
+
+def build(seed: int = 1, **changes: object) -> Embedder:
+    base = {"trunk": "mobilenetv2_050", "size": 32, "resize": 36, "head": {"dim": 8, "pooling": "avg+max"}}
+    return build_embedder(ModelSettings(**{**base, **changes}), seed=seed)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    build().save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_what_is_saved_comes_back(tmp_path: Path):
+    built = build(mean=[0.1, 0.2, 0.3], l2=False, frozen_norm="affine", trunk_options={"drop_path_rate": 0.1})
+    with torch.no_grad():
+        for tensor in built.state_dict().values():  # nothing of it is what an initialisation gives
+            tensor += 1 if tensor.dtype == torch.int64 else 0.01
+    built.save(tmp_path / "model")
+    loaded = load_embedder(tmp_path / "model")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "model.safetensors"]
+    assert not loaded.training
+    assert loaded.preprocessing == built.preprocessing
+    assert loaded.settings == built.settings
+    assert loaded.digest() == built.digest()
+    np.testing.assert_array_equal(loaded.encode(PICTURES), built.encode(PICTURES))
+    trainable = [parameter.requires_grad for parameter in built.parameters()]
+    assert [parameter.requires_grad for parameter in loaded.parameters()] == trainable
+    assert not all(trainable)
+
+
+def test_where_the_weights_came_from_is_not_saved(tmp_path: Path):
+    build().save(tmp_path / "first")
+    tensors = load_file(tmp_path / "first" / "model.safetensors")
+    trunk = {name: value for name, value in tensors.items() if name.startswith("trunk.")}
+    save_file(trunk, tmp_path / "private-name.safetensors")
+    build(weights=str(tmp_path / "private-name.safetensors")).save(tmp_path / "second")
+    text = (tmp_path / "second" / "config.json").read_text()
+    assert "private-name" not in text
+    (tmp_path / "private-name.safetensors").unlink()
+    assert load_embedder(tmp_path / "second").settings.weights is None
+
+
+def test_the_config_is_for_people_too(folder: Path):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["settings"]["trunk"] == "mobilenetv2_050"
+    assert config["settings"]["head"]["pooling"] == "avg+max"
+    assert config["preprocessing"]["size"] == 32
+    assert config["dim"] == 8
+    assert set(config["versions"]) == {"kinsight", "torch", "timm"}
+
+
+def test_the_digest_differs_with_everything_that_moves_an_embedding():
+    base = build()
+    same = build(frozen_norm="none")  # moves training only
+    assert base.digest() == same.digest()
+    others = [build(seed=2), build(mean=[0.4, 0.5, 0.6]), build(bgr=True), build(resize=40), build(l2=False)]
+    others += [build(head={"dim": 8, "pooling": "avg"}), build(trunk_options={"pad_type": "same"})]
+    one_value = build()
+    with torch.no_grad():
+        one_value.state_dict()["trunk.network.bn1.running_mean"][0] += 1e-6
+    digests = [model.digest() for model in [base, one_value, *others]]
+    assert len(set(digests)) == len(digests)
+
+
+def test_half_precision_weights_stay_half(tmp_path: Path):
+    half = build().to(torch.bfloat16)
+    half.save(tmp_path / "model")
+    loaded = load_embedder(tmp_path / "model")
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
+    assert loaded.digest() == half.digest()
+
+
+def test_saving_replaces_a_model_and_nothing_else(folder: Path, tmp_path: Path):
+    build(seed=2).save(folder)
+    assert load_embedder(folder).digest() == build(seed=2).digest()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_bytes(b"dear")
+    with pytest.raises(KinsightError, match="exists and is not a model"):
+        build().save(tmp_path / "photos")
+    assert (tmp_path / "photos" / "mine.jpg").read_bytes() == b"dear"
+    (tmp_path / "empty").mkdir()
+    build().save(tmp_path / "empty")
+    assert load_embedder(tmp_path / "empty").dim == 8
+
+
+def test_a_failed_save_leaves_the_older_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    before = load_embedder(folder).digest()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the machine stops")
+
+    monkeypatch.setattr("kinsight.models.storage.save_file", fail)
+    with pytest.raises(RuntimeError):
+        build(seed=2).save(folder)
+    assert load_embedder(folder).digest() == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def change_config(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        config.update(changes)
+        (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value != ""}))
+
+    return change
+
+
+def change_settings(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        change_config(settings={**config["settings"], **changes})(folder)
+
+    return change
+
+
+def change_tensors(how: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        tensors = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+        how(tensors)
+        save_file(tensors, folder / "model.safetensors")
+
+    return change
+
+
+def replaced_by_pickle(folder: Path) -> None:
+    torch.save({"weight": torch.ones(3)}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "holds no config.json"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors does not exist"),
+        (lambda folder: (folder / "config.json").write_text("{"), "is not valid JSON"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "does not describe a Kinsight model"),
+        (replaced_by_pickle, "is not a readable safetensors file"),
+        (change_config(format="other"), "does not describe a Kinsight model"),
+        (change_config(format_version=99), "has model format 99"),
+        (change_config(digest=""), "has no digest"),
+        (change_config(preprocessing={"size": 32, "mean": [0, 0, 1]}), "digest differs"),
+        (change_settings(l2=False), "digest differs"),
+        (change_settings(colour=1), r"unknown settings \(colour\)"),
+        (
+            change_settings(head={"name": "linear", "dim": 9}),
+            r"has shape \(8, 1280\) where the network has \(9, 1280\)",
+        ),
+        (change_settings(trunk="mobilenetv2_100"), "is not of the model that config.json describes"),
+        (change_tensors(lambda tensors: tensors["head.layers.0.bias"].add_(1e-3)), "digest differs"),
+        (change_tensors(lambda tensors: tensors.pop("head.layers.0.bias")), "head.layers.0.bias is missing"),
+        (change_tensors(lambda tensors: tensors.update(more=torch.ones(1))), "more is not part of the network"),
+    ],
+)
+def test_damaged_models_are_refused(folder: Path, damage: Callable[[Path], None], message: str):
+    damage(folder)
+    with pytest.raises(KinsightError, match=message) as caught:
+        load_embedder(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_folder_and_no_such_device(folder: Path):
+    with pytest.raises(KinsightError, match="is not a folder"):
+        load_embedder(folder.parent / "nowhere")
+    with pytest.raises(KinsightError, match="cannot be put on device 'cudda'"):
+        load_embedder(folder, device="cudda")
+
+
+def test_preprocessing_of_the_model_wins_over_defaults(folder: Path):
+    """A later timm may name another mean for this trunk; a stored model keeps its own."""
+    loaded = load_embedder(folder)
+    assert loaded.settings.mean == list(loaded.preprocessing.mean)
+    assert replace(loaded.settings, mean=None) != loaded.settings
