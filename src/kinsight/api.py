@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
+from accelerate import PartialState
 
 from kinsight.data import read_table, require_sound
+from kinsight.data.table import TABLE_SUFFIXES
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.files import write_json, write_npz
@@ -22,22 +26,23 @@ from kinsight.training.parsing import settings_from
 from kinsight.training.protocol import data_protocol
 from kinsight.training.run import RunFolder
 from kinsight.training.settings import DataSettings, TrainingSettings
+from kinsight.training.tables import prepare_table
 from kinsight.training.validation import roles
 
 
-def load(path: str | Path, device: str = "cpu") -> Embedder:
+def load(path: str | Path, device: str | torch.device = "cpu") -> Embedder:
     """The model of a run folder (its best checkpoint), or of a model folder.
 
     Raises:
         KinsightError: there is no model, or its files do not belong together.
     """
     run = RunFolder(path)
-    return load_embedder(run.model if run.exists else Path(path), device=device)
+    return load_embedder(run.trained_model() if run.exists else Path(path), device=device)
 
 
 @dataclass
 class Embeddings:
-    """Vectors with what they are of: `ids (N,)`, `vectors (N, D)` float32 L2-normalised, `labels (N,)` or None, the model's digest."""
+    """Vectors `(N, D)` float32 with what they are of: `ids (N,)`, `labels (N,)` or None, and the digest of the model."""
 
     ids: np.ndarray
     vectors: np.ndarray
@@ -59,7 +64,8 @@ def embed(
     *,
     batch_size: int = 64,
     workers: int = 2,
-    on_unreadable: str = "refuse",
+    crop_to_box: bool = False,
+    on_unreadable: Literal["refuse", "skip"] = "refuse",
     progress: bool = False,
 ) -> Embeddings:
     """Embed a table, a folder, a zip, one picture, or a list of pictures.
@@ -67,14 +73,15 @@ def embed(
     Args:
         model: a model, or the folder of a run or model.
         pictures: labels are known where a table or class folders give them.
+        crop_to_box: cut every picture to its box in the table.
         on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
 
     Raises:
         KinsightError: the model or the pictures cannot be read.
     """
-    embedder = model if isinstance(model, Embedder) else load(model)
+    embedder = model if isinstance(model, Embedder) else load(model, device=_device())
     table = _pictures_table(pictures)
-    data = DataSettings(workers=workers, on_unreadable="skip" if on_unreadable == "skip" else "refuse")
+    data = DataSettings(workers=workers, crop_to_box=crop_to_box, on_unreadable=on_unreadable)
     encoded = encode_rows(embedder, table, np.arange(len(table)), data, batch_size=batch_size, progress=progress)
     labels = table["label"].to_numpy()[encoded.rows] if "label" in table.columns else None
     if labels is not None and labels.dtype == object:
@@ -99,7 +106,7 @@ def evaluate_run(
         run: the run folder.
         data: another table, folder or zip than the run's own.
         split: `test`, `validation`, `train`, or `all`.
-        split_by: which column of `data` is the split, or `halves`.
+        split_by: which column of the table is the split, or `halves`.
         untrained: also evaluate what training started from: the trunk with its starting weights, pooled, without a head.
         which: `best` (chosen on validation classes) or `last`.
 
@@ -115,14 +122,15 @@ def evaluate_run(
         settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
     elif split_by is not None:
         settings.data = replace(settings.data, split_by=split_by, fold=None)
-    table = _evaluation_table(settings.data, folder, own=data is None and split_by is None)
-    prefix = f"{Path(data).stem}-" if data is not None else ""
-    models = [("trained", load_embedder(folder.model if which == "best" else folder.last_model), f"{prefix}{split}")]
+    table = _evaluation_table(settings.data, folder, split, own=data is None and split_by is None)
+    name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
+    trained = load_embedder(folder.trained_model(which), device=_device())
+    models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
     if untrained:
-        models.append(("untrained", starting_point(settings), f"{prefix}{split}-untrained"))
+        models.append(("untrained", starting_point(settings).to(_device()), f"{name}-untrained"))
     records = [
-        _evaluate_one(folder, name, kind, model, table, split, settings.data, ks, progress)
-        for kind, model, name in models
+        _evaluate_one(folder, title, kind, model, table, split, settings.data, ks, progress)
+        for kind, model, title in models
     ]
     write_report(folder.path)
     return records
@@ -150,7 +158,7 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, AttributeError, TypeError) as problem:
+    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as problem:
         raise KinsightError(
             f"{file} is not an .npz of plain arrays ({problem}); write it with numpy.savez(file, vectors=..., labels=...)"
         ) from None
@@ -164,10 +172,8 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
     return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
 
 
-def _evaluation_table(data: DataSettings, folder: RunFolder, *, own: bool) -> pd.DataFrame:
+def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own: bool) -> pd.DataFrame:
     if own:
-        from kinsight.training.tables import prepare_table
-
         table = prepare_table(data)
         known = folder.read_protocol().get("data", {}).get("digest")
         found = data_protocol(table, data)["digest"]
@@ -178,8 +184,20 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, *, own: bool) -> pd
             )
         return table
     table = read_table(data.path, split_by=data.split_by)
-    require_sound(table, seen_classes_allowed=True, evaluation_only=True)
+    rows = _rows_of(table, split, data)
+    # Only these rows must be sound, and they are evaluated whatever their split is called.
+    chosen = table.iloc[rows].assign(split="test")
+    chosen.attrs.update(table.attrs)
+    require_sound(chosen, seen_classes_allowed=True, evaluation_only=True)
     return table
+
+
+def _rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
+    rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
+    if not len(rows):
+        known = ", ".join(sorted(map(str, set(table["split"]))))
+        raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
+    return rows
 
 
 def _evaluate_one(
@@ -193,10 +211,7 @@ def _evaluate_one(
     ks: Sequence[int],
     progress: bool,
 ) -> dict[str, Any]:
-    rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
-    if not len(rows):
-        known = ", ".join(sorted(set(table["split"])))
-        raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
+    rows = _rows_of(table, split, data)
     started = time.monotonic()
     encoded = encode_rows(model, table, rows, data, progress=progress)
     labels = table["label"].to_numpy()[encoded.rows]
@@ -219,15 +234,28 @@ def _evaluate_one(
     return record
 
 
-def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> Mapping[str, np.ndarray]:
+def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:
     per_query = result.per_query or {}
     return {
         "ids": table["id"].to_numpy()[encoded.rows].astype(str),
         "paths": table["path"].to_numpy()[encoded.rows].astype(str),
         "labels": table["label"].to_numpy()[encoded.rows].astype(str),
         "vectors": encoded.vectors,
+        "query_rows": result.query_rows,
+        "neighbours": result.neighbours.indices,
+        "scores": result.neighbours.scores,
         **per_query,
+        "average_precision": per_query["map_at_r"],
     }
+
+
+def per_query_table(run: str | Path, name: str) -> pd.DataFrame:
+    """One row a query of an evaluation of a run: its id, label and the value of every ranking metric."""
+    with np.load(RunFolder(run).evaluation / f"{name}.npz", allow_pickle=False) as arrays:
+        rows = arrays["query_rows"]
+        known = {"ids", "paths", "labels", "vectors", "query_rows", "neighbours", "scores", "average_precision"}
+        values = {key: arrays[key] for key in arrays.files if key not in known}
+        return pd.DataFrame({"id": arrays["ids"][rows], "label": arrays["labels"][rows], **values})
 
 
 def _pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
@@ -235,9 +263,11 @@ def _pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame
         path = Path(pictures)
         if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
             return _pictures_table([path])
-        if path.is_dir() and not any(entry.is_dir() for entry in path.iterdir()):
-            files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
-            if files:
+        if path.is_dir():
+            entries = sorted(path.iterdir())
+            files = [entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES]
+            structured = any(entry.is_dir() or entry.suffix.lower() in TABLE_SUFFIXES for entry in entries)
+            if files and not structured:
                 return pd.DataFrame(
                     {"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]}
                 )
@@ -247,6 +277,10 @@ def _pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame
     return pd.DataFrame(
         {"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]}
     )
+
+
+def _device() -> torch.device:
+    return PartialState(cpu=not torch.cuda.is_available()).device
 
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}

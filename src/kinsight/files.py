@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from kinsight.errors import KinsightError
 
@@ -52,6 +54,7 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
             for file in sorted(temporary.rglob("*")):
                 if file.is_file():
                     _settle(file)
+                    file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
             temporary.chmod(0o777 & ~_umask())
             if path.exists():
                 older = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
@@ -91,9 +94,26 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays without pickle (object arrays are refused), whole or not at all."""
+    """Write named arrays without pickle, whole or not at all.
+
+    Raises:
+        KinsightError: an array holds Python objects, or the file cannot be written.
+    """
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise KinsightError(f"array {name} for {path} holds Python objects; give plain numbers or texts")
     with writing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def sweep(folder: str | Path) -> None:
+    """Remove the temporary files and folders that writings cut off by a kill left directly inside `folder`."""
+    for pattern in (".*.part", ".*.old"):
+        for left in Path(folder).glob(pattern):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def digest(*parts: str | bytes | np.ndarray) -> str:
@@ -137,13 +157,22 @@ def explained(path: str | Path) -> Iterator[None]:
     """Turn a full disk or a forbidden folder met while writing `path` into a KinsightError that says so."""
     try:
         yield
-    except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, SafetensorError) as problem:
+        number = _error_number(problem)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise KinsightError(
                 f"{path} could not be written: no space is left there; free some or choose another folder"
             ) from None
-        if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise KinsightError(
-                f"{path} could not be written ({problem.strerror}); choose a folder that you may write to"
+                f"{path} could not be written ({os.strerror(number)}); choose a folder that you may write to"
             ) from None
         raise
+
+
+def _error_number(problem: Exception) -> int | None:
+    if isinstance(problem, OSError):
+        return problem.errno
+    # safetensors writes in Rust and gives the number of the system's error only in its text.
+    found = re.search(r"os error (\d+)", str(problem))
+    return int(found[1]) if found else None

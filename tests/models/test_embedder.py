@@ -11,9 +11,17 @@ from kinsight.errors import KinsightError
 from kinsight.models import Embedder, ModelSettings, build_embedder
 from kinsight.pictures import PictureSet, Preprocessing
 
+BASE = {
+    "trunk": "resnet10t",
+    "trunk_options": {"channels": [16, 16, 32, 64]},
+    "size": 64,
+    "resize": 72,
+    "head": {"dim": 16},
+}
+
 
 def settings(**changes: object) -> ModelSettings:
-    return ModelSettings(**{"trunk": "resnet10t", "size": 64, "resize": 72, "head": {"dim": 16}, **changes})
+    return ModelSettings(**{**BASE, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,7 @@ def test_initial_values_are_a_function_of_the_seed():
 
 
 def test_preprocessing_follows_the_trunk_where_the_settings_leave_it_open():
-    built = build_embedder(settings(trunk="vit_tiny_patch16_224"))
+    built = build_embedder(settings(trunk="vit_tiny_patch16_224", trunk_options={}))
     assert built.preprocessing == Preprocessing(size=64, resize=72, mean=(0.5,) * 3, std=(0.5,) * 3)
     # The trunk's own mean in the order and range of its input.
     turned = build_embedder(settings(bgr=True, scale=255.0)).preprocessing
@@ -191,7 +199,7 @@ def test_what_cannot_be_encoded_is_explained(embedder: Embedder, pictures: objec
         ({"trunk": "resnet_10"}, "is not a network of timm"),
         ({"head": {"name": "linear", "size": 3}}, "head linear has no option 'size'"),
         ({"trunk_options": {"act_layer": torch.nn.ReLU}}, "trunk_options and head must hold plain values"),
-        ({"resize": 32}, "resize 32 is smaller than the crop"),
+        ({"resize": 32}, "resize 32 is smaller"),
         ({"mean": [0.5]}, "three finite numbers"),
     ],
 )

@@ -150,6 +150,28 @@ def test_processes_and_threads_do_not_disturb_each_other(tmp_path: Path) -> None
     assert here == [True] * 4
 
 
+def _own(path: str, inherited: zipfile.ZipFile, answers: "multiprocessing.Queue[bool] | list[bool]") -> None:
+    """Whether this process or thread opens the archive for itself, and then only once."""
+    right = archive._opened(path) is not inherited and archive._opened(path) is archive._opened(path)
+    answers.append(right) if isinstance(answers, list) else answers.put(right)
+
+
+def test_every_process_and_thread_opens_for_itself(zipped: Path) -> None:
+    ours = archive._opened(str(zipped))
+    fork = multiprocessing.get_context("fork")
+    queue = fork.Queue()
+    child = fork.Process(target=_own, args=(str(zipped), ours, queue))
+    child.start()
+    assert queue.get(timeout=30)
+    child.join(timeout=30)
+    answers: list[bool] = []
+    thread = threading.Thread(target=_own, args=(str(zipped), ours, answers))
+    thread.start()
+    thread.join(timeout=30)
+    assert answers == [True]
+    assert archive._opened(str(zipped)) is ours
+
+
 def test_the_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(UnreadableFile("a.jpg", "is empty", "remove it")))
     assert (error.path, error.reason, error.repair) == ("a.jpg", "is empty", "remove it")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from kinsight.errors import KinsightError
 from kinsight.pictures.decoding import UnreadablePicture, open_picture
@@ -89,6 +90,14 @@ def test_damaged_exif_does_not_matter(tmp_path: Path, exif: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert difference(open_picture(path), colourful()) < 2
+
+
+@pytest.mark.parametrize("profile", ["\nexif\n      99\nno numbers", "\nexif\n      4\n4d4d002a"])
+def test_a_damaged_exif_text_in_a_png_does_not_matter(tmp_path: Path, profile: str) -> None:
+    text = PngInfo()
+    text.add_text("Raw profile type exif", profile)
+    Image.fromarray(colourful()).save(tmp_path / "picture.png", pnginfo=text)
+    assert difference(open_picture(tmp_path / "picture.png"), colourful()) == 0
 
 
 def test_grey_and_one_bit(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class Page(HTMLParser):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        if not self._open:
-            self.text += " " + " ".join(data.split())
+        if not self._open and data.strip():
+            self.text += " ".join(data.split()) + " "
 
     def count(self, tag: str, **attributes: str) -> int:
         """How many elements have this tag and these attributes."""

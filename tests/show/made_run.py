@@ -84,7 +84,17 @@ def numbers(arrays: dict[str, np.ndarray]) -> dict[str, float]:
         mean, half = float(np.nanmean(values)), 1.96 * float(np.nanstd(values)) / len(values) ** 0.5
         found |= {key: mean, f"{key}_low": mean - half, f"{key}_high": mean + half}
     mean = found["precision_at_1"]
-    return found | {"r_precision": 0.9 * mean, "recall_at_1": mean, "recall_at_2": mean**0.7, "nmi": 0.8 * mean}
+    found |= {
+        "r_precision": 0.9 * mean,
+        "recall_at_1": mean,
+        "recall_at_2": mean**0.7,
+        "nmi": 0.8 * mean,
+        "nmi_sd": 0.012,
+    }
+    found |= {f"effective_dimensions_{share}": dims for share, dims in ((90, 9), (95, 12), (99, 15))}
+    found |= {"spectrum_decay": 0.31, "intra_class_distance": 0.62, "inter_class_distance": 1.98}
+    found |= {"hubness": 1.234, "antihubs": 0.0421}
+    return found | {"queries": len(arrays["query_rows"]), "gallery": len(arrays["query_rows"]), "skipped_queries": 0}
 
 
 def history(generator: np.random.Generator) -> list[dict[str, Any]]:
@@ -160,7 +170,13 @@ def protocol(classes: int, pictures: int, rendered: bool) -> dict[str, Any]:
 def measured(rendered: bool) -> dict[str, Any]:
     """The protocol of an evaluation."""
     model = {"digest": "a41b" * 16, "dim": 512}
-    return {"distance": "cosine", "self_excluded": True, "k": [1, 2], "data": {"rendered": rendered}, "model": model}
+    return {
+        "distance": "cosine",
+        "self_excluded": True,
+        "k": [1, 2],
+        "data": {"rendered": rendered, "digest": "5f0c" * 16},
+        "model": model,
+    }
 
 
 def draw(folder: Path, kind: int, number: int, generator: np.random.Generator) -> str:

@@ -52,7 +52,7 @@ def test_nothing_outside_is_referred_to(whole: Path) -> None:
 def test_every_section_is_there_and_linked(whole: Path) -> None:
     page = Page((whole / "report.html").read_text(encoding="utf-8"))
     links = [one[1:] for one in page.references if one.startswith("#")]
-    assert links == ["how", "curves", "numbers", "queries", "map", "again"]
+    assert links == ["how", "curves", "numbers", "queries", "map", "space", "again"]
     assert page.count("svg", class_="chart") == 4
     assert page.count("div", class_="sheet") == 3
     assert page.count("svg", class_="plane") == 1
@@ -64,11 +64,14 @@ def test_numbers_equal_the_stored_ones(whole: Path) -> None:
         metrics = read_json(whole / "evaluation" / f"{name}.json")["metrics"]
         for key in ("map_at_r", "precision_at_1", "r_precision", "nmi", "recall_at_2"):
             assert f" {100 * metrics[key]:.1f} " in page.text
+        assert " ± 1.2 " in page.text
         for key in ("map_at_r", "precision_at_1"):
             assert f"{100 * metrics[f'{key}_low']:.1f} to {100 * metrics[f'{key}_high']:.1f}" in page.text
     rows = [attributes["data-metric"] for tag, attributes in page.elements if "data-metric" in attributes]
     assert rows[:2] == ["map_at_r", "precision_at_1"]
-    assert not any(row.endswith(("_low", "_high")) for row in rows)
+    assert sorted(rows) == ["map_at_r", "nmi", "precision_at_1", "r_precision", "recall_at_1", "recall_at_2"]
+    for expected in ("9 / 12 / 15", "1.23", "4.2 %", "0.31", "1.98"):
+        assert f" {expected} " in page.text
 
 
 def test_protocol_says_what_moves_a_number(whole: Path) -> None:
@@ -143,6 +146,20 @@ def test_a_missing_piece_is_left_out(run: Path, missing: str, anchor: str | None
     if missing == "evaluation/test-untrained.json":
         assert "untrained" not in page.text.replace("--untrained", "")
         assert "Gain" not in page.text
+    if missing == "recipe.yaml":
+        assert "kinsight train" not in page.text
+
+
+def test_every_evaluation_has_its_command(run: Path) -> None:
+    for name in ("validation", "cars-test"):
+        write_json(
+            run / "evaluation" / f"{name}.json",
+            {"name": name, "split": name[-4:] if "-" in name else name, "metrics": {}},
+        )
+    text = page_of(run).text
+    assert "kinsight train --recipe recipe.yaml --out birds kinsight evaluate birds --untrained" in text
+    assert "kinsight evaluate birds --split validation recipe.yaml" in text
+    assert text.count("kinsight evaluate") == 2
 
 
 def test_a_run_in_progress_has_a_report(run: Path) -> None:

@@ -10,7 +10,18 @@ def record(name: str, model: str, **metrics: float) -> dict[str, object]:
 def test_trained_and_untrained_stand_side_by_side() -> None:
     text = metric_table(
         [
-            record("test", "trained", nmi=0.5, map_at_r=0.4123, map_at_r_low=0.401, map_at_r_high=0.423, hubness=12.5),
+            record(
+                "test",
+                "trained",
+                nmi=0.5,
+                nmi_sd=0.01,
+                recall_at_3=0.4,
+                recall_at_1=0.3,
+                map_at_r=0.4123,
+                map_at_r_low=0.401,
+                map_at_r_high=0.423,
+                hubness=12.5,
+            ),
             record("test-untrained", "untrained", map_at_r=0.05, map_at_r_low=0.04, map_at_r_high=0.06),
         ]
     )
@@ -19,10 +30,11 @@ def test_trained_and_untrained_stand_side_by_side() -> None:
     assert "41.2 % [40.1, 42.3]" in lines[2]
     assert lines[2].endswith("5.0 % [4.0, 6.0]")
     assert lines[2].index("[40.1") < lines[2].index("[4.0")
-    assert lines[3].split()[-3:] == ["50.0", "%", "-"]
-    assert lines[5].split()[-2:] == ["12.5", "-"]
+    assert [line.split()[0] for line in lines[2:6]] == ["MAP@R", "R@1", "R@3", "NMI"]
+    assert lines[5].split()[1:] == ["50.0", "%", "±", "1.0", "-"]
+    assert lines[7].split() == ["Hubness", "12.5", "-"]
     assert "low" not in text
-    assert len({line.index("%") for line in lines[2:4]}) == 1
+    assert len({line.index("%") for line in lines[2:6]}) == 1
 
 
 def test_other_pictures_have_their_own_block() -> None:

@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kinsight: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("kinsight: stopped; the same command goes on where it was", file=sys.stderr)
+        print(
+            f"kinsight: stopped{'; the same command goes on where it was' if verb == 'train' else ''}", file=sys.stderr
+        )
         return 130
     return 0
 

@@ -14,6 +14,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, help="the .npz to write: ids, vectors, labels (where known), digest")
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--crop_to_box", action="store_true", help="cut every picture to its box in the table")
     parser.add_argument("--on_unreadable", choices=("refuse", "skip"), default="refuse")
     options = parser.parse_args(list(arguments))
 
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> None:
         options.pictures,
         batch_size=options.batch_size,
         workers=options.workers,
+        crop_to_box=options.crop_to_box,
         on_unreadable=options.on_unreadable,
         progress=True,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from kinsight.errors import KinsightError
 
@@ -22,15 +23,27 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
     parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")
     parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8], help="the k of recall@k (default: 1 2 4 8)")
-    parser.add_argument("--json", action="store_true", help="print flat JSON instead of a table")
+    parser.add_argument(
+        "--per_query", metavar="CSV", help="also write one row a query: id, label, every ranking metric"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print flat JSON instead of a table; with --untrained its numbers are called untrained_...",
+    )
     options = parser.parse_args(list(arguments))
     if (options.run is None) == (options.embeddings is None):
         raise KinsightError("give either a run folder or --embeddings FILE.npz")
 
-    from kinsight.api import evaluate_file, evaluate_run
+    from kinsight.api import evaluate_file, evaluate_run, per_query_table
+    from kinsight.files import write_text
     from kinsight.show import metric_table
 
     if options.embeddings is not None:
+        if options.per_query is not None:
+            raise KinsightError(
+                "--per_query needs a run folder; from Python, kinsight.evaluate(..., per_query=True) gives the values"
+            )
         metrics = dict(evaluate_file(options.embeddings, ks=options.k))
         records = [{"name": options.embeddings, "model": "embeddings", "split": "all", "metrics": metrics}]
     else:
@@ -44,9 +57,18 @@ def run(arguments: Sequence[str]) -> None:
             ks=options.k,
             progress=not options.json,
         )
+    if options.per_query is not None:
+        text = per_query_table(options.run, records[0]["name"]).to_csv(index=False)
+        write_text(options.per_query, text)
     if options.json:
-        print(json.dumps(records[0]["metrics"], indent=2))
+        flat = {key: value for record in records for key, value in _flat(record).items()}
+        print(json.dumps(flat, indent=2))
         return
     print(metric_table(records))
     if options.run is not None:
         print(f"\nreport: {options.run}/report.html")
+
+
+def _flat(record: dict[str, Any]) -> dict[str, float]:
+    prefix = "untrained_" if record["model"] == "untrained" else ""
+    return {f"{prefix}{key}": value for key, value in record["metrics"].items()}

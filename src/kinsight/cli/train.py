@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-from jsonargparse import ArgumentError
 
 from kinsight.errors import KinsightError
 from kinsight.training import RunFolder, train
-from kinsight.training.parsing import expand_short_options, settings_from, settings_parser
+from kinsight.training.parsing import given_options, settings_from, settings_parser
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -24,24 +20,12 @@ def run(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--out", type=str, default=None, help="the run folder; a run found there goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    try:
-        given: dict[str, Any] = parser.parse_args(expand_short_options(arguments), defaults=False).as_dict()
-    except ArgumentError as problem:
-        raise KinsightError(f"{' '.join(str(problem).split())}; `kinsight train --help` lists every option") from None
+    given = given_options(parser, arguments)
     recipe, out, quiet = given.pop("recipe", None), given.pop("out", None), given.pop("quiet", False)
     if out is None:
         raise KinsightError("no run folder was given; add --out, for example --out runs/birds")
-    layers = [*([recipe] if recipe else []), _with_absolute_paths(given)]
+    layers = [*([recipe] if recipe else []), given]
     run = RunFolder(out)
     if run.exists and not recipe:
         layers = [run.settings(), *layers]
     train(settings_from(*layers), out, progress=not quiet)
-
-
-def _with_absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
-    """A run can be gone on with from another folder, so what it reads is remembered by its whole path."""
-    for section, key in (("data", "path"), ("model", "weights")):
-        value = given.get(section, {}).get(key)
-        if value:
-            given[section][key] = str(Path(value).resolve())
-    return given

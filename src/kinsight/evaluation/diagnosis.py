@@ -86,10 +86,13 @@ def diagnosis(vectors: np.ndarray, labels: np.ndarray, neighbours: np.ndarray, g
     intra, inter = class_distances(vectors, labels)
     skewness, never = hubness(neighbours, gallery)
     return {
-        **{f"effective_dimensions_{percent}": effective_dimensions(variances, percent / 100) for percent in (90, 95, 99)},
+        **{
+            f"effective_dimensions_{percent}": effective_dimensions(variances, percent / 100)
+            for percent in (90, 95, 99)
+        },
         "spectrum_decay": spectrum_decay(variances),
         "intra_class_distance": intra,
         "inter_class_distance": inter,
         "hubness": skewness,
-        "never_retrieved": never,
+        "antihubs": never,
     }

@@ -14,6 +14,7 @@ from kinsight.evaluation.exclusion import Exclusion, Groups, forbidden
 from kinsight.evaluation.products import Products, Similarity, device_named, full_precision, on_device, scores
 from kinsight.evaluation.shortlist import Crowded, Shortlist
 from kinsight.evaluation.vectors import checked, unit
+from kinsight.evaluation.workers import work, workers
 
 _LANES = 16  # columns that are compared with a threshold through their maximum
 _SIDE = 2048  # rows and columns of a block: the products and what is read from them stay in the cache
@@ -73,23 +74,49 @@ def neighbours(
         raise KinsightError(
             f"queries have {ours.shape[1]} numbers each and the gallery {theirs.shape[1]}; embed both with the same model"
         )
-    groups = [(group, group) if gallery is None else group for group in exclude]
+    groups: list[Groups] = [(group, group) if isinstance(group, np.ndarray) else group for group in exclude]
+    if (query_rows is None) != (gallery_rows is None):
+        raise KinsightError(
+            "row numbers were given for one of queries and gallery; give query_rows and gallery_rows, or neither"
+        )
     if gallery is None:
-        groups.insert(0, (np.arange(len(ours)), np.arange(len(ours))))
-    elif query_rows is not None and gallery_rows is not None:
+        query_rows = gallery_rows = np.arange(len(ours))
+    if query_rows is not None and gallery_rows is not None:
         groups.insert(0, (query_rows, gallery_rows))
     exclusion = Exclusion(groups, len(ours), len(theirs))
+    return search(
+        ours,
+        None if gallery is None else theirs,
+        k,
+        exclusion,
+        similarity=similarity,
+        budget_mb=budget_mb,
+        device=device,
+    )
+
+
+def search(
+    queries: np.ndarray,
+    gallery: np.ndarray | None,
+    k: int,
+    exclusion: Exclusion,
+    *,
+    similarity: Similarity = "cosine",
+    budget_mb: float = 512,
+    device: str | torch.device | None = None,
+) -> Neighbours:
+    """`neighbours` of vectors that are ready: float32, of unit length for the cosine; `exclusion` says all, the items themselves too."""
     _check_k(k, exclusion)
     place = device_named(device)
     with full_precision(place):
-        queries_there = on_device(ours, place)
-        gallery_there = queries_there if gallery is None else on_device(theirs, place)
-        search = _Search(queries_there, gallery_there, k, exclusion.on(place), similarity, budget_mb)
+        ours = on_device(queries, place)
+        theirs = ours if gallery is None else on_device(gallery, place)
+        stream = _Search(ours, theirs, k, exclusion.on(place), similarity, budget_mb)
         try:
-            shortlist = search.run(exact=False)
+            shortlist = stream.run(exact=False)
         except Crowded:
-            shortlist = search.run(exact=True)
-        indices, values = search.decide(shortlist)
+            shortlist = stream.run(exact=True)
+        indices, values = stream.decide(shortlist)
     return Neighbours(indices.cpu().numpy(), values.cpu().numpy())
 
 
@@ -118,7 +145,8 @@ class _Search:
         budget_mb: float,
     ) -> None:
         self.queries, self.gallery, self.k, self.groups, self.similarity = queries, gallery, k, groups, similarity
-        side = int((budget_mb * 2**20 / _BYTES_PER_PRODUCT) ** 0.5)
+        self.workers = workers(queries.device)
+        side = int((budget_mb * 2**20 / self.workers / _BYTES_PER_PRODUCT) ** 0.5)
         self.side = min(max(side // _LANES * _LANES, _LANES), _SIDE)
         self.symmetric = gallery is queries
 
@@ -129,14 +157,21 @@ class _Search:
         """
         products = Products(self.queries, self.gallery, self.similarity, exact=exact, padding=_LANES)
         shortlist = Shortlist(len(self.queries), self.k, products.margin, exact=exact, device=self.queries.device)
-        # Columns ascend for every query, also where a block is read from its other side: so an item that comes later never wins
-        # a tie, and exact ties do not crowd the shortlist.
-        for rows in self._spans(len(self.queries)):
-            for columns in self._spans(len(self.gallery), rows.start if self.symmetric else 0):
-                block = products.block(rows, columns)  # (r, c)
-                self._note(shortlist, block, rows.start, columns.start)
-                if self.symmetric and rows != columns:
-                    self._note(shortlist, block.T, columns.start, rows.start)
+
+        def note(rows: slice, columns: slice) -> None:
+            block = products.block(rows, columns)  # (r, c)
+            self._note(shortlist, block, rows.start, columns.start)
+            if self.symmetric and rows != columns:
+                self._note(shortlist, block.T, columns.start, rows.start)
+
+        blocks = (
+            (rows, columns)
+            for rows in self._spans(len(self.queries))
+            for columns in self._spans(len(self.gallery), rows.start if self.symmetric else 0)
+        )
+        # In this order columns ascend for every query, also where a block is read from its other side: so an item that comes later
+        # never wins an exact tie, and exact ties do not crowd the shortlist. Products with a margin may come in any order.
+        work(note, blocks, 1 if exact else self.workers)
         shortlist.settle()
         return shortlist
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import local
 from typing import Literal
 
 import numpy as np
@@ -16,10 +17,12 @@ import torch
 from torch import Tensor
 
 from kinsight.errors import KinsightError
+from kinsight.evaluation.workers import work, workers
 
 Similarity = Literal["cosine", "euclidean"]
 
-_PAIRS = 256  # float64 rows of one step of `scores`: small enough for the cache
+_PAIRS = 256  # rows of one step of `scores` in float64: small enough for the cache
+_PORTION = 1 << 14  # pairs that one worker takes at a time
 
 
 class Products:
@@ -48,15 +51,15 @@ class Products:
         same = gallery is queries and similarity == "cosine"
         self._gallery = self._queries if same else self._table(gallery, dtype, padding, swap=True)
 
-        self._memory = torch.empty(0)
+        self._memory = local()  # fresh memory for every block would cost its first touch
 
     def block(self, rows: slice, columns: slice) -> Tensor:
-        """float32 (r, c), valid until the next call."""
+        """float32 (r, c), valid until the same thread's next call."""
         ours, theirs = self._queries[rows], self._gallery[columns]
-        count = len(ours) * len(theirs)
-        if len(self._memory) < count:
-            self._memory = torch.empty(count, dtype=ours.dtype, device=ours.device)
-        out = torch.mm(ours, theirs.T, out=self._memory[:count].view(len(ours), len(theirs)))  # (r, c)
+        memory = getattr(self._memory, "block", None)
+        if memory is None or memory.numel() < len(ours) * len(theirs):
+            memory = self._memory.block = torch.empty(len(ours) * len(theirs), dtype=ours.dtype, device=ours.device)
+        out = torch.mm(ours, theirs.T, out=memory[: len(ours) * len(theirs)].view(len(ours), len(theirs)))  # (r, c)
         if not self.exact:
             return out
         if self.similarity == "euclidean":
@@ -81,13 +84,17 @@ class Products:
 def scores(queries: Tensor, gallery: Tensor, rows: Tensor, columns: Tensor, similarity: Similarity) -> Tensor:
     """The score of each pair (row, column): the cosine of unit vectors, or minus the Euclidean distance. float32 (P,)"""
     out = torch.empty(len(rows), dtype=torch.float32, device=queries.device)
-    for start in range(0, len(rows), _PAIRS):
-        step = slice(start, start + _PAIRS)
-        ours, theirs = queries[rows[step]].double(), gallery[columns[step]].double()  # (p, D)
-        if similarity == "cosine":
-            out[step] = ours.mul_(theirs).sum(1).float()
-        else:
-            out[step] = ours.sub_(theirs).square_().sum(1).sqrt_().neg_().float()
+
+    def fill(begin: int) -> None:
+        for start in range(begin, min(begin + _PORTION, len(rows)), _PAIRS):
+            step = slice(start, start + _PAIRS)
+            ours, theirs = queries[rows[step]].double(), gallery[columns[step]].double()  # (p, D)
+            if similarity == "cosine":
+                out[step] = ours.mul_(theirs).sum(1).float()
+            else:
+                out[step] = ours.sub_(theirs).square_().sum(1).sqrt_().neg_().float()
+
+    work(fill, [(begin,) for begin in range(0, len(rows), _PORTION)], workers(queries.device))
     return out
 
 

@@ -17,7 +17,7 @@ from kinsight.errors import KinsightError
 
 def recall_at_k(relevant: np.ndarray, k: int) -> np.ndarray:
     """1 where any of the first k neighbours is relevant, else 0: R@k of metric learning, CMC@k of re-identification. (Q,)"""
-    return _first(relevant, k).any(axis=1).astype(np.float64)
+    return np.asarray(_first(relevant, k).any(axis=1), np.float64)
 
 
 def precision_at_k(relevant: np.ndarray, k: int) -> np.ndarray:
@@ -69,7 +69,9 @@ def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
 def average_precision_of_ranks(ranks: np.ndarray) -> np.ndarray:
     """`average_precision` over the whole gallery, from the ranks of all positives: from 1, in any order, 0 fills up. (Q, R) -> (Q,)"""
     filled = np.sort(np.where(ranks > 0, ranks, np.iinfo(np.int64).max), axis=1)
-    return (np.arange(1, ranks.shape[1] + 1) / filled * (filled < np.iinfo(np.int64).max)).sum(axis=1) / (ranks > 0).sum(axis=1)
+    return (np.arange(1, ranks.shape[1] + 1) / filled * (filled < np.iinfo(np.int64).max)).sum(axis=1) / (
+        ranks > 0
+    ).sum(axis=1)
 
 
 def reciprocal_rank_of_ranks(ranks: np.ndarray) -> np.ndarray:
@@ -88,7 +90,9 @@ def relevance_of_ranks(ranks: np.ndarray, k: int) -> np.ndarray:
 def _first(relevant: np.ndarray, k: int) -> np.ndarray:
     relevant = np.asarray(relevant, bool)
     if not 1 <= k <= relevant.shape[1]:
-        raise KinsightError(f"k is {k} but {relevant.shape[1]} neighbours are known; search for more neighbours or ask for a smaller k")
+        raise KinsightError(
+            f"k is {k} but {relevant.shape[1]} neighbours are known; search for more neighbours or ask for a smaller k"
+        )
     return relevant[:, :k]
 
 

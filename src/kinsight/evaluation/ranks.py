@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from kinsight.evaluation.exclusion import Exclusion, Groups
 from kinsight.evaluation.products import device_named, full_precision, on_device
+from kinsight.evaluation.workers import work, workers
 
 _COLUMNS = 4096
 _MANY_TIES = 16
@@ -122,7 +122,6 @@ def _sorted(scores: Tensor) -> Tensor:
     if scores.device.type != "cpu":
         return scores.sort(dim=1).values
     out = scores.numpy().copy()  # numpy sorts many times faster here than torch, which keeps the order as well
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda part: part.sort(axis=1), np.array_split(out, threads)))
+    count = workers(scores.device)
+    work(lambda part: part.sort(axis=1), [(part,) for part in np.array_split(out, count)], count)
     return torch.from_numpy(out)

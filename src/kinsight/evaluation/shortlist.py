@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -35,13 +37,15 @@ class Shortlist:
         self._values = torch.empty(0, device=device)  # (n,)
         self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
         self._count = 0
+        self._lock = Lock()
 
     def add(self, rows: Tensor, columns: Tensor, products: Tensor) -> None:
-        """Note pairs that reached the threshold of their row. (p,) each"""
-        self._pending.append((rows, columns, products))
-        self._count += len(rows)
-        if self._count > max(_PENDING, len(self.rows)):
-            self.settle()
+        """Note pairs that reached the threshold of their row; any thread may. (p,) each"""
+        with self._lock:
+            self._pending.append((rows, columns, products))
+            self._count += len(rows)
+            if self._count > max(_PENDING, len(self.rows)):
+                self.settle()
 
     def settle(self) -> None:
         """Drop what can no longer win and raise the thresholds.

@@ -40,9 +40,11 @@ def bootstrap(
     Raises:
         KinsightError: no query, or lengths that differ.
     """
+    if not len(values) or len(values) != len(classes):
+        raise KinsightError(
+            f"{len(values)} values and {len(classes)} classes were given; give one class for each value, and at least one"
+        )
     table = np.asarray(values, np.float64).reshape(len(values), -1)  # (Q, M)
-    if not len(table) or len(table) != len(classes):
-        raise KinsightError(f"{len(table)} values and {len(classes)} classes were given; give one class for each value, and at least one")
     order = np.argsort(classes, kind="stable")
     sizes = np.unique(np.asarray(classes)[order], return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
@@ -68,7 +70,9 @@ def t_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval:
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2:
-        raise KinsightError(f"an interval was asked of values of the shape {values.shape}; give one value for each of at least 2 runs")
+        raise KinsightError(
+            f"an interval was asked of values of the shape {values.shape}; give one value for each of at least 2 runs"
+        )
     half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     mean = float(values.mean())
     return Interval(mean, mean - half, mean + half)
@@ -82,5 +86,7 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, level: float = LEVEL) -> 
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape:
-        raise KinsightError(f"values of the shapes {a.shape} and {b.shape} cannot be paired; give both methods' values run by run")
+        raise KinsightError(
+            f"values of the shapes {a.shape} and {b.shape} cannot be paired; give both methods' values run by run"
+        )
     return t_interval(a - b, level=level)

@@ -126,7 +126,7 @@ class Trunk(nn.Module):
         return tokens[:, prefix:].transpose(1, 2).unflatten(2, grids[prefix])  # (N, C, h, w)
 
     def _rehearse(self, size: tuple[int, int]) -> tuple[set[str], set[str]]:
-        """One forward and backward pass without values: which parameters the map depends on, which modules run.
+        """One forward pass without values: which parameters the map depends on, which modules run.
 
         Sets `channels` and `map_size`.
         """
@@ -151,9 +151,8 @@ class Trunk(nn.Module):
                 hook.remove()
         self.channels = feature_map.shape[1]
         self.map_size = (feature_map.shape[2], feature_map.shape[3])
-        gradients = torch.autograd.grad(feature_map.float().sum(), list(parameters.values()), allow_unused=True)
-        known = zip(parameters, gradients, strict=True)
-        return {path.removeprefix("network.") for path, gradient in known if gradient is not None}, called
+        leaves = _leaves(feature_map)
+        return {path.removeprefix("network.") for path, value in parameters.items() if id(value) in leaves}, called
 
     def _dry_run(self, size: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
         named = chain(self.named_parameters(), self.named_buffers())
@@ -240,6 +239,20 @@ def _spare_parts(network: nn.Module, reached: set[str], called: set[str]) -> lis
         if path and not known and not lives and any(True for _ in module.parameters()):
             spare.append(path)
     return spare
+
+
+def _leaves(result: Tensor) -> set[int]:
+    """The identities of the tensors that a backward pass from `result` would give a gradient."""
+    seen, waiting, leaves = set(), [result.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.add(id(node.variable))
+        waiting += [before for before, _ in node.next_functions]
+    return leaves
 
 
 def _grid_size(places: int, aspect: float) -> tuple[int, int]:

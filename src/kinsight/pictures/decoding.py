@@ -110,9 +110,8 @@ def _reduce(picture: Image.Image, shorter_side: int, box: Box | None) -> float:
 
 def _upright(picture: Image.Image) -> Image.Image:
     orientation = 1
-    with suppress(
-        Exception
-    ):  # damaged EXIF data say nothing about the pixels: the picture is then taken as it is stored
+    # Damaged EXIF data say nothing about the pixels: the picture is then taken as it is stored.
+    with suppress(Exception):
         orientation = picture.getexif().get(_ORIENTATION, 1)
     return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
 

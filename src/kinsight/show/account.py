@@ -62,6 +62,9 @@ def protocol_groups(run: Run, result: Result | None) -> list[Group]:
     if result is not None:
         measured = {name: value for name, value in result.protocol.items() if name not in ("data", "versions")}
         loose += entries(measured)
+        other = _part(result.protocol, "data")
+        if other.get("digest") != _part(run.protocol, "data").get("digest"):
+            groups.append(Group("Measured on", entries(other)))
     if loose:
         groups.append(Group("Measurement", loose))
     return [group for group in groups if group.entries]
@@ -76,17 +79,35 @@ def facts(run: Run, result: Result | None) -> list[tuple[str, str]]:
         "Model digest": _part(run.protocol, "model").get("digest") or model.get("digest"),
     }
     found += [(term, str(value)) for term, value in digests.items() if value]
-    versions = _part(run.protocol, "versions")
-    if versions:
-        found.append(("Versions", ", ".join(f"{name} {value}" for name, value in versions.items())))
-    return found
+    trained_with = _part(run.protocol, "versions")
+    measured_with = _part(result.protocol, "versions") if result else {}
+    found.append(("Versions", _versions({**measured_with, **trained_with})))
+    if any(trained_with.get(name, value) != value for name, value in measured_with.items()):
+        found.append(("Versions at the measurement", _versions(measured_with)))
+    return [(term, value) for term, value in found if value]
 
 
-def commands(run: Run, results: list[Result]) -> list[str]:
-    """The command lines that make the run again from its recipe."""
+def _versions(versions: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in versions.items())
+
+
+def commands(run: Run) -> list[str]:
+    """The command lines that make the run and its evaluations again from its recipe; none without a recipe.
+
+    Evaluations on other data than the run's own are left out: where those data are is not stored.
+    """
+    if not run.recipe:
+        return []
     name = shlex.quote(run.folder.resolve().name)
-    untrained = " --untrained" if any(result.model == "untrained" for result in results) else ""
-    return [f"kinsight train --recipe recipe.yaml --out {name}", f"kinsight evaluate {name}{untrained}"]
+    lines = [f"kinsight train --recipe recipe.yaml --out {name}"]
+    measured = {result.name: result for result in run.results}
+    for split in sorted(
+        {result.split for result in run.results if result.name == result.split}, key=lambda one: one != "test"
+    ):
+        options = "" if split == "test" else f" --split {shlex.quote(split)}"
+        options += " --untrained" if f"{split}-untrained" in measured else ""
+        lines.append(f"kinsight evaluate {name}{options}")
+    return lines
 
 
 def entries(values: Mapping[str, Any]) -> list[Entry]:

@@ -11,7 +11,8 @@ from kinsight.show.thumbnails import PLACEHOLDER, thumbnail
 
 POINTS = 1500
 THUMBNAILS = 250
-WIDTH, HEIGHT, MARGIN = 1000, 760, 30
+WIDTH, HEIGHT, MARGIN = 1000, 820, 36  # the height is a limit: a flat map is drawn flat
+LEAST = 320
 TILE = 38  # the side of a thumbnail on the map, in its units
 
 
@@ -31,9 +32,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Atlas:
-    """The points of a map and how many pictures and classes it was sampled from."""
+    """The points of a map `WIDTH` wide and `height` high, and how many pictures and classes it was sampled from."""
 
     points: list[Point]
+    height: int
     pictures: int
     classes: int
 
@@ -45,7 +47,7 @@ class Atlas:
 def atlas(ranking: Ranking, points: int = POINTS, thumbnails: int = THUMBNAILS) -> Atlas:
     """The map of an evaluation's embeddings, at most `points` pictures of it; the same for the same arrays."""
     rows = sampled_rows(ranking.labels, points)
-    places = _fitted(layout(ranking.vectors[rows]))
+    places, height = _fitted(layout(ranking.vectors[rows]))
     pictured = set(spread(places, ranking.labels[rows], thumbnails))
     query_of = {int(row): query for query, row in enumerate(ranking.query_rows)}
     hues = _hues(ranking.labels[rows])
@@ -67,7 +69,7 @@ def atlas(ranking: Ranking, points: int = POINTS, thumbnails: int = THUMBNAILS) 
             )
         )
     found.sort(key=lambda point: point.picture != "")  # pictures are drawn over dots
-    return Atlas(found, len(ranking.labels), len(np.unique(ranking.labels)))
+    return Atlas(found, height, len(ranking.labels), len(np.unique(ranking.labels)))
 
 
 def layout(vectors: np.ndarray) -> np.ndarray:
@@ -148,14 +150,15 @@ def _principal_plane(values: np.ndarray) -> np.ndarray:
     return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))
 
 
-def _fitted(places: np.ndarray) -> np.ndarray:
-    """Turned so that the map is wider than high, then scaled (the same both ways) into the drawing area."""
+def _fitted(places: np.ndarray) -> tuple[np.ndarray, int]:
+    """Turned so that the map is wider than high, then scaled (the same both ways) into the drawing area; and its height."""
     turned = _principal_plane(places)
     low, high = turned.min(axis=0), turned.max(axis=0)
     room = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
     extent = np.maximum(high - low, 1e-12)
     scale = float((room / extent).min()) if (high - low).max() > 1e-9 else 0.0
-    return (turned - (low + high) / 2) * scale + np.array([WIDTH, HEIGHT]) / 2
+    height = max(round(scale * float(high[1] - low[1])) + 2 * MARGIN, LEAST)
+    return (turned - (low + high) / 2) * scale + np.array([WIDTH, height]) / 2, height
 
 
 def _hues(labels: np.ndarray) -> dict[str, int]:

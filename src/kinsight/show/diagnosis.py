@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kinsight.evaluation import METRICS
-from kinsight.show.figures import Setting, is_bound, is_diagnosis, title_of
+from kinsight.show.figures import Setting, described, is_diagnosis, ordered, title_of
+from kinsight.show.results import Result
 
-# What a reader should take from a number; the definition itself stands with the metric.
-MEANINGS: dict[str, str] = {}
+EFFECTIVE = "effective_dimensions_"
+
+# What a reader should take from a number; what it is stands with the metric itself.
+MEANINGS = {
+    EFFECTIVE: "Few of many dimensions: the embedding could be smaller, or has begun to collapse.",
+    "spectrum_decay": "The larger, the fewer directions carry the embedding.",
+    "intra_class_distance": "Training makes it small against the distance between classes; near 0 the pictures of a class can "
+    "no longer be told apart.",
+    "inter_class_distance": "Unrelated directions have 2.",
+    "hubness": "Near 0 all pictures are found about equally often; large values mean that a few hubs crowd many answers.",
+    "antihubs": "A large share means that many pictures can hardly be found.",
+}
 
 
 @dataclass(frozen=True)
 class Reading:
     """One number of the space, trained and untrained (empty where not measured), and what it means."""
 
-    key: str
     title: str
     sentence: str
     trained: str
@@ -24,25 +32,28 @@ class Reading:
 
 
 def readings(setting: Setting) -> list[Reading]:
-    """What describes the space of a setting, in the order of the stored numbers."""
-    both = [{} if one is None else one.metrics for one in (setting.trained, setting.untrained)]
-    keys = {key: None for metrics in both for key in metrics}
+    """What describes the space of a setting; the effective dimensions at several shares of variance are one reading."""
+    both = (setting.trained, setting.untrained)
+    keys = ordered(key for key in {key: None for one in both if one for key in one.metrics} if is_diagnosis(key))
+    effective = sorted((key for key in keys if key.startswith(EFFECTIVE)), key=lambda key: (len(key), key))
     found = []
+    if effective:
+        shares = " / ".join(key.removeprefix(EFFECTIVE) for key in effective)
+        what = f"Principal components that hold {shares} % of the variance of the embeddings."
+        shown = [" / ".join(filter(None, (_shown(key, one) for key in effective))) for one in both]
+        found.append(Reading("Effective dimensions", f"{what} {MEANINGS[EFFECTIVE]}", *shown))
     for key in keys:
-        if is_diagnosis(key) and not is_bound(key, keys):
-            trained, untrained = (_shown(key, metrics) for metrics in both)
-            found.append(Reading(key, title_of(key), _sentence(key), trained, untrained))
+        if key not in effective:
+            metric = described(key)
+            parts = [metric.definition if metric else "", MEANINGS.get(key, "")]
+            found.append(Reading(title_of(key), " ".join(filter(None, parts)), *(_shown(key, one) for one in both)))
     return found
 
 
-def _sentence(key: str) -> str:
-    metric = METRICS.get(key)
-    parts = ["" if metric is None else str(metric.definition), MEANINGS.get(key, "")]
-    return " ".join(part for part in parts if part)
-
-
-def _shown(key: str, metrics: Mapping[str, float]) -> str:
-    if key not in metrics:
+def _shown(key: str, result: Result | None) -> str:
+    if result is None or key not in result.metrics:
         return ""
-    value = metrics[key]
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    value = result.metrics[key]
+    if key == "antihubs":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if key.startswith(EFFECTIVE) else f"{value:.2f}"

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kinsight.evaluation import METRICS
+from kinsight.errors import KinsightError
+from kinsight.evaluation import METRICS, Metric, describe
 from kinsight.show.results import Result
 
 # What leads when several are there: the one number that looks at the whole ranking, then the one everybody knows.
 HEADLINES = ("map_at_r", "precision_at_1", "recall_at_1")
 
-# Numbers that describe the space, not how well it ranks; they are explained in words elsewhere.
+# Numbers of the space itself; the report gives each a sentence instead of a row.
 DIAGNOSIS = (
-    "effective_",
+    "effective_dimensions_",
+    "spectrum_decay",
+    "intra_class_distance",
+    "inter_class_distance",
     "hubness",
-    "spectrum",
-    "distance",
-    "intra_",
-    "inter_",
-    "between_",
-    "within_",
-    "antihub",
-    "alignment",
-    "uniformity",
+    "antihubs",
 )
 
-# Numbers whose unit is a count; they carry no percent.
-COUNTS = ("queries", "gallery", "classes", "pictures", "dimensions", "clusters", "excluded")
+COUNTS = ("queries", "gallery", "classes", "skipped_queries")
+
+ENDS = ("_low", "_high", "_sd")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number, and where known its 95 % interval."""
+    """A number, and where known its 95 % interval or its standard deviation over starts."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    deviation: float | None = None
 
     @property
     def percent(self) -> str:
@@ -44,8 +42,10 @@ class Figure:
 
     @property
     def interval(self) -> str:
-        """`40.1 to 42.3` in percent, or nothing."""
-        return "" if self.low is None or self.high is None else f"{100 * self.low:.1f} to {100 * self.high:.1f}"
+        """`40.1 to 42.3` in percent, `± 0.4` where only a standard deviation is known, or nothing."""
+        if self.low is not None and self.high is not None:
+            return f"{100 * self.low:.1f} to {100 * self.high:.1f}"
+        return "" if self.deviation is None else f"± {100 * self.deviation:.1f}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Comparison:
     key: str
     title: str
     definition: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     trained: Figure | None
     untrained: Figure | None
 
@@ -101,9 +101,7 @@ def settings(evaluations: Sequence[Result]) -> list[Setting]:
 def comparisons(setting: Setting) -> list[Comparison]:
     """The ranking and clustering metrics of a setting that are fractions, headlines first, in the order of METRICS."""
     keys = {key: None for one in (setting.trained, setting.untrained) if one is not None for key in one.metrics}
-    order = {key: place for place, key in enumerate([*HEADLINES, *METRICS])}
-    shown = [key for key in keys if not is_bound(key, keys) and is_fraction(key)]
-    return [_comparison(key, setting) for key in sorted(shown, key=lambda key: order.get(key, len(order)))]
+    return [_comparison(key, setting) for key in ordered(keys) if is_fraction(key)]
 
 
 def headlines(found: Sequence[Comparison], count: int = 2) -> list[Comparison]:
@@ -114,41 +112,60 @@ def headlines(found: Sequence[Comparison], count: int = 2) -> list[Comparison]:
     return chosen[:count] or list(found[:1])
 
 
+def ordered(keys: Iterable[str]) -> list[str]:
+    """Metrics without the ends of their intervals: headlines first, then in the order of METRICS, recalls by their k."""
+    keys = list(keys)
+    places = {key: place for place, key in enumerate(dict.fromkeys([*HEADLINES, *METRICS]))}
+
+    def place(key: str) -> tuple[int, int]:
+        k = key.removeprefix("recall_at_")
+        if k.isdecimal():
+            return (places["recall_at_1"], int(k))
+        return (places.get(key, len(places)), 0)
+
+    named = [key for key in keys if not any(key.endswith(end) and key.removesuffix(end) in keys for end in ENDS)]
+    return sorted(named, key=place)
+
+
+def described(key: str) -> Metric | None:
+    """What the evaluation says of a metric; nothing for one that it does not know (from an older or newer version)."""
+    try:
+        return describe(key)
+    except KinsightError:
+        return None
+
+
 def title_of(key: str) -> str:
     """The readable name of a metric, or its key in words."""
-    metric = METRICS.get(key)
-    return str(metric.title) if metric is not None else key.replace("_", " ")
-
-
-def is_bound(key: str, keys: Mapping[str, object]) -> bool:
-    """Whether this is the end of another number's interval."""
-    return any(key.endswith(end) and key.removesuffix(end) in keys for end in ("_low", "_high"))
+    metric = described(key)
+    return key.replace("_", " ") if metric is None else metric.title
 
 
 def is_fraction(key: str) -> bool:
-    """Whether the number is a fraction, to be shown in percent."""
-    return not is_diagnosis(key) and key not in COUNTS and not key.startswith(("n_", "number_"))
+    """Whether the number is a fraction, to be shown in percent as a measure of ranking or clustering."""
+    return key not in COUNTS and not is_diagnosis(key)
 
 
 def is_diagnosis(key: str) -> bool:
     """Whether the number describes the space and not how well it ranks."""
-    return any(word in key for word in DIAGNOSIS)
+    return key.startswith(DIAGNOSIS)
 
 
 def _comparison(key: str, setting: Setting) -> Comparison:
-    metric = METRICS.get(key)
+    metric = described(key)
     return Comparison(
         key=key,
         title=title_of(key),
-        definition="" if metric is None else str(metric.definition),
-        higher_is_better=metric is None or bool(metric.higher_is_better),
-        trained=_figure(key, setting.trained),
-        untrained=_figure(key, setting.untrained),
+        definition="" if metric is None else metric.definition,
+        higher_is_better=None if metric is None else metric.higher_is_better,
+        trained=figure_of(key, setting.trained),
+        untrained=figure_of(key, setting.untrained),
     )
 
 
-def _figure(key: str, evaluation: Result | None) -> Figure | None:
+def figure_of(key: str, evaluation: Result | None) -> Figure | None:
+    """The number under a key, or None where it was not measured."""
     if evaluation is None or key not in evaluation.metrics:
         return None
     metrics = evaluation.metrics
-    return Figure(metrics[key], metrics.get(f"{key}_low"), metrics.get(f"{key}_high"))
+    return Figure(metrics[key], *(metrics.get(f"{key}{end}") for end in ENDS))

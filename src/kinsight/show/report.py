@@ -61,6 +61,7 @@ def report_html(run: Run) -> str:
             sentence=account.sentence(run, result),
             rendered=account.is_rendered(run, result),
             headlines=headlines(comparisons(main)) if main else [],
+            has_untrained=any(result.model == "untrained" for result in run.results),
             main_split=f"on the {main.split} split" if main else "",
             sections=_sections(shown),
             events=[
@@ -68,8 +69,8 @@ def report_html(run: Run) -> str:
                 for line in run.lines
                 if line.get("kind") == "event"
             ],
-            commands=account.commands(run, run.results),
-            recipe=run.recipe_text,
+            commands=account.commands(run),
+            recipe=run.recipe,
             facts=account.facts(run, result),
             **shown,
         )
@@ -142,7 +143,7 @@ def _atlas(ranking: Ranking) -> dict[str, object]:
         "any_mistake": any(point.mistaken_for for point in made.points),
         "classes": classes,
         "atlas_width": atlas.WIDTH,
-        "atlas_height": atlas.HEIGHT,
+        "atlas_height": made.height,
         "tile": atlas.TILE,
     }
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from kinsight.errors import KinsightError
 from kinsight.files import read_json
@@ -49,8 +48,7 @@ class Run:
     """A run folder; an absent piece is empty."""
 
     folder: Path
-    recipe_text: str
-    recipe: dict[str, Any]
+    recipe: str
     protocol: dict[str, Any]
     lines: list[dict[str, Any]]
     results: list[Result]
@@ -68,11 +66,15 @@ def read_run(folder: str | Path) -> Run:
     pieces = ("recipe.yaml", "protocol.json", "metrics.jsonl", "evaluation")
     if not any((folder / piece).exists() for piece in pieces):
         raise KinsightError(f"{folder} holds none of {', '.join(pieces)}; give the folder of a run, or train one first")
-    recipe_text, recipe = _recipe(folder / "recipe.yaml")
+    recipe = folder / "recipe.yaml"
     protocol = _mapping(folder / "protocol.json") if (folder / "protocol.json").exists() else {}
     files = sorted((folder / "evaluation").glob("*.json"))
     return Run(
-        folder, recipe_text, recipe, protocol, _lines(folder / "metrics.jsonl"), [_result(file) for file in files]
+        folder=folder,
+        recipe=recipe.read_text(encoding="utf-8") if recipe.exists() else "",
+        protocol=protocol,
+        lines=_lines(folder / "metrics.jsonl"),
+        results=[_result(file) for file in files],
     )
 
 
@@ -127,17 +129,6 @@ def _check(ranking: Ranking, path: str | Path) -> None:
         values = getattr(ranking, name)
         if values.size and (values.max() >= rows or values.min() < -1):
             raise KinsightError(f"{path}: {name} points outside the {rows} rows; evaluate the run again")
-
-
-def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
-    if not path.exists():
-        return "", {}
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as problem:
-        raise KinsightError(f"{path} is not valid YAML ({' '.join(str(problem).split())}); restore it") from None
-    return text, content if isinstance(content, dict) else {}
 
 
 def _mapping(path: Path) -> dict[str, Any]:

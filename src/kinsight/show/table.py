@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinsight.evaluation import METRICS
-from kinsight.show.figures import HEADLINES, Figure, is_bound, is_fraction, title_of
+from kinsight.show.figures import figure_of, is_fraction, ordered, title_of
 from kinsight.show.results import Result, result_of
 
 
@@ -24,11 +23,9 @@ def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _block(name: str, results: list[Result]) -> str:
-    keys = {key: None for result in results for key in result.metrics}
-    order = {key: place for place, key in enumerate([*HEADLINES, *METRICS])}
-    shown = sorted((key for key in keys if not is_bound(key, keys)), key=lambda key: order.get(key, len(order)))
-    fractions = [key for key in shown if is_fraction(key)]
-    rest = [key for key in shown if not is_fraction(key)]
+    keys = ordered({key: None for result in results for key in result.metrics})
+    fractions = [key for key in keys if is_fraction(key)]
+    rest = [key for key in keys if not is_fraction(key)]
     models = [result.model for result in results]
     rows = [[name, *models], *([title_of(key), *(_percent(key, result) for result in results)] for key in fractions)]
     others = [[title_of(key), *(_plain(key, result) for result in results)] for key in rest]
@@ -46,11 +43,11 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _percent(key: str, result: Result) -> str:
-    if key not in result.metrics:
+    figure = figure_of(key, result)
+    if figure is None:
         return "-"
-    figure = Figure(result.metrics[key], result.metrics.get(f"{key}_low"), result.metrics.get(f"{key}_high"))
-    interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.interval else ""
-    return f"{figure.percent:>5} %{interval}"
+    interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.low is not None else f" {figure.interval}"
+    return f"{figure.percent:>5} %{interval}".rstrip()
 
 
 def _plain(key: str, result: Result) -> str:

@@ -7,16 +7,18 @@ generator state in it: batches, augmentation, miners and dropout are functions o
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.files import read_json, write_json, writing_folder
+from kinsight.files import read_json, sweep, write_json, writing_folder
+from kinsight.models.weights import misfit, read_tensors
 
 
 @dataclass
@@ -38,25 +40,24 @@ class Position:
 def save_checkpoint(
     folder: Path,
     position: Position,
-    modules: dict[str, nn.Module],
+    modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-    scaler: Any = None,
+    scaler: torch.amp.GradScaler,
 ) -> None:
-    """Write `folder/step-…` whole, then drop the older ones."""
+    """Write `folder/step-…` whole, then drop the older ones and what kills left behind."""
     target = folder / f"step-{position.step:09d}"
     tensors, plain = _flatten(optimiser.state_dict()["state"])
     with writing_folder(target) as temporary:
         for name, module in modules.items():
-            state = {key: value.contiguous() for key, value in module.state_dict().items()}
-            save_file(state, temporary / f"{name}.safetensors")
+            values = {key: value.contiguous() for key, value in module.state_dict().items()}
+            save_file(values, temporary / f"{name}.safetensors")
         save_file(tensors, temporary / "optimiser.safetensors")
-        state_of_scaler = scaler.state_dict() if scaler is not None else None
-        write_json(
-            temporary / "state.json", {"position": asdict(position), "optimiser": plain, "scaler": state_of_scaler}
-        )
+        state = {"position": asdict(position), "optimiser": plain, "scaler": scaler.state_dict()}
+        write_json(temporary / "state.json", state)
     for older in folder.glob("step-*"):
         if older != target:
             shutil.rmtree(older, ignore_errors=True)
+    sweep(folder)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
@@ -64,45 +65,63 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(folder.glob("step-*"), default=None)
 
 
+def read_position(checkpoint: Path) -> Position:
+    """Where the run stood.
+
+    Raises:
+        KinsightError: the checkpoint is damaged.
+    """
+    return Position(**_state(checkpoint)["position"])
+
+
 def load_checkpoint(
-    checkpoint: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, scaler: Any = None
+    checkpoint: Path,
+    modules: Mapping[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
 ) -> Position:
     """Put everything back where it was.
 
     Raises:
-        KinsightError: the checkpoint is of another model or another loss.
+        KinsightError: the checkpoint is damaged, or of another model or another loss.
     """
-    state = read_json(checkpoint / "state.json")
+    state = _state(checkpoint)
     for name, module in modules.items():
-        try:
-            module.load_state_dict(load_file(checkpoint / f"{name}.safetensors"))
-        except (RuntimeError, OSError) as problem:
+        tensors = read_tensors(checkpoint / f"{name}.safetensors")
+        problem = misfit(module.state_dict(), tensors)
+        if problem:
             raise KinsightError(
-                f"{checkpoint} does not fit the {name} of this run ({_first_line(problem)}); it belongs to other settings: "
+                f"{checkpoint} does not fit the {name} of this run ({problem}); it belongs to other settings: "
                 "choose another --out, or remove the checkpoints folder to start anew"
-            ) from None
-    tensors = load_file(checkpoint / "optimiser.safetensors")
-    optimiser.load_state_dict(
-        {"state": _unflatten(tensors, state["optimiser"]), "param_groups": optimiser.state_dict()["param_groups"]}
-    )
-    if scaler is not None and state["scaler"] is not None:
-        scaler.load_state_dict(state["scaler"])
+            )
+        module.load_state_dict(tensors)
+    known = _unflatten(read_tensors(checkpoint / "optimiser.safetensors"), state["optimiser"])
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": _laid_out(known, optimiser), "param_groups": groups})
+    scaler.load_state_dict(state["scaler"])
     return Position(**state["position"])
 
 
-def _flatten(state: dict[int, dict[str, Any]]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors: dict[str, torch.Tensor] = {}
+def _state(checkpoint: Path) -> dict[str, Any]:
+    state = read_json(checkpoint / "state.json")
+    if not isinstance(state, dict) or not {"position", "optimiser", "scaler"} <= set(state):
+        raise KinsightError(f"{checkpoint / 'state.json'} is damaged; remove {checkpoint.parent} to start anew")
+    return state
+
+
+def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {}
     for index, values in state.items():
         for key, value in values.items():
-            if isinstance(value, torch.Tensor):
+            if isinstance(value, Tensor):
                 tensors[f"{index}.{key}"] = value.contiguous()
             else:
                 plain[f"{index}.{key}"] = value
     return tensors, plain
 
 
-def _unflatten(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[int, dict[str, Any]]:
+def _unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **plain}.items():
         index, key = name.split(".", 1)
@@ -110,6 +129,11 @@ def _unflatten(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[
     return state
 
 
-def _first_line(problem: Exception) -> str:
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    return (lines[1] if len(lines) > 1 else lines[0])[:200] if lines else type(problem).__name__
+def _laid_out(state: dict[int, dict[str, Any]], optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """Averages get the memory layout of their parameter: another one may take another path through the arithmetic."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for index, values in state.items():
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameters[index].shape:
+                values[key] = torch.empty_like(parameters[index], dtype=value.dtype).copy_(value)
+    return state

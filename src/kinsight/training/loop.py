@@ -5,29 +5,38 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from accelerate.utils import broadcast
+from accelerate import PartialState
 from torch import Tensor, nn
 
 from kinsight.data import BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.errors import KinsightError
+from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, build_embedder
 from kinsight.objectives import CollapseWatch, Objective, check_finite
-from kinsight.pictures import Draw, PictureBatch, PictureSet, augmentation, load
-from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, save_checkpoint
+from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
+from kinsight.training.checkpoints import (
+    Position,
+    load_checkpoint,
+    newest_checkpoint,
+    read_position,
+    save_checkpoint,
+)
+from kinsight.training.log import RunLog
 from kinsight.training.optimisers import make_optimiser
-from kinsight.training.precision import fastest_precision
+from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.protocol import data_protocol, training_protocol
+from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.run import RunFolder
 from kinsight.training.schedules import factor
-from kinsight.training.settings import TrainingSettings
+from kinsight.training.settings import TrainingSettings, check_ranges
 from kinsight.training.tables import boxes_of, prepare_table
 from kinsight.training.validation import validate
 
@@ -45,13 +54,23 @@ def train(settings: TrainingSettings, out: str | Path, *, progress: bool = True)
     Raises:
         KinsightError: the settings, the data, or the run folder cannot be used; a loss became non-finite.
     """
-    processes = PartialState(cpu=not torch.cuda.is_available())
+    # What can be refused at once is refused before the processes meet, so that none waits for another that has gone.
+    settings = _with_absolute_paths(settings)
+    check_ranges(settings)
     run = RunFolder(out)
+    run.check(settings)
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    checkpoint = newest_checkpoint(run.checkpoints)
+    if checkpoint is not None and (position := read_position(checkpoint)).finished:
+        if processes.is_main_process:
+            logger.info("%s is finished after %d steps; there is nothing to do", run.path, position.step)
+        return run
+    table = prepare_table(settings.data)
+    training = Training(settings, run, table, progress=progress)
+    # The folder is written to only now, when everything that the settings say has proved possible.
     if processes.is_main_process:
         run.claim(settings)
-    processes.wait_for_everyone()
-    table = prepare_table(settings.data)
-    Training(settings, run, table, progress=progress).fit()
+    training.fit()
     processes.wait_for_everyone()
     return run
 
@@ -63,42 +82,44 @@ class Training:
         self, settings: TrainingSettings, run: RunFolder, table: pd.DataFrame, *, progress: bool = True
     ) -> None:
         self.settings, self.run, self.table = settings, run, table
-        processes = PartialState()
+        self.processes = PartialState()
+        self.device = self.processes.device
         self.rows = np.flatnonzero((table["split"] == "train").to_numpy())
         self.ids = table["id"].to_numpy()[self.rows]
         codes, classes = pd.factorize(table["label"].to_numpy()[self.rows], sort=True)
         self.labels, self.classes = codes.astype(np.int64), len(classes)
         self.sampler = make_sampler(settings, self.labels)
         self.steps_per_epoch = len(self.sampler)
-        if self.steps_per_epoch == 0:
+        if settings.batches.size < self.processes.num_processes:
             raise KinsightError(
-                f"{len(self.rows)} training pictures do not fill one batch of {settings.batches.size}; lower --batches.size"
+                f"a batch of {settings.batches.size} cannot be shared by {self.processes.num_processes} processes; "
+                "raise --batches.size or start fewer processes"
             )
 
-        embedder = build_embedder(settings.model, seed=settings.seed).to(processes.device)
+        embedder = build_embedder(settings.model, seed=settings.seed).to(self.device)
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
-        self.objective = Objective(settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed).to(
-            processes.device
+        objective = Objective(settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed)
+        self.objective = objective.to(self.device)
+        self.optimiser = make_optimiser(settings.optimiser, embedder.trunk, embedder.head, objective.loss_parameters())
+        self.pictures = PictureSet(
+            table["path"].iloc[self.rows].tolist(),
+            augmentation(settings.data.augmentation, embedder.preprocessing),
+            boxes=boxes_of(table, self.rows) if settings.data.crop_to_box else None,
+            shorter_side=embedder.preprocessing.shorter_side,
         )
-
-        self.precision = self._precision(processes)
-        unused = DistributedDataParallelKwargs(find_unused_parameters=settings.schedule.head_first > 0)
-        self.accelerator = Accelerator(
-            cpu=processes.device.type == "cpu",
-            mixed_precision="no" if self.precision == "fp32" else self.precision,
-            kwargs_handlers=[unused],
-        )
-        optimiser = make_optimiser(settings.optimiser, embedder.trunk, embedder.head, self.objective.loss_parameters())
-        self.forward, self.optimiser = self.accelerator.prepare(_Forward(embedder, settings.compile), optimiser)
+        self.precision = choose_precision(settings, run, embedder)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        trunk_may_rest = settings.schedule.head_first > 0 or settings.optimiser.trunk_rate == 0
+        self.forward = replicate(embedder, compiled=settings.compile, some_unused=trunk_may_rest)
 
         self.position = Position()
-        self.collapse = CollapseWatch(self.objective.collapsed_value)
-        self.progress = Progress(self.total_steps, shown=progress and processes.is_main_process)
+        self.collapse = CollapseWatch(objective.collapsed_value)
+        self.progress = Progress(self.total_steps, shown=progress and self.processes.is_main_process)
+        self.log = RunLog(run, writes=self.processes.is_main_process, tensorboard=settings.tensorboard)
         self._seconds_before = 0.0
         self._started = self._saved = time.monotonic()
-        self._tensorboard = _tensorboard(run, settings) if processes.is_main_process else None
 
     @property
     def total_steps(self) -> int:
@@ -108,15 +129,15 @@ class Training:
     def fit(self) -> None:
         """Train to the end from wherever the run stands."""
         self._resume()
-        if self.position.finished:
-            self._say(f"{self.run.path} is finished: {self.position.step} steps; nothing to do")
-            return
-        if self.accelerator.is_main_process:
-            self.run.update_protocol(self._protocol())
+        if self.table.loc[self.table["split"] == "validation", "label"].nunique() == 1:
+            self.log.say(
+                "there is one validation class only, on which every model scores 100 %: lower --data.folds, or give more "
+                "classes, to choose the best checkpoint",
+                self.position.step,
+            )
         for epoch in range(self.position.epoch, self.settings.epochs):
             self._epoch(epoch)
-            stop = self._close_epoch(epoch)
-            if stop:
+            if self._close_epoch():
                 break
         self._finish()
 
@@ -126,129 +147,139 @@ class Training:
         for batch in self._batches(epoch, self.position.batch):
             self._step(epoch, batch)
             self.position.batch += 1
-            if time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes:
+            # The last step of an epoch is saved after the validation that belongs to it.
+            due = time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes
+            if due and self.position.batch < self.steps_per_epoch:
                 self._checkpoint()
 
     def _step(self, epoch: int, batch: PictureBatch) -> None:
         step = self.position.step
-        torch.manual_seed(_mix(self.settings.seed, step, self.accelerator.process_index))  # dropout
+        torch.manual_seed(_mix(self.settings.seed, step, self.processes.process_index))  # dropout
         rates = self._set_rates(step)
-        trunk_trains = any(group["name"] == "trunk" and group["lr"] > 0 for group in self.optimiser.param_groups)
-        images = batch.images.to(self.accelerator.device, non_blocking=True)  # (B, 3, H, W)
-        if self.settings.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        labels = torch.from_numpy(self.labels[batch.indices.numpy()]).to(self.accelerator.device)  # (B,)
+        trunk_trains = rates.get("rate_trunk", 0.0) > 0
+        if self.embedder.trunk.training != trunk_trains:
+            self.embedder.trunk.train(trunk_trains)
+        images = self._images(batch)  # (B, 3, H, W)
+        labels = torch.from_numpy(self.labels[batch.indices.numpy()]).to(self.device)  # (B,)
 
-        with self.accelerator.autocast():
+        with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
         whole = embedding.normalised if self.settings.model.l2 else embedding.whole.float()  # (B, D)
         loss = self.objective(whole, labels, seed=_mix(self.settings.seed, step, -1))
         check_finite(loss, whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(loss, whole)
         if sentence:
-            self._say(sentence)
+            self.log.say(sentence, step)
 
         self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        self.scaler.scale(loss).backward()
         if self.settings.optimiser.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.embedder.parameters(), self.settings.optimiser.clip_norm)
-        self.optimiser.step()
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimiser.clip_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
 
         self.position.step += 1
         self.position.window_loss += loss.item()
         self.position.window_steps += 1
         self.progress.advance(loss.item(), self.settings.batches.size)
         if self.position.step % self.settings.log_every == 0 or self.position.step % self.steps_per_epoch == 0:
-            self._log_train(epoch, rates)
+            self._log_window(epoch, rates)
 
-    def _close_epoch(self, epoch: int) -> bool:
+    def _close_epoch(self) -> bool:
         """Validate if it is time, checkpoint, and say whether patience is exhausted."""
-        position = self.position
-        position.epoch, position.batch = epoch + 1, 0
-        last = position.epoch == self.settings.epochs
-        if (self.table["split"] == "validation").any() and (position.epoch % self.settings.validate_every == 0 or last):
-            metrics = validate(self.embedder, self.table, self.settings, self.accelerator)
-            score = metrics["map_at_r"]
-            if position.best is None or score > position.best:
-                position.best, position.best_step, position.since_best = score, position.step, 0
-                if self.accelerator.is_main_process:
-                    self.embedder.save(self.run.model)
-            else:
-                position.since_best += 1
-            self.progress.restart_clock()
-            self._record({"kind": "validation", "step": position.step, "epoch": position.epoch, **metrics})
-            self._say(
-                f"epoch {position.epoch}/{self.settings.epochs}: validation MAP@R {score:.4f}, "
-                f"P@1 {metrics['precision_at_1']:.4f} (best MAP@R {position.best:.4f} at step {position.best_step})"
-            )
-        patience = self.settings.patience
-        stop = patience is not None and position.since_best >= patience
+        position, settings = self.position, self.settings
+        position.epoch, position.batch = position.epoch + 1, 0
+        last = position.epoch == settings.epochs
+        if (self.table["split"] == "validation").any() and (position.epoch % settings.validate_every == 0 or last):
+            self._validate()
+        stop = settings.patience is not None and position.since_best >= settings.patience
         if not last and not stop:
             self._checkpoint()
         return stop
 
+    def _validate(self) -> None:
+        position = self.position
+        share_buffers(self.embedder)
+        metrics = validate(self.embedder, self.table, self.settings)
+        score = metrics["map_at_r"]
+        if position.best is None or score > position.best:
+            position.best, position.best_step, position.since_best = score, position.step, 0
+            if self.processes.is_main_process:
+                self.embedder.save(self.run.model)
+        else:
+            position.since_best += 1
+        self.progress.restart_clock()
+        self.log.record("validation", position.step, epoch=position.epoch, **metrics)
+        self.log.say(
+            f"epoch {position.epoch}/{self.settings.epochs}: validation MAP@R {score:.4f}, "
+            f"P@1 {metrics['precision_at_1']:.4f} (best MAP@R {position.best:.4f} at step {position.best_step})",
+            position.step,
+        )
+
     def _finish(self) -> None:
-        self.position.finished = True
+        position = self.position
+        position.finished = True
         self.progress.close()
-        if self.accelerator.is_main_process:
-            self.embedder.save(self.run.last_model if self.position.best is not None else self.run.model)
+        if self.processes.is_main_process:
+            validated = position.best is not None
+            self.embedder.save(self.run.last_model if validated else self.run.model)
             selection = (
-                f"best validation MAP@R, at step {self.position.best_step} of {self.position.step}"
-                if self.position.best is not None
-                else f"last step ({self.position.step}); no validation classes were held out"
+                f"best validation MAP@R, at step {position.best_step} of {position.step}"
+                if validated
+                else f"last step ({position.step}); no validation classes were held out"
             )
-            seconds = self._seconds()
-            self.run.update_protocol(
-                {
-                    "training": {"steps_done": self.position.step, "minutes": round(seconds / 60, 2)},
-                    "selection": selection,
-                }
-            )
+            training = {"steps_done": position.step, "minutes": round(self._seconds() / 60, 2)}
+            self.run.update_protocol({"training": training, "selection": selection})
         self._checkpoint()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        self.log.close()
 
     def _resume(self) -> None:
+        """Go to where the run stands, and bring the folder to the same point."""
+        protocol = {
+            "data": data_protocol(self.table, self.settings.data),
+            **training_protocol(self.settings, self.embedder, self.precision, self.total_steps),
+        }
         checkpoint = newest_checkpoint(self.run.checkpoints)
         if checkpoint is not None:
-            self.position = load_checkpoint(
-                checkpoint, self._modules(), self._bare_optimiser(), self.accelerator.scaler
-            )
+            known = self.run.read_protocol().get("data", {}).get("digest")
+            if known is not None and known != protocol["data"]["digest"]:
+                raise KinsightError(
+                    f"{self.settings.data.path} has changed since {self.run.path} was started (other pictures, labels "
+                    "or splits); restore it, or choose another --out"
+                )
+            self.position = load_checkpoint(checkpoint, self._modules(), self.optimiser, self.scaler)
             self._seconds_before = self.position.seconds
             self.progress.start_at(self.position.step)
-            if not self.position.finished:
-                self._say(f"going on at step {self.position.step} of {self.total_steps}")
-        if self.accelerator.is_main_process and not self.position.finished:
+        # No process may still be reading when the main one begins to write.
+        self.processes.wait_for_everyone()
+        if self.processes.is_main_process:
+            sweep(self.run.path)
             self.run.rewind(self.position.step)
+            self.run.update_protocol(protocol)
+        if checkpoint is not None:
+            self.log.say(f"going on at step {self.position.step} of {self.total_steps}", self.position.step)
 
     def _checkpoint(self) -> None:
-        self.position.seconds = self._seconds()
-        if self.accelerator.is_main_process:
-            save_checkpoint(
-                self.run.checkpoints, self.position, self._modules(), self._bare_optimiser(), self.accelerator.scaler
-            )
-        self.accelerator.wait_for_everyone()
-        self._saved = time.monotonic()
+        # Only the main process looks at the clock and writes; the others wait for it where they next exchange numbers.
+        if self.processes.is_main_process:
+            self.position.seconds = self._seconds()
+            save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimiser, self.scaler)
+            self._saved = time.monotonic()
 
     def _batches(self, epoch: int, start: int) -> Iterator[PictureBatch]:
-        settings, accelerator = self.settings, self.accelerator
-        pictures = PictureSet(
-            self.table["path"].iloc[self.rows].tolist(),
-            augmentation(settings.data.augmentation, self.embedder.preprocessing),
-            boxes=boxes_of(self.table, self.rows) if settings.data.crop_to_box else None,
-            shorter_side=self.embedder.preprocessing.shorter_side,
-        )
-        mine: list[list[Draw]] = [
-            share(batch, accelerator.process_index, accelerator.num_processes)
-            for batch in self.sampler.epoch(epoch, start)
-        ]
-        return load(
-            pictures,
-            mine,
-            workers=settings.data.workers,
-            on_unreadable=settings.data.on_unreadable,
-            pin=accelerator.device.type == "cuda",
-        )
+        data = self.settings.data
+        rank, world = self.processes.process_index, self.processes.num_processes
+        mine = [share(batch, rank, world) for batch in self.sampler.epoch(epoch, start)]
+        pin = self.device.type == "cuda"
+        return load(self.pictures, mine, workers=data.workers, on_unreadable=data.on_unreadable, pin=pin)
+
+    def _images(self, batch: PictureBatch) -> Tensor:
+        images = batch.images
+        if not len(batch):  # none of its pictures could be read; other processes may have some
+            images = images.new_zeros(0, 3, *self.embedder.preprocessing.height_width)
+        images = images.to(self.device, non_blocking=True)
+        return images.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else images
 
     def _set_rates(self, step: int) -> dict[str, float]:
         rates = {}
@@ -258,79 +289,18 @@ class Training:
             rates[f"rate_{group['name']}"] = group["lr"]
         return rates
 
-    def _log_train(self, epoch: int, rates: dict[str, float]) -> None:
+    def _log_window(self, epoch: int, rates: dict[str, float]) -> None:
         position = self.position
-        record = {
-            "kind": "train",
-            "step": position.step,
-            "epoch": epoch,
-            "loss": position.window_loss / position.window_steps,
-            **rates,
-            "pictures_per_second": round(self.progress.pictures_per_second, 1),
-        }
+        loss = position.window_loss / position.window_steps
         position.window_loss, position.window_steps = 0.0, 0
-        self._record(record)
-
-    def _record(self, record: dict[str, Any]) -> None:
-        if self.accelerator.is_main_process:
-            self.run.log(record)
-            if self._tensorboard is not None:
-                for key, value in record.items():
-                    if isinstance(value, float):
-                        self._tensorboard.add_scalar(f"{record['kind']}/{key}", value, record["step"])
-
-    def _say(self, message: str) -> None:
-        if self.accelerator.is_main_process:
-            logger.info(message)
-            self._record({"kind": "event", "step": self.position.step, "message": message})
+        speed = round(self.progress.pictures_per_second, 1)
+        self.log.record("train", position.step, epoch=epoch + 1, loss=loss, **rates, pictures_per_second=speed)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"model": self.embedder, "objective": self.objective}
 
-    def _bare_optimiser(self) -> torch.optim.Optimizer:
-        return self.optimiser.optimizer
-
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
-
-    def _precision(self, processes: PartialState) -> str:
-        """The arithmetic of this run: as set, as found before a kill, or measured on the main process."""
-        if self.settings.precision != "auto":
-            return self.settings.precision
-        names = ["fp32", "bf16", "fp16"]
-        known = self.run.read_protocol().get("training", {}).get("precision")
-        if known is None and processes.is_main_process:
-            per_process = max(1, self.settings.batches.size // processes.num_processes)
-            known = fastest_precision(
-                self.embedder.trunk,
-                self.embedder.preprocessing.height_width,
-                batch=min(32, per_process),
-                device=processes.device,
-                channels_last=self.settings.channels_last,
-            )
-        chosen = torch.tensor(names.index(known) if known else 0, device=processes.device)
-        return names[int(broadcast(chosen))]
-
-    def _protocol(self) -> dict[str, Any]:
-        return {
-            "data": data_protocol(self.table, self.settings.data),
-            **training_protocol(self.settings, self.embedder, self.precision, self.total_steps),
-        }
-
-
-class _Forward(nn.Module):
-    """What processes replicate: the embedder, whose trunk may stand still (then nothing of it is kept for the backward pass)."""
-
-    def __init__(self, embedder: Embedder, compiled: bool) -> None:
-        super().__init__()
-        self.embedder = embedder
-        # In a tuple, so that the compiled copy is not registered a second time.
-        self._trunk = (torch.compile(embedder.trunk) if compiled else embedder.trunk,)
-
-    def forward(self, images: Tensor, trunk_trains: bool) -> Embedding:
-        with torch.set_grad_enabled(trunk_trains and torch.is_grad_enabled()):
-            features = self._trunk[0](images)  # (B, C, h, w)
-        return self.embedder.head(features)
 
 
 def make_sampler(settings: TrainingSettings, labels: np.ndarray) -> BatchSampler:
@@ -341,18 +311,17 @@ def make_sampler(settings: TrainingSettings, labels: np.ndarray) -> BatchSampler
     return MPerClassBatches(labels, batches.size, batches.per_class, seed=settings.seed, balanced=batches.balanced)
 
 
+def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
+    """A run can be gone on with from another folder, so what it reads is remembered by its whole path."""
+    data, model = settings.data, settings.model
+    return replace(
+        settings,
+        data=replace(data, path=str(Path(data.path).resolve()) if data.path else ""),
+        model=replace(model, weights=str(Path(model.weights).resolve()) if model.weights else None),
+    )
+
+
 def _mix(*numbers: int) -> int:
     """One 63-bit seed from several numbers."""
-    return int(np.random.SeedSequence([number & 0xFFFFFFFF for number in numbers]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _tensorboard(run: RunFolder, settings: TrainingSettings) -> Any:
-    if not settings.tensorboard:
-        return None
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise KinsightError(
-            "--tensorboard needs a package that is not installed: pip install 'kinsight[tensorboard]'"
-        ) from None
-    return SummaryWriter(str(run.path / "tensorboard"))
+    words: Any = [number & 0xFFFFFFFF for number in numbers]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast
 from torch import nn
+
+from kinsight.errors import KinsightError
+from kinsight.models import Embedder
+from kinsight.training.run import RunFolder
+from kinsight.training.settings import TrainingSettings
 
 logger = logging.getLogger("kinsight")
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embedder) -> str:
+    """The arithmetic of a run, the same on every process: as set, as found before a kill, or measured on the main process.
+
+    Raises:
+        KinsightError: fp16 is set where there is no GPU.
+    """
+    processes = PartialState()
+    if settings.precision == "fp16" and processes.device.type == "cpu":
+        raise KinsightError("precision fp16 needs a GPU; write fp32, bf16 or auto")
+    if settings.precision != "auto":
+        return settings.precision
+    names = list(DTYPES)
+    chosen = torch.zeros((), dtype=torch.int64, device=processes.device)
+    if processes.is_main_process:
+        known = run.read_protocol().get("training", {}).get("precision")
+        if known not in names:
+            known = fastest_precision(
+                embedder.trunk,
+                embedder.preprocessing.height_width,
+                batch=min(32, max(1, settings.batches.size // processes.num_processes)),
+                device=processes.device,
+                channels_last=settings.channels_last,
+            )
+        chosen += names.index(known)
+    return names[int(broadcast(chosen))]
+
+
 def fastest_precision(
     trunk: nn.Module, size: tuple[int, int], *, batch: int, device: torch.device, channels_last: bool
 ) -> str:
-    """Time a few training steps of the trunk in fp32 and bf16 and name the faster.
+    """Time a few training steps of a copy of the trunk in fp32 and bf16 and name the faster.
 
     MobileNets are faster in fp32 on many CPUs, ResNets in bf16: it depends on the network and the machine. bf16 must win by
     5 % to be taken, because it costs exactness.
@@ -27,8 +62,8 @@ def fastest_precision(
     images = torch.zeros(batch, 3, *size, device=device)  # (B, 3, H, W)
     if channels_last:
         images = images.contiguous(memory_format=torch.channels_last)
+    trunk = copy.deepcopy(trunk)  # batch norm that is not frozen would take in these empty pictures
     seconds = {name: _seconds(trunk, images, name) for name in candidates}
-    trunk.zero_grad(set_to_none=True)
     reduced = candidates[1]
     choice = reduced if seconds[reduced] < 0.95 * seconds["fp32"] else "fp32"
     timings = ", ".join(f"{name} {batch / seconds[name]:.0f} pictures/s" for name in candidates)

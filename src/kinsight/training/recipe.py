@@ -1,7 +1,8 @@
 """Recipes: YAML files that give defaults, merged with what the command line overrides.
 
 Merging is plain except for one rule: a mapping with a `name` (a head, a loss, a miner) is a choice, and choosing another name drops
-the options of the old one. A recipe that says `extends: NAME` is merged onto that shipped recipe.
+the options of the old one. The optimiser and the schedule have a name too, but their options do not depend on it.
+A recipe that says `extends: NAME` is merged onto that shipped recipe.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 from kinsight.errors import KinsightError
 
 FOLDER = Path(__file__).parent / "recipes"
+SECTIONS = ("optimiser", "schedule")
 
 
 def recipe_names() -> list[str]:
@@ -61,7 +63,7 @@ def merge(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
         old = merged.get(key)
         if not (isinstance(value, Mapping) and isinstance(old, Mapping)):
             merged[key] = value
-        elif value.get("name", old.get("name")) != old.get("name"):
+        elif key not in SECTIONS and value.get("name", old.get("name")) != old.get("name"):
             merged[key] = dict(value)
         else:
             merged[key] = merge(old, value)
@@ -91,7 +93,7 @@ _Loader.add_implicit_resolver(
 
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506: a SafeLoader
+        content = yaml.load(text, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as problem:
         place = " ".join(str(problem).split())
         raise KinsightError(f"recipe '{name}' is not valid YAML ({place}); correct it there") from None

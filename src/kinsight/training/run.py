@@ -17,6 +17,9 @@ from kinsight.files import explained, read_json, write_json, write_text
 from kinsight.training.recipe import differences
 from kinsight.training.settings import TrainingSettings
 
+# What may change when a run goes on, because it moves no number. Data may lie elsewhere; their digest is compared.
+FREE = ("data.path", "data.workers", "data.on_unreadable", "checkpoint_minutes", "tensorboard")
+
 
 class RunFolder:
     """Paths and small files of one run."""
@@ -49,20 +52,36 @@ class RunFolder:
             )
         return self
 
+    def trained_model(self, which: str = "best") -> Path:
+        """The folder of the `best` model (chosen on validation classes) or of the `last`; without validation they are one.
+
+        Raises:
+            KinsightError: the run has not come so far.
+        """
+        if which not in ("best", "last"):
+            raise KinsightError(f"which {which!r} is not known; write best or last")
+        last = self.last_model if self.last_model.is_dir() or not self._finished else self.model
+        folder = self.model if which == "best" else last
+        if not folder.is_dir():
+            raise KinsightError(
+                f"{self.path} has no {which} model yet; go on with it: `kinsight train --out {self.path}`"
+            )
+        return folder
+
     def settings(self) -> dict[str, Any]:
         """The stored settings as nested plain values."""
         self.require()
         return dict(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))
 
-    def claim(self, settings: TrainingSettings) -> None:
-        """Store the settings of a new run, or check that a run found here has the same.
+    def check(self, settings: TrainingSettings) -> None:
+        """Whether a run with these settings may start or go on here.
 
         Raises:
             KinsightError: the folder holds something else, or a run with other settings.
         """
-        wanted = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
         if self.exists:
-            changes = differences(self.settings(), wanted)
+            found = differences(self.settings(), _plain(settings))
+            changes = [change for change in found if change.partition(":")[0] not in FREE]
             if changes:
                 raise KinsightError(
                     f"{self.path} holds a run with other settings ({'; '.join(changes[:4])}); "
@@ -73,7 +92,15 @@ class RunFolder:
             raise KinsightError(f"{self.path} is a file; give a folder as --out")
         if self.path.is_dir() and any(entry for entry in self.path.iterdir() if not entry.name.startswith(".")):
             raise KinsightError(f"{self.path} is not empty and holds no run; give a new or empty folder as --out")
-        write_text(self.recipe, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+
+    def claim(self, settings: TrainingSettings) -> None:
+        """Check the folder and store the settings in it.
+
+        Raises:
+            KinsightError: the folder holds something else, or a run with other settings.
+        """
+        self.check(settings)
+        write_text(self.recipe, yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
 
     def read_protocol(self) -> dict[str, Any]:
         """`protocol.json`, empty if the run was stopped before it was written."""
@@ -93,16 +120,35 @@ class RunFolder:
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`; a last line cut off by a kill is left out."""
+        """The lines of `metrics.jsonl`; a last line cut off by a kill is left out.
+
+        Raises:
+            KinsightError: another line is damaged.
+        """
+        lines = (
+            self.metrics.read_text(encoding="utf-8", errors="replace").splitlines() if self.metrics.is_file() else []
+        )
         records = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.is_file() else []:
+        for number, line in enumerate(lines, start=1):
             try:
                 records.append(json.loads(line))
             except ValueError:
-                break
+                if number < len(lines):
+                    raise KinsightError(
+                        f"{self.metrics} line {number} is not valid JSON; remove the line or restore the file"
+                    ) from None
         return records
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step`: those steps are about to be done again."""
         kept = [record for record in self.history() if record["step"] <= step]
         write_text(self.metrics, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept))
+
+    @property
+    def _finished(self) -> bool:
+        return "selection" in self.read_protocol()
+
+
+def _plain(settings: TrainingSettings) -> dict[str, Any]:
+    """Nested settings as YAML gives them back: tuples become lists."""
+    return dict(json.loads(json.dumps(asdict(settings))))

@@ -7,8 +7,9 @@ here is an error everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from kinsight.errors import KinsightError
 from kinsight.models import ModelSettings
 from kinsight.objectives import ObjectiveSettings
 
@@ -115,3 +116,38 @@ class TrainingSettings:
     """Steps between two lines of metrics.jsonl."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs `pip install kinsight[tensorboard]`)."""
+
+
+# The smallest allowed value of each number that could be nonsense; null is let through where it is allowed.
+_SMALLEST = {
+    "data.workers": 0,
+    "batches.size": 1,
+    "batches.per_class": 1,
+    "optimiser.trunk_rate": 0,
+    "optimiser.head_rate": 0,
+    "optimiser.loss_rate": 0,
+    "optimiser.weight_decay": 0,
+    "optimiser.loss_weight_decay": 0,
+    "schedule.warmup": 0,
+    "schedule.head_first": 0,
+    "epochs": 1,
+    "validate_every": 1,
+    "patience": 1,
+    "seed": 0,
+    "checkpoint_minutes": 0,
+    "log_every": 1,
+}
+
+
+def check_ranges(settings: TrainingSettings) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        KinsightError: naming the setting, its value and the smallest one allowed.
+    """
+    for name, smallest in _SMALLEST.items():
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        if value is not None and not value >= smallest:  # so that nan is refused too
+            raise KinsightError(f"setting {name}: {value} is not allowed; write {smallest} or more")

@@ -32,10 +32,8 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
         raise KinsightError(
             f"picture {first} stands in several rows; give each row a box and set --data.crop_to_box true, or remove the repeats"
         )
-    if settings.crop_to_box and not set(BOX) <= set(table.columns):
-        raise KinsightError(
-            f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out"
-        )
+    if settings.crop_to_box:
+        boxes_of(table, np.arange(0))  # refuse now what would fail at the first batch
     if settings.fold is not None and not (table["split"] == "validation").any():
         table = with_validation(table, settings.fold, settings.folds)
     if not (table["split"] == "train").any():
@@ -46,5 +44,13 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
 
 
 def boxes_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    """Boxes (R, 4) int64 of the given rows."""
-    return table[BOX].to_numpy()[rows].round().astype(np.int64)
+    """Boxes (R, 4) float64 of the given rows; NaN where a row has none, which means its whole picture.
+
+    Raises:
+        KinsightError: the table has no boxes.
+    """
+    if not set(BOX) <= set(table.columns):
+        raise KinsightError(
+            f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out"
+        )
+    return table[BOX].iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import PartialState
 from accelerate.utils import broadcast
 
 from kinsight.evaluation import evaluate
@@ -16,13 +18,12 @@ from kinsight.training.settings import TrainingSettings
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 
 
-def validate(
-    embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, accelerator: Accelerator
-) -> dict[str, float]:
+def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> dict[str, float]:
     """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process."""
+    processes = PartialState()
     encoded = encode_rows(embedder, table, np.flatnonzero((table["split"] == "validation").to_numpy()), settings.data)
     values = torch.zeros(len(METRICS), dtype=torch.float64)
-    if accelerator.is_main_process:
+    if processes.is_main_process:
         metrics = evaluate(
             encoded.vectors,
             table["label"].to_numpy()[encoded.rows],
@@ -33,11 +34,11 @@ def validate(
             intervals=False,
         )
         values = torch.tensor([metrics[name] for name in METRICS], dtype=torch.float64)
-    values = broadcast(values.to(accelerator.device)).cpu()
+    values = broadcast(values.to(processes.device)).cpu()
     return dict(zip(METRICS, values.tolist(), strict=True))
 
 
-def roles(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+def roles(table: pd.DataFrame, rows: np.ndarray) -> dict[str, Any]:
     """What the table says of the given rows beside their labels, as arguments of `evaluate`: query and gallery flags, camera, sequence."""
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
     found = {}

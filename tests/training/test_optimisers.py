@@ -1,0 +1,45 @@
+"""One optimiser, three groups."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from kinsight.training.optimisers import make_optimiser
+from kinsight.training.settings import OptimiserSettings
+
+SETTINGS = OptimiserSettings(
+    trunk_rate=1e-5, head_rate=1e-3, loss_rate=0.5, weight_decay=0.02, loss_weight_decay=0.03, momentum=0.8
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("adamw", torch.optim.AdamW),
+        ("adam", torch.optim.Adam),
+        ("sgd", torch.optim.SGD),
+        ("rmsprop", torch.optim.RMSprop),
+    ],
+)
+def test_the_groups_carry_their_rates_and_decay(name: str, kind: type) -> None:
+    SETTINGS.name = name  # type: ignore[assignment]
+    trunk, head, proxies = nn.Linear(2, 3), nn.Linear(3, 4), nn.Parameter(torch.zeros(5, 4))
+    optimiser = make_optimiser(SETTINGS, trunk, head, [proxies])
+    assert type(optimiser) is kind
+    found = [(group["name"], group["lr"], group["base_rate"], group["weight_decay"]) for group in optimiser.param_groups]
+    assert found == [("trunk", 1e-5, 1e-5, 0.02), ("head", 1e-3, 1e-3, 0.02), ("loss", 0.5, 0.5, 0.03)]
+    assert [len(group["params"]) for group in optimiser.param_groups] == [2, 2, 1]
+    if name in ("sgd", "rmsprop"):
+        assert {group["momentum"] for group in optimiser.param_groups} == {0.8}
+
+
+def test_what_does_not_train_is_left_out() -> None:
+    trunk, head = nn.Linear(2, 3), nn.Linear(3, 4)
+    trunk.weight.requires_grad_(False)
+    optimiser = make_optimiser(OptimiserSettings(), trunk, head, [])
+    assert [(group["name"], len(group["params"])) for group in optimiser.param_groups] == [("trunk", 1), ("head", 2)]
+    trunk.bias.requires_grad_(False)
+    optimiser = make_optimiser(OptimiserSettings(), trunk, head, [])
+    assert [group["name"] for group in optimiser.param_groups] == ["head"]

@@ -1,0 +1,149 @@
+"""Recipes give defaults, later layers override, and what is not a setting is refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_run import TINY
+
+from kinsight.errors import KinsightError
+from kinsight.training.parsing import (
+    expand_short_options,
+    given_options,
+    setting_types,
+    settings_from,
+    settings_parser,
+)
+from kinsight.training.settings import TrainingSettings, check_ranges
+
+
+def given(*arguments: str) -> dict[str, Any]:
+    return given_options(settings_parser(), arguments)
+
+
+def test_nothing_said_gives_the_defaults() -> None:
+    assert settings_from() == TrainingSettings()
+
+
+@pytest.mark.parametrize("layer", [{}, TINY, {"model": {"size": [32, 48]}, "schedule": {"milestones": [3, 5]}}])
+def test_settings_written_out_and_read_again_are_the_same(layer: dict[str, Any]) -> None:
+    settings = settings_from(layer)
+    assert settings_from(asdict(settings)) == settings
+
+
+def test_later_layers_win_and_neighbours_stay() -> None:
+    settings = settings_from({"epochs": 7, "optimiser": {"head_rate": 0.5}}, {"optimiser": {"trunk_rate": 0.25}})
+    assert (settings.epochs, settings.optimiser.head_rate, settings.optimiser.trunk_rate) == (7, 0.5, 0.25)
+    assert settings.optimiser.weight_decay == TrainingSettings().optimiser.weight_decay
+
+
+def test_a_recipe_file_gives_defaults_that_the_command_line_overrides(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("epochs: 7\noptimiser: {trunk_rate: 1e-4, head_rate: 2.5E-3}\nmodel: {head: {dim: 64}}\n")
+    settings = settings_from(str(recipe), given("--epochs", "9", "--optimiser.loss_rate", "1e-4"))
+    assert settings.epochs == 9
+    rates = settings.optimiser.trunk_rate, settings.optimiser.head_rate, settings.optimiser.loss_rate
+    assert rates == (1e-4, 2.5e-3, 1e-4)
+
+
+def test_one_option_of_a_choice_keeps_the_others() -> None:
+    settings = settings_from({"model": {"head": {"pooling": "max"}}}, given("--model.head.dim", "64"))
+    assert settings.model.head == {"name": "linear", "dim": 64, "pooling": "max"}
+
+
+def test_a_new_choice_drops_the_options_of_the_old_one() -> None:
+    recipe = {"objective": {"loss": {"name": "margin", "beta": 0.6}, "miner": {"name": "distance-weighted"}}}
+    settings = settings_from(recipe, given("--objective.loss", "triplet"))
+    assert settings.objective.loss == {"name": "triplet"}
+    assert settings.objective.miner == {"name": "distance-weighted"}
+    same = settings_from(recipe, given("--objective.loss", "margin", "--objective.loss.margin", "0.3"))
+    assert same.objective.loss == {"name": "margin", "beta": 0.6, "margin": 0.3}
+
+
+def test_another_optimiser_or_schedule_keeps_rates_and_warm_up() -> None:
+    recipe = {"optimiser": {"name": "adam", "trunk_rate": 1e-5}, "schedule": {"warmup": 2.0}}
+    settings = settings_from(recipe, given("--optimiser.name", "sgd", "--schedule.name", "constant"))
+    assert (settings.optimiser.name, settings.optimiser.trunk_rate) == ("sgd", 1e-5)
+    assert (settings.schedule.name, settings.schedule.warmup) == ("constant", 2.0)
+
+
+def test_short_forms() -> None:
+    assert given("--data", "X") == given("--data=X") == {"data": {"path": "X"}}
+    assert given("--model.head", "linear") == {"model": {"head": {"name": "linear"}}}
+    assert given("--objective.miner=none") == {"objective": {"miner": {"name": "none"}}}
+    assert given("--model.head", '{"name": "linear", "dim": 3}') == {"model": {"head": {"name": "linear", "dim": 3}}}
+    assert expand_short_options(["--out", "--data"]) == ["--out", "--data.path"]
+
+
+def test_values_of_the_command_line_have_their_types() -> None:
+    settings = settings_from(
+        given("--data.fold", "null", "--model.head.dim", "null", "--model.size", "[32,48]", "--model.l2", "false")
+    )
+    assert settings.data.fold is None
+    assert settings.model.head["dim"] is None
+    assert settings.model.size == [32, 48]
+    assert settings.model.l2 is False
+    loss = settings_from(given("--objective.loss.beta", "1e-3", "--objective.loss.learn_beta", "true")).objective.loss
+    assert loss == {"name": "margin", "beta": 1e-3, "learn_beta": True}
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"epohcs": 3}, r"^'epohcs' is not a setting; did you mean 'epochs'\?$"),
+        ({"optimiser": {"trunk_rat": 1}}, r"'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'"),
+        ({"zzz": {"a": 1}}, r"'zzz' is not a setting; `kinsight train --help` lists every setting$"),
+        ({"data": "birds.csv"}, r"'data' is a group of settings and cannot be 'birds.csv'; write one of data.path, "),
+        ({"epochs": "many"}, r"^setting epochs: 'many' is not allowed; write a whole number$"),
+        ({"epochs": 2.5}, r"setting epochs: '2.5' is not allowed; write a whole number$"),
+        ({"epochs": None}, r"setting epochs: null is not allowed; write a whole number$"),
+        ({"precision": "fp8"}, r"setting precision: 'fp8' is not allowed; write one of auto, fp32, bf16, fp16$"),
+        ({"model": {"size": "big"}}, r"model.size: 'big' is not allowed; write a whole number or a list such as \[1, 2\]$"),
+        ({"model": {"head": "linear"}}, r"setting model.head: 'linear' is not allowed; write a mapping of options$"),
+        ({"compile": "maybe"}, r"setting compile: 'maybe' is not allowed; write true or false$"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(layer: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(KinsightError, match=sentence):
+        settings_from(layer)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--epohcs", "3"], r"^'--epohcs' is not an option; did you mean '--epochs'\?$"),
+        (["--epohcs=3"], r"^'--epohcs' is not an option; did you mean '--epochs'\?$"),
+        (["--epo", "3"], r"^'--epo' is not an option; did you mean '--epochs'\?$"),
+        (["--epochs", "x"], r"^setting epochs: 'x' is not allowed; write a whole number$"),
+        (["--epochs"], r"argument --epochs: expected one argument; `kinsight train --help` lists every option$"),
+        (["stray"], r"^'stray' is not an option; `kinsight train --help` lists every setting$"),
+    ],
+)
+def test_wrong_options_are_one_sentence(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(KinsightError, match=sentence):
+        given(*arguments)
+
+
+def test_every_setting_has_a_name_and_choices_are_one() -> None:
+    names = list(setting_types())
+    assert {"data.path", "model.head", "objective.loss", "batches.per_class", "seed"} <= set(names)
+    assert not {"model", "model.head.name"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"epochs": 0}, "setting epochs: 0 is not allowed; write 1 or more"),
+        ({"patience": 0}, "setting patience: 0 is not allowed; write 1 or more"),
+        ({"optimiser": {"head_rate": -1.0}}, r"setting optimiser.head_rate: -1.0 is not allowed; write 0 or more"),
+        ({"optimiser": {"head_rate": float("nan")}}, r"setting optimiser.head_rate: nan is not allowed; write 0 or more"),
+        ({"log_every": 0}, "setting log_every: 0 is not allowed; write 1 or more"),
+    ],
+)
+def test_numbers_without_sense_are_refused(layer: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(KinsightError, match=sentence):
+        check_ranges(settings_from(layer))
+    check_ranges(TrainingSettings())

@@ -1,0 +1,213 @@
+"""The recipes that ship: each loads, can be built, says what it is, and has the values of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import timm
+import torch
+
+from kinsight.models.frozen_norm import check_frozen_norm
+from kinsight.models.heads import make_head
+from kinsight.objectives import Objective
+from kinsight.pictures.augmentation import AUGMENTATIONS, augmentation
+from kinsight.training import parsing
+from kinsight.training.parsing import settings_from
+from kinsight.training.recipe import recipe_names, recipe_text, recipe_title
+from kinsight.training.settings import TrainingSettings
+
+NAMES = recipe_names()
+PUBLISHED = [name for name in NAMES if "/" in name]
+LOSSES = (
+    "contrastive", "triplet", "nt-xent", "proxy-nca", "margin", "margin-per-class", "norm-softmax", "cosface", "arcface",
+    "fastap", "snr", "multi-similarity", "ms-miner", "soft-triple",
+)  # fmt: skip
+CLASSIFICATION = ("proxy-nca", "norm-softmax", "cosface", "arcface", "soft-triple")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_parser() -> Iterator[None]:
+    """Building the parser takes longer than reading a recipe with it, and it keeps no state."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing, "settings_parser", cache(parsing.settings_parser))
+        yield
+
+
+@cache
+def loaded(name: str) -> TrainingSettings:
+    return settings_from(name)
+
+
+def value(settings: Any, key: str) -> Any:
+    for part in key.split("."):
+        settings = settings[part] if isinstance(settings, dict) else getattr(settings, part)
+    return settings
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_can_be_built(name: str) -> None:
+    settings = loaded(name)
+    model, batches = settings.model, settings.batches
+    assert timm.is_model(model.trunk)
+    assert timm.models.get_pretrained_cfg(model.trunk, allow_unregistered=False) is not None
+    check_frozen_norm(model.frozen_norm)
+    assert make_head(model.head, 32, (7, 7)).dim == (model.head.get("dim", 512) or 32)
+    preprocessing = model.preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    assert settings.data.augmentation in AUGMENTATIONS
+    assert callable(augmentation(settings.data.augmentation, preprocessing))
+    assert batches.size % (batches.per_class or 1) == 0
+    assert batches.per_class is not None or not batches.balanced
+
+    objective = Objective(settings.objective, dim=16, classes=8)
+    vectors = torch.randn(32, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = objective(torch.nn.functional.normalize(vectors), torch.arange(32) % 8, seed=0)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert vectors.grad is not None
+    assert torch.isfinite(vectors.grad).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_asks_nothing_of_the_network(name: str) -> None:
+    settings = loaded(name)
+    assert not settings.model.pretrained
+    assert settings.model.weights is None
+    assert settings.data.path == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_says_what_it_is(name: str) -> None:
+    lines = recipe_text(name).splitlines()
+    assert lines[0].startswith("# ")
+    assert len(recipe_title(name)) > 20
+    assert max(map(len, lines)) <= 120
+    assert recipe_text(name).endswith("\n")
+
+
+def test_names_and_titles_are_unique() -> None:
+    assert len({name.lower() for name in NAMES}) == len(NAMES)
+    assert len({recipe_title(name) for name in NAMES}) == len(NAMES)
+    assert max(map(len, NAMES)) < 40, "`kinsight recipes` gives names a column of 40 characters"
+
+
+@pytest.mark.parametrize("dataset", ["cub", "cars", "sop", "cub256"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_reality_check_is_complete(dataset: str, loss: str) -> None:
+    settings, base = loaded(f"reality-check/{dataset}-{loss}"), loaded(f"reality-check/{dataset}")
+    assert (settings.data, settings.model, settings.schedule) == (base.data, base.model, base.schedule)
+    assert (settings.epochs, settings.validate_every, settings.patience) == (
+        base.epochs, base.validate_every, base.patience,
+    )  # fmt: skip
+    assert settings.batches.size == base.batches.size
+    assert settings.batches.per_class == (1 if loss in CLASSIFICATION and dataset != "cub256" else 4)
+    learns = Objective(settings.objective, dim=4, classes=8).loss_parameters()
+    assert bool(learns) == (loss in CLASSIFICATION or loss.startswith("margin"))
+    assert (settings.optimiser.loss_rate != base.optimiser.loss_rate) == (
+        bool(learns) and (dataset, loss) != ("cub256", "margin")  # the search found the default rate there
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pictures", "interval", "patience"),
+    # Training pictures: 75 of 100, 74 of 98, 8,488 of 11,318 classes with 5,864, 8,054, 59,551 pictures.
+    [
+        ("cub", 4_398, 200, 1_000),
+        ("cars", 6_082, 500, 1_500),
+        ("sop", 44_661, 2_000, 4_000),
+        ("cub256", 4_398, 200, 1_000),
+    ],
+)
+def test_reality_check_steps_become_passes(dataset: str, pictures: int, interval: int, patience: int) -> None:
+    settings = loaded(f"reality-check/{dataset}")
+    steps = pictures // settings.batches.size
+    assert settings.patience is not None
+    assert settings.epochs * steps == pytest.approx(100_000, rel=0.01)
+    assert settings.validate_every * steps == pytest.approx(interval, rel=0.35)
+    assert settings.validate_every * settings.patience * steps == pytest.approx(patience, rel=0.15)
+
+
+def test_extended_recipe_keeps_what_it_does_not_say() -> None:
+    chain = loaded("reality-check/cub-ms-miner")
+    assert chain.epochs == 730  # of reality-check/cub
+    assert chain.optimiser.name == "rmsprop"  # of reality-check/base
+    assert chain.objective.miner == {"name": "multi-similarity", "epsilon": 0.39}
+    head = loaded("relational/cub-triplet-128").model.head
+    assert head == {**loaded("relational/base").model.head, "dim": 128}
+
+
+def test_another_loss_drops_the_options_of_the_one_extended() -> None:
+    assert loaded("divide-and-conquer/cub-margin").objective.loss["beta"] == 1.2
+    assert loaded("divide-and-conquer/cub-triplet").objective.loss == {"name": "triplet", "margin": 0.2}
+    assert loaded("divide-and-conquer/cub-n-pairs").objective.miner == {"name": "none"}
+
+
+def test_settings_given_on_top_win() -> None:
+    settings = settings_from("reality-check/sop-margin", {"data": {"fold": 2}, "objective": {"loss": {"name": "snr"}}})
+    assert settings.data.fold == 2
+    assert settings.data.split_by == "halves"
+    assert settings.objective.loss == {"name": "snr"}
+    assert settings.epochs == loaded("reality-check/sop").epochs
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "expected"),
+    [
+        # Reality Check: section "Optimal hyperparameters" of the benchmark, and its fixed settings.
+        ("reality-check/base", "model.size", 227),
+        ("reality-check/base", "model.head.dim", 128),
+        ("reality-check/base", "optimiser.trunk_rate", 1e-6),
+        ("reality-check/base", "optimiser.weight_decay", 1e-4),
+        ("reality-check/cub-contrastive", "objective.loss.pos_margin", -0.2),
+        ("reality-check/cars-contrastive", "objective.loss.neg_margin", 0.5409),
+        ("reality-check/sop-triplet", "objective.loss.margin", 0.0451),
+        ("reality-check/sop-nt-xent", "objective.loss.temperature", 0.0002),
+        ("reality-check/cub256-proxy-nca", "optimiser.loss_rate", 0.216),
+        ("reality-check/cars-margin", "objective.loss.beta", 1.3164),
+        ("reality-check/cub256-margin-per-class", "objective.loss.margin", -0.0204),
+        ("reality-check/cars-norm-softmax", "optimiser.loss_rate", 0.011),
+        ("reality-check/cars-cosface", "objective.loss.scale", 161.5),
+        ("reality-check/cars-arcface", "optimiser.loss_rate", 7.39e-6),
+        ("reality-check/sop-arcface", "objective.loss.margin", 18.63),
+        ("reality-check/cub256-fastap", "objective.loss.num_bins", 86),
+        ("reality-check/cub-snr", "objective.loss.embedding_reg_weight", 0.1382),
+        ("reality-check/cub-multi-similarity", "objective.loss.alpha", 0.01),
+        ("reality-check/sop-ms-miner", "objective.loss.beta", 156.61),
+        ("reality-check/cars-soft-triple", "objective.loss.weight_reg_weight", 0.0669),
+        # Divide and Conquer: Table IX, Table V (best augmentation), public code.
+        ("divide-and-conquer/cub-margin", "data.augmentation", "geom+color"),
+        ("divide-and-conquer/cars-n-pairs", "data.augmentation", "color-heavy"),
+        ("divide-and-conquer/in-shop-margin", "epochs", 400),
+        ("divide-and-conquer/sop-triplet", "epochs", 170),
+        ("divide-and-conquer/sop-margin", "batches.per_class", 2),
+        ("divide-and-conquer/vehicle-id-margin", "optimiser.head_rate", 1e-5),
+        # Attentive grouping: text (Tables 1, 3), and the code where a recipe says so.
+        ("attentive-grouping/cub-binomial", "batches.size", 112),
+        ("attentive-grouping/cub-margin", "optimiser.loss_rate", 5e-4),
+        ("attentive-grouping/cub-margin-code", "optimiser.loss_rate", 5e-5),
+        ("attentive-grouping/cars-margin-code", "optimiser.weight_decay", 0.002),
+        ("attentive-grouping/sop-margin-code", "optimiser.trunk_rate", 9e-6),
+        ("attentive-grouping/cars-contrastive", "schedule.milestones", [100]),
+        ("attentive-grouping/sop-margin", "model.head.bias", False),
+        # Visual explanation: section 3 and the code that it follows.
+        ("visual-explanation/cub-multi-similarity", "model.head.pooling", "max"),
+        ("visual-explanation/cub-triplet", "optimiser.trunk_rate", 3e-5),
+        ("visual-explanation/market1501-triplet", "model.size", [256, 128]),
+        # DRML: README of the public code.
+        ("relational/cub-proxy-anchor", "batches.size", 180),
+        ("relational/cars-proxy-anchor", "objective.loss.alpha", 32),
+        ("relational/cub-proxy-anchor", "optimiser.clip_norm", 10),
+        ("relational/cub-proxy-anchor", "schedule.head_first", 1),
+        ("relational/cars-triplet-128", "model.head.dim", 128),
+    ],
+)
+def test_values_of_the_tables(name: str, key: str, expected: object) -> None:
+    assert value(loaded(name), key) == expected
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings_start_from_the_weights_of_their_papers(name: str) -> None:
+    # timm's plain resnet50 is a later, stronger training than the torchvision weights that all the papers had.
+    assert loaded(name).model.trunk == "resnet50.tv_in1k"
