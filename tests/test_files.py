@@ -32,6 +32,11 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def fail_half_way(file: Path) -> None:
+    file.write_text("half")
+    raise ZeroDivisionError
+
+
 def test_a_file_appears_whole_with_the_usual_rights(tmp_path: Path) -> None:
     write_text(tmp_path / "new" / "a.txt", "é")
     assert (tmp_path / "new" / "a.txt").read_text(encoding="utf-8") == "é"
@@ -44,16 +49,14 @@ def test_a_file_appears_whole_with_the_usual_rights(tmp_path: Path) -> None:
 def test_a_failure_inside_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
     with pytest.raises(ZeroDivisionError), writing(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half")
-        raise ZeroDivisionError
+        fail_half_way(temporary)
     assert (tmp_path / "a.txt").read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 
 
 def test_a_file_that_was_never_there_does_not_appear_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), writing(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half")
-        raise ZeroDivisionError
+        fail_half_way(temporary)
     assert names(tmp_path) == []
 
 
@@ -80,8 +83,7 @@ def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
     with writing_folder(tmp_path / "model") as temporary:
         (temporary / "a").write_text("old")
     with pytest.raises(ZeroDivisionError), writing_folder(tmp_path / "model") as temporary:
-        (temporary / "a").write_text("half")
-        raise ZeroDivisionError
+        fail_half_way(temporary / "a")
     assert names(tmp_path) == ["model"]
     assert (tmp_path / "model" / "a").read_text() == "old"
 
@@ -132,8 +134,7 @@ def test_the_real_error_of_a_full_device_is_explained() -> None:
         explained("/runs/metrics"),
         open("/dev/full", "w") as device,
     ):
-        device.write("x")
-        device.flush()
+        print("x", file=device, flush=True)
 
 
 def test_the_text_only_error_of_safetensors_is_explained() -> None:

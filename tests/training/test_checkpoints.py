@@ -64,7 +64,12 @@ def test_a_resumed_optimiser_goes_on_bit_by_bit(tmp_path: Path, name: str) -> No
     advance(other, resumed, range(3, 6))
     for key, value in model.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
-    averages = [value for state in resumed.state.values() for value in state.values() if torch.is_tensor(value) and value.ndim == 4]
+    averages = [
+        value
+        for state in resumed.state.values()
+        for value in state.values()
+        if torch.is_tensor(value) and value.ndim == 4
+    ]
     assert averages
     assert all(value.is_contiguous(memory_format=torch.channels_last) for value in averages)
 

@@ -28,7 +28,9 @@ def test_the_groups_carry_their_rates_and_decay(name: str, kind: type) -> None:
     trunk, head, proxies = nn.Linear(2, 3), nn.Linear(3, 4), nn.Parameter(torch.zeros(5, 4))
     optimiser = make_optimiser(SETTINGS, trunk, head, [proxies])
     assert type(optimiser) is kind
-    found = [(group["name"], group["lr"], group["base_rate"], group["weight_decay"]) for group in optimiser.param_groups]
+    found = [
+        (group["name"], group["lr"], group["base_rate"], group["weight_decay"]) for group in optimiser.param_groups
+    ]
     assert found == [("trunk", 1e-5, 1e-5, 0.02), ("head", 1e-3, 1e-3, 0.02), ("loss", 0.5, 0.5, 0.03)]
     assert [len(group["params"]) for group in optimiser.param_groups] == [2, 2, 1]
     if name in ("sgd", "rmsprop"):

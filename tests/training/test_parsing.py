@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import TINY
 
 from kinsight.errors import KinsightError
 from kinsight.training.parsing import (
@@ -18,6 +17,7 @@ from kinsight.training.parsing import (
     settings_parser,
 )
 from kinsight.training.settings import TrainingSettings, check_ranges
+from tiny_run import TINY
 
 
 def given(*arguments: str) -> dict[str, Any]:
@@ -94,14 +94,20 @@ def test_values_of_the_command_line_have_their_types() -> None:
     ("layer", "sentence"),
     [
         ({"epohcs": 3}, r"^'epohcs' is not a setting; did you mean 'epochs'\?$"),
-        ({"optimiser": {"trunk_rat": 1}}, r"'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'"),
+        (
+            {"optimiser": {"trunk_rat": 1}},
+            r"'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'",
+        ),
         ({"zzz": {"a": 1}}, r"'zzz' is not a setting; `kinsight train --help` lists every setting$"),
         ({"data": "birds.csv"}, r"'data' is a group of settings and cannot be 'birds.csv'; write one of data.path, "),
         ({"epochs": "many"}, r"^setting epochs: 'many' is not allowed; write a whole number$"),
         ({"epochs": 2.5}, r"setting epochs: '2.5' is not allowed; write a whole number$"),
         ({"epochs": None}, r"setting epochs: null is not allowed; write a whole number$"),
         ({"precision": "fp8"}, r"setting precision: 'fp8' is not allowed; write one of auto, fp32, bf16, fp16$"),
-        ({"model": {"size": "big"}}, r"model.size: 'big' is not allowed; write a whole number or a list such as \[1, 2\]$"),
+        (
+            {"model": {"size": "big"}},
+            r"model.size: 'big' is not allowed; write a whole number or a list such as \[1, 2\]$",
+        ),
         ({"model": {"head": "linear"}}, r"setting model.head: 'linear' is not allowed; write a mapping of options$"),
         ({"compile": "maybe"}, r"setting compile: 'maybe' is not allowed; write true or false$"),
     ],
@@ -139,7 +145,10 @@ def test_every_setting_has_a_name_and_choices_are_one() -> None:
         ({"epochs": 0}, "setting epochs: 0 is not allowed; write 1 or more"),
         ({"patience": 0}, "setting patience: 0 is not allowed; write 1 or more"),
         ({"optimiser": {"head_rate": -1.0}}, r"setting optimiser.head_rate: -1.0 is not allowed; write 0 or more"),
-        ({"optimiser": {"head_rate": float("nan")}}, r"setting optimiser.head_rate: nan is not allowed; write 0 or more"),
+        (
+            {"optimiser": {"head_rate": float("nan")}},
+            r"setting optimiser.head_rate: nan is not allowed; write 0 or more",
+        ),
         ({"log_every": 0}, "setting log_every: 0 is not allowed; write 1 or more"),
     ],
 )

@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 from accelerate import PartialState
 from safetensors.numpy import load_file
-from tiny_run import dumped, numbers_of, tiny
 
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
 from kinsight.training import train
 from kinsight.training.encoding import encode_rows
 from kinsight.training.settings import DataSettings
+from tiny_run import dumped, numbers_of, tiny
 
 # Dropout draws for each process's share, so that it cannot be the same as in one process.
 NO_DROPOUT = {"model": {"head": {"dropout": 0.0}}}
@@ -75,7 +75,8 @@ def assert_same_run(one: Path, two: Path) -> None:
             assert line[key] == pytest.approx(other[key], abs=1e-5), (key, line, other)
     for name in ("model-last/model.safetensors", "objective"):
         files = [
-            run / name if "/" in name else next(run.glob("checkpoints/step-*/objective.safetensors")) for run in (one, two)
+            run / name if "/" in name else next(run.glob("checkpoints/step-*/objective.safetensors"))
+            for run in (one, two)
         ]
         first, second = (load_file(file) for file in files)
         assert first.keys() == second.keys()

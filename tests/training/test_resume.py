@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import dumped, numbers_of, tiny, weights_of
 
 from kinsight.errors import KinsightError
 from kinsight.training import RunFolder, train
 from kinsight.training import loop as loop_module
 from kinsight.training.loop import Training
+from tiny_run import dumped, numbers_of, tiny, weights_of
 
 
-class Stop(Exception):  # noqa: N818: it is not an error
+class CutError(Exception):
     """Where a test cuts a run."""
 
 
-def cut_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int, owner: Any = Training, *, after: bool = False) -> None:
+def cut_at(
+    monkeypatch: pytest.MonkeyPatch, name: str, count: int, owner: Any = Training, *, after: bool = False
+) -> None:
     """Let the `count`-th call (from 0) of a function raise, before or after it has done its work."""
     whole, calls = getattr(owner, name), []
 
@@ -35,7 +37,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int, owner: Any = 
             return whole(*arguments, **options)
         if after:
             whole(*arguments, **options)
-        raise Stop
+        raise CutError
 
     monkeypatch.setattr(owner, name, cut)
 
@@ -55,7 +57,7 @@ def test_cut_anywhere_it_comes_to_the_same_end(
     for name, count, owner, after in places:
         with monkeypatch.context() as patch:
             cut_at(patch, name, count, owner, after=after)
-            with pytest.raises(Stop):
+            with pytest.raises(CutError):
                 train(tiny(pictures), tmp_path / "run", progress=False)
     train(tiny(pictures), tmp_path / "run", progress=False)
     assert numbers_of(tmp_path / "run") == numbers_of(finished)
@@ -116,7 +118,7 @@ def test_other_settings_and_changed_data_are_refused(
 ) -> None:
     run = tmp_path / "run"
     cut_at(monkeypatch, "_step", 1)
-    with pytest.raises(Stop):
+    with pytest.raises(CutError):
         train(tiny(pictures), run, progress=False)
     with pytest.raises(KinsightError, match=r"other settings \(seed: 0 -> 1\)"):
         train(tiny(pictures, {"seed": 1}), run, progress=False)

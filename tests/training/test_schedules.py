@@ -10,7 +10,9 @@ from kinsight.training.schedules import factor
 from kinsight.training.settings import ScheduleSettings
 
 
-def factors(settings: ScheduleSettings, group: str, steps: int, steps_per_epoch: int = 4, epochs: int = 2) -> list[float]:
+def factors(
+    settings: ScheduleSettings, group: str, steps: int, steps_per_epoch: int = 4, epochs: int = 2
+) -> list[float]:
     return [factor(settings, group, step, steps_per_epoch, epochs) for step in range(steps)]
 
 

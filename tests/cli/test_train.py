@@ -1,0 +1,232 @@
+"""`kinsight train`: starting, going on, and every way to be refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from kinsight.training import RunFolder
+from kinsight.training.loop import Training
+from tiny_run import TINY, dumped, numbers_of, weights_of, write_table
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """The tiny settings as a recipe file."""
+    (tmp_path / "tiny.yaml").write_text(dumped(TINY))
+    return tmp_path / "tiny.yaml"
+
+
+def test_train_interrupt_and_go_on_with_out_alone(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    whole = Training._step
+
+    def interrupted(self: Training, epoch: int, batch: Any) -> None:
+        if self.position.step == 5:
+            raise KeyboardInterrupt
+        whole(self, epoch, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_step", interrupted)
+        said = kinsight("train", "--data", pictures, "--recipe", recipe, "--out", out)
+    assert said.code == 130
+    assert said.err.endswith("kinsight: stopped; the same command goes on where it was\n")
+    said = kinsight("train", "--out", out)
+    assert said.code == 0
+    assert "going on at step 5 of 9" in said.err
+    assert "epoch 3/3: validation MAP@R" in said.err
+    assert numbers_of(out) == numbers_of(finished)
+    assert weights_of(out) == weights_of(finished)
+    said = kinsight("train", "--out", out)
+    assert (said.code, said.err) == (0, f"{out} is finished after 9 steps; there is nothing to do\n")
+    said = kinsight("train", "--out", out, "--epochs", 4)
+    assert "holds a run with other settings (epochs: 3 -> 4)" in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--epohcs", "3"], "'--epohcs' is not an option; did you mean '--epochs'?"),
+        (["--epochs", "x"], "setting epochs: 'x' is not allowed; write a whole number"),
+        (["--epochs", "0"], "setting epochs: 0 is not allowed; write 1 or more"),
+        (["--recipe", "nonsense"], "there is no recipe 'nonsense'; give a YAML file or one of: "),
+        (["--model.trunk", "resnt50"], "trunk 'resnt50' is not a network of timm; did you mean "),
+        (["--model.head", "cubic"], "head 'cubic' is not known; write one of linear"),
+        (["--model.head.depth", "2"], "head linear has no option 'depth'; its options are "),
+        (["--objective.loss", "tripplet"], "'tripplet' is not a known loss (did you mean triplet"),
+        (["--objective.loss.betta", "1"], "loss margin: 'betta' is not one of its options (did you mean beta"),
+        (["--objective.miner", "hardest"], "'hardest' is not a known miner"),
+        (["--data.augmentation", "wild"], "augmentation 'wild'"),
+        (["--data", "/nowhere/birds.csv"], "/nowhere/birds.csv does not exist; give a CSV or parquet file"),
+        (["--model.weights", "/nowhere/w.safetensors"], "weights file /nowhere/w.safetensors does not exist"),
+        (["--batches.size", "64"], "a batch of 64 with 4 pictures a class needs 16 classes but"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_leave_nothing(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, options: list[str], sentence: str
+) -> None:
+    out = tmp_path / "run"
+    said = kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out, *options)
+    assert said.sentence.startswith(sentence)
+    assert not out.exists()
+
+
+def test_what_must_be_given(kinsight: Call, tmp_path: Path) -> None:
+    assert (
+        kinsight("train", "--epochs", 2).sentence == "no run folder was given; add --out, for example --out runs/birds"
+    )
+    assert kinsight("train", "--out", tmp_path / "run").sentence.startswith(
+        "no data were given; add --data with a table"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_key_in_a_recipe(kinsight: Call, tmp_path: Path, pictures: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("optimiser: {trunk_rat: 1}\n")
+    said = kinsight("train", "--recipe", tmp_path / "bad.yaml", "--data", pictures, "--out", tmp_path / "run")
+    assert said.sentence == "'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'?"
+    (tmp_path / "bad.yaml").write_text("optimiser: {trunk_rate: [\n")
+    said = kinsight("train", "--recipe", tmp_path / "bad.yaml", "--data", pictures, "--out", tmp_path / "run")
+    assert "is not valid YAML" in said.sentence
+
+
+def test_a_foreign_folder(kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path) -> None:
+    said = kinsight("train", "--recipe", recipe, "--data", pictures, "--out", tmp_path)
+    assert said.sentence == f"{tmp_path} is not empty and holds no run; give a new or empty folder as --out"
+    assert [entry.name for entry in tmp_path.iterdir()] == [recipe.name]
+
+
+def rows_of(pictures: Path, train: int = 24, test: int = 12) -> list[dict[str, Any]]:
+    files = sorted(pictures.parent.glob("*/*.png"))[: train + test]
+    return [
+        {"path": str(file), "label": file.parent.name, "split": "train" if number < train else "test"}
+        for number, file in enumerate(files)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"split": "trian"}, "table.csv row 2, column split: 'trian' is not a split; write train, validation or test"),
+        ({"split": "test"}, "table.csv column split: class class_00 is both in train (5 pictures) and in test (1)"),
+        ({"path": "/nowhere/a.png"}, "table.csv row 2, column path: "),
+        ({"label": ""}, "table.csv row 2, column label: it is empty"),
+    ],
+)
+def test_tables_that_are_not_sound(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, change: dict[str, str], sentence: str
+) -> None:
+    rows = rows_of(pictures)
+    rows[0] |= change
+    table = write_table(tmp_path / "table.csv", rows)
+    said = kinsight("train", "--recipe", recipe, "--data", table, "--out", tmp_path / "run")
+    assert said.sentence.replace("table.csv: ", "table.csv ").startswith(sentence)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_with_one_picture_trains(kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path) -> None:
+    rows = rows_of(pictures)
+    rows[0]["label"] = "only one"
+    table = write_table(tmp_path / "table.csv", rows)
+    options = ("--data.fold", "null", "--epochs", 1, "--batches.per_class", 2)
+    assert kinsight("train", "--recipe", recipe, "--data", table, "--out", tmp_path / "run", *options).code == 0
+    assert (
+        "1 class with one picture in train form no pair in training (only one)" in kinsight("data", "check", table).out
+    )
+
+
+def test_a_corrupt_picture_is_refused_or_skipped_by_name(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path
+) -> None:
+    rows = rows_of(pictures)
+    (tmp_path / "corrupt.png").write_bytes(b"\x89PNG nothing more")
+    rows[0]["path"] = str(tmp_path / "corrupt.png")
+    table = write_table(tmp_path / "table.csv", rows)
+    options = ("--data.fold", "null", "--epochs", 1, "--batches.size", 24, "--batches.per_class", 6)
+    command = ("train", "--recipe", recipe, "--data", table, "--out", tmp_path / "run", *options)
+    said = kinsight(*command)
+    assert f"{tmp_path}/corrupt.png" in said.sentence
+    assert said.sentence.endswith("or leave such pictures out with --data.on_unreadable skip")
+    said = kinsight(*command, "--data.on_unreadable", "skip")
+    assert said.code == 0
+    assert f"left out: {tmp_path}/corrupt.png" in said.err
+
+
+def test_a_loss_that_is_not_finite(kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path) -> None:
+    rates = [f"--optimiser.{part}_rate=1e30" for part in ("trunk", "head", "loss")]
+    options = ("--out", tmp_path / "run", "--optimiser.name", "sgd", *rates)
+    said = kinsight("train", "--recipe", recipe, "--data", pictures, *options)
+    assert said.sentence.startswith("step ")
+    assert "class_0" in said.sentence
+    assert "the loss margin" in said.sentence
+
+
+def test_no_space_left(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("kinsight.files.os.fsync", full)
+        said = kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out)
+        assert (
+            said.sentence
+            == f"{out}/recipe.yaml could not be written: no space is left there; free some or choose another folder"
+        )
+        assert list(out.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("kinsight.training.checkpoints.save_file", full)
+        said = kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out)
+        assert "checkpoints/step-000000001 could not be written: no space is left there" in said.sentence
+        assert list((out / "checkpoints").iterdir()) == []
+    assert kinsight("train", "--out", out).code == 0  # after some space was made
+    assert len(numbers_of(out)) == 12
+
+
+def test_a_checkpoint_of_another_model(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_close_epoch", stop)
+        assert kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out).code == 130
+    (file,) = out.glob("checkpoints/step-*/model.safetensors")
+    tensors = load_file(file)
+    save_file({f"other.{name}": value for name, value in tensors.items()}, file)
+    before = (out / "metrics.jsonl").read_text()
+    sentence = kinsight("train", "--out", out).sentence
+    assert "does not fit the model of this run" in sentence
+    assert sentence.endswith("remove the checkpoints folder to start anew")
+    assert (out / "metrics.jsonl").read_text() == before
+
+
+def test_help_lists_every_setting(kinsight: Call) -> None:
+    said = kinsight("train", "--help")
+    assert said.code == 0
+    for option in ("--recipe", "--out", "--data.path", "--objective.loss", "--optimiser.trunk_rate", "--seed"):
+        assert option in said.out
+
+
+def test_a_run_that_was_refused_before_it_began_can_be_given_other_settings(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path
+) -> None:
+    out = tmp_path / "run"
+    assert kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out, "--model.trunk", "resnt").code == 1
+    assert kinsight("train", "--recipe", recipe, "--data", pictures, "--out", out, "--epochs", 1).code == 0
+    assert RunFolder(out).settings()["epochs"] == 1

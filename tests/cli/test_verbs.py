@@ -1,0 +1,258 @@
+"""The other verbs: evaluate, embed, report, data, recipes, and help."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from kinsight.cli import VERBS
+from tiny_run import PER_CLASS, write_table
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def trained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run that may be evaluated in."""
+    return Path(shutil.copytree(finished, tmp_path_factory.mktemp("runs") / "trained"))
+
+
+def test_evaluate_a_run(kinsight: Call, trained: Path) -> None:
+    said = kinsight("evaluate", trained, "--untrained", "--k", 1, 5)
+    assert said.code == 0, said.err
+    assert {"MAP@R", "R@5", "trained", "untrained"} <= set(said.out.split())
+    assert f"report: {trained}/report.html" in said.out
+    assert (trained / "report.html").is_file()
+    record = json.loads((trained / "evaluation" / "test.json").read_text())
+    assert record["metrics"]["queries"] == 6 * PER_CLASS
+    assert record["model"] == "trained"
+    assert record["protocol"]["unreadable_pictures"] == 0
+    other = json.loads((trained / "evaluation" / "test-untrained.json").read_text())
+    assert other["protocol"]["model"]["digest"] != record["protocol"]["model"]["digest"]
+    with np.load(trained / "evaluation" / "test.npz", allow_pickle=False) as arrays:
+        assert arrays["vectors"].shape == (6 * PER_CLASS, 16)
+        np.testing.assert_allclose(np.linalg.norm(arrays["vectors"], axis=1), 1, atol=1e-5)
+
+
+def test_evaluate_gives_flat_json(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    said = kinsight("evaluate", trained, "--json", "--per_query", tmp_path / "queries.csv")
+    metrics = json.loads(said.out)
+    assert {"recall_at_1", "recall_at_8", "map_at_r", "r_precision", "precision_at_1", "nmi"} <= set(metrics)
+    assert all(isinstance(value, (int, float)) for value in metrics.values())
+    queries = pd.read_csv(tmp_path / "queries.csv")
+    assert queries["map_at_r"].mean() == pytest.approx(metrics["map_at_r"])
+    both = json.loads(kinsight("evaluate", trained, "--json", "--untrained").out)
+    assert {**metrics, **{f"untrained_{key}": both[f"untrained_{key}"] for key in metrics}} == both
+
+
+def test_evaluate_the_last_model_beside_the_best(kinsight: Call, trained: Path) -> None:
+    assert kinsight("evaluate", trained, "--which", "last", "--split", "validation").code == 0
+    assert (trained / "evaluation" / "validation-last.json").is_file()
+    assert not (trained / "evaluation" / "validation.json").exists()
+
+
+def test_evaluate_other_data(kinsight: Call, trained: Path, tmp_path: Path, pictures: Path) -> None:
+    files = sorted(pictures.parent.glob("class_0[0-4]/*.png"))
+    rows = [{"path": str(file), "label": file.parent.name} for file in files]
+    table = write_table(tmp_path / "other.csv", rows)
+    said = kinsight("evaluate", trained, "--data", table, "--split", "all", "--json")
+    assert json.loads(said.out)["queries"] == len(rows)
+    assert (trained / "evaluation" / "other-all.json").is_file()
+    said = kinsight("evaluate", trained, "--data", table, "--json", "--k", 1)  # the second half of the classes
+    assert json.loads(said.out)["classes"] == 3
+    train_only = write_table(tmp_path / "known.csv", [{**row, "split": "train"} for row in rows])
+    for split in ("all", "train"):
+        said = kinsight("evaluate", trained, "--data", train_only, "--split", split, "--json", "--k", 1)
+        assert json.loads(said.out)["queries"] == len(rows)
+    sentence = kinsight("evaluate", trained, "--data", train_only).sentence
+    assert sentence == f"{train_only} has no pictures in the split 'test'; it has: train, all"
+
+
+def test_evaluate_another_split_of_the_own_table(kinsight: Call, trained: Path) -> None:
+    assert json.loads(kinsight("evaluate", trained, "--split_by", "halves", "--json").out)["classes"] == 6
+    assert (trained / "evaluation" / "halves-test.json").is_file()
+
+
+def test_a_k_larger_than_the_gallery(kinsight: Call, trained: Path) -> None:
+    assert kinsight("evaluate", trained, "--k", 1, 99).sentence.startswith("k 99 is larger than the gallery")
+    assert not [name for name in (trained / "evaluation").iterdir() if name.name.startswith(".")]
+
+
+def test_evaluate_where_nothing_can_be_evaluated(kinsight: Call, tmp_path: Path, trained: Path) -> None:
+    assert "holds no run (no recipe.yaml)" in kinsight("evaluate", tmp_path).sentence
+    assert "give either a run folder or --embeddings FILE.npz" in kinsight("evaluate").sentence
+    assert "has no pictures in the split 'tset'" in kinsight("evaluate", trained, "--split", "tset").sentence
+    shutil.copy(trained / "recipe.yaml", tmp_path)
+    assert "has no best model yet; go on with it" in kinsight("evaluate", tmp_path).sentence
+
+
+def test_changed_data_are_not_evaluated_as_the_own(
+    kinsight: Call, tmp_path: Path, finished: Path, pictures: Path
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    rows = [{"path": str(file), "label": file.parent.name} for file in sorted(pictures.parent.glob("*/*.png"))[:60]]
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    recipe["data"]["path"] = str(write_table(tmp_path / "changed.csv", rows))
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert "changed.csv has changed since" in kinsight("evaluate", run).sentence
+
+
+def test_evaluate_embeddings_of_any_model(kinsight: Call, tmp_path: Path) -> None:
+    vectors = np.repeat(np.eye(4, dtype=np.float32), 3, axis=0)
+    np.savez(tmp_path / "good.npz", vectors=vectors, labels=np.repeat(np.arange(4), 3))
+    said = kinsight("evaluate", "--embeddings", tmp_path / "good.npz", "--json", "--k", 1)
+    assert json.loads(said.out)["map_at_r"] == 1.0
+    assert "MAP@R" in kinsight("evaluate", "--embeddings", tmp_path / "good.npz", "--k", 1).out
+
+
+def test_embeddings_that_cannot_be_used(kinsight: Call, tmp_path: Path) -> None:
+    vectors, labels = np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1])
+    np.savez(tmp_path / "objects.npz", vectors=vectors, labels=np.array(["a", None, 3, {}], dtype=object))
+    np.savez(tmp_path / "unlabelled.npz", vectors=vectors)
+    np.savez(tmp_path / "short.npz", vectors=vectors, labels=labels[:3])
+    np.savez(tmp_path / "nan.npz", vectors=vectors * np.nan, labels=labels)
+    np.save(tmp_path / "single.npy", vectors)
+    (tmp_path / "text.npz").write_text("vectors and labels")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "short.npz").read_bytes()[:300])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name, part in {
+        "objects.npz": "is not an .npz of plain arrays (Object arrays cannot be loaded",
+        "unlabelled.npz": "has no array labels (it has: vectors); add it",
+        "short.npz": "3",
+        "nan.npz": "finite",
+        "single.npy": "is not an .npz of plain arrays",
+        "text.npz": "is not an .npz of plain arrays",
+        "cut.npz": "is not an .npz of plain arrays",
+        "empty.npz": "is not an .npz of plain arrays",
+        "missing.npz": "does not exist; give an .npz file with the arrays vectors and labels",
+    }.items():
+        assert part in kinsight("evaluate", "--embeddings", tmp_path / name).sentence, name
+    options = ("--per_query", tmp_path / "queries.csv")
+    assert (
+        "--per_query needs a run folder"
+        in kinsight("evaluate", "--embeddings", tmp_path / "short.npz", *options).sentence
+    )
+
+
+def test_embed_whatever_holds_pictures(kinsight: Call, finished: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = pictures.parent
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in ("b.png", "a.png"):
+        shutil.copy(folder / "class_03" / "0.png", flat / name)
+    (flat / "notes.txt").write_text("not a picture")
+    classes = tmp_path / "classes"
+    for name in ("class_01", "class_02"):
+        shutil.copytree(folder / name, classes / name)
+    found = {}
+    for name, source in {"table": pictures, "flat": flat, "classes": classes, "one": flat / "a.png"}.items():
+        said = kinsight("embed", finished, source, "--out", tmp_path / f"{name}.npz", "--workers", 0)
+        assert said.code == 0, said.err
+        with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as arrays:
+            found[name] = dict(arrays)
+        count = len(found[name]["ids"])
+        assert said.out.startswith(f"{count} embeddings of 16 dimensions in {tmp_path / name}.npz (model ")
+    assert found["table"]["vectors"].shape == (12 * PER_CLASS, 16)
+    assert found["table"]["ids"][0] == "class_00/0.png"
+    assert set(found["table"]["labels"]) == {f"class_{number:02d}" for number in range(12)}
+    assert found["flat"]["ids"].tolist() == ["a.png", "b.png"]
+    assert "labels" not in found["flat"]
+    assert set(found["classes"]["labels"]) == {"class_01", "class_02"}
+    np.testing.assert_allclose(found["one"]["vectors"][0], found["flat"]["vectors"][0], atol=1e-6)
+    np.testing.assert_allclose(found["one"]["vectors"][0], found["table"]["vectors"][3 * PER_CLASS], atol=1e-6)
+
+
+def test_what_embed_writes_evaluate_reads(kinsight: Call, finished: Path, pictures: Path, tmp_path: Path) -> None:
+    assert kinsight("embed", finished, pictures, "--out", tmp_path / "all.npz", "--workers", 0).code == 0
+    said = kinsight("evaluate", "--embeddings", tmp_path / "all.npz", "--json")
+    assert json.loads(said.out)["queries"] == 12 * PER_CLASS
+
+
+def test_embed_refuses(kinsight: Call, finished: Path, tmp_path: Path, pictures: Path) -> None:
+    out = tmp_path / "out.npz"
+    (tmp_path / "corrupt.png").write_bytes(b"no picture")
+    assert "corrupt.png" in kinsight("embed", finished, tmp_path / "corrupt.png", "--out", out, "--workers", 0).sentence
+    assert "/nowhere does not exist" in kinsight("embed", finished, "/nowhere", "--out", out).sentence
+    assert "is not a folder" in kinsight("embed", tmp_path / "none", pictures, "--out", out).sentence
+    assert "needs the columns x_1" in kinsight("embed", finished, pictures, "--crop_to_box", "--out", out).sentence
+    assert not out.exists()
+    shutil.copy(pictures.parent / "class_00" / "0.png", tmp_path / "good.png")
+    options = ("--out", out, "--workers", 0, "--on_unreadable", "skip")
+    assert kinsight("embed", finished, tmp_path, *options).out.startswith("1 embeddings of 16 dimensions")
+
+
+def test_report(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    (trained / "report.html").unlink(missing_ok=True)
+    assert kinsight("report", trained).out == f"report: {trained}/report.html\n"
+    assert "<html" in (trained / "report.html").read_text()
+    assert "holds no run" in kinsight("report", tmp_path).sentence
+
+
+def test_data_check(kinsight: Call, pictures: Path, tmp_path: Path) -> None:
+    said = kinsight("data", "check", pictures, "--pictures")
+    assert said.code == 0
+    assert said.out.endswith(f"{pictures}: 72 pictures, no errors\n")
+    table = write_table(tmp_path / "bad.csv", [{"path": "a.png", "label": "a"}, {"path": "b.png", "label": "b"}])
+    said = kinsight("data", "check", table)
+    assert "error: row 2, column path: " in said.out
+    assert said.sentence.startswith(f"{table} has 2 errors; repair them")
+
+
+def test_data_list(kinsight: Call) -> None:
+    said = kinsight("data", "list")
+    assert "CUB-200-2011" in said.out
+    assert "Kinsight downloads none of them" in said.out
+
+
+def test_data_render(kinsight: Call, tmp_path: Path) -> None:
+    options = ("--classes", 2, "--per_class", 2, "--size", 32)
+    said = kinsight("data", "render", tmp_path / "scenes", *options)
+    assert said.code == 0
+    assert said.out == f"4 rendered pictures of 2 species in {tmp_path / 'scenes'}\n"
+    assert kinsight("data", "check", tmp_path / "scenes", "--pictures").out.endswith("4 pictures, no errors\n")
+
+
+def test_recipes(kinsight: Call) -> None:
+    lines = kinsight("recipes").out.splitlines()
+    assert any(line.startswith("margin-resnet50 ") for line in lines)
+    said = kinsight("recipes", "margin-resnet50")
+    assert yaml.safe_load(said.out)["model"]["trunk"] == "resnet50"
+    assert "there is no recipe 'nonsense'" in kinsight("recipes", "nonsense").sentence
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_helps(kinsight: Call, verb: str) -> None:
+    said = kinsight(verb, "--help")
+    assert said.code == 0
+    assert said.out.startswith(f"usage: kinsight {verb}")
+
+
+def test_usage(kinsight: Call) -> None:
+    assert kinsight().code == 2
+    said = kinsight("trian")
+    assert (said.code, said.err.startswith("kinsight: 'trian' is not a verb; use one of: train, ")) == (2, True)
+    assert kinsight("embed").code == 2
+    assert kinsight("--version").out.startswith("kinsight ")
+    assert all(verb in kinsight("--help").out for verb in VERBS)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = "import sys; from kinsight.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: kinsight VERB")
+
+
+def test_the_module_is_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "kinsight", "nonsense"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
