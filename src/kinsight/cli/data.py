@@ -41,7 +41,7 @@ def _check(options: argparse.Namespace) -> None:
     print(json.dumps(describe(table), indent=2))
     if errors:
         raise KinsightError(
-            f"{options.source} has {errors} error{'s' if errors > 1 else ''}; repair them and check again"
+            f"{options.source} has {errors} error{'s' if errors > 1 else ''}; repair {'them' if errors > 1 else 'it'} and check again"
         )
     print(f"{options.source}: {len(table)} pictures, no errors")
 
