@@ -107,7 +107,7 @@ def large(quick: bool):
     from kinsight.evaluation import evaluate
 
     count = 100_000 if quick else 1_000_000
-    vectors, labels = clustered(np.full(count // 10, 10), 128)
+    vectors, labels = clustered(np.full(count // 10, 10), 128, noise=1.3)
     queries = np.zeros(count, bool)
     queries[np.random.default_rng(1).choice(count, count // 100, replace=False)] = True
     bare = {"clustering": False, "diagnosis": False, "intervals": False}
@@ -128,13 +128,13 @@ def products_like(quick: bool) -> tuple[np.ndarray, np.ndarray]:
     return clustered(sizes, 512)
 
 
-def clustered(sizes: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+def clustered(sizes: np.ndarray, width: int, noise: float = 2.2) -> tuple[np.ndarray, np.ndarray]:
     """Classes of these sizes in random order, around random centres."""
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     centres = rng.standard_normal((len(sizes), width), dtype=np.float32)
     vectors = rng.standard_normal((len(labels), width), dtype=np.float32)
-    vectors *= 2.2
+    vectors *= noise
     for start in range(0, len(labels), 10_000):
         vectors[start : start + 10_000] += centres[labels[start : start + 10_000]]
     return vectors, labels

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation import METRICS, describe, evaluate
+from kinsight.evaluation import METRICS, describe, evaluate, ranks
 from kinsight.evaluation import evaluate as public
 from reference import ranking as reference
 
@@ -74,6 +74,17 @@ def test_many_pictures_of_few_classes_are_read_from_ranks_in_chunks():
     vectors[100:140] = vectors[100]
     found = check(vectors, labels)
     assert evaluate(vectors, labels, **BARE, budget_mb=0.01) == found
+
+
+@pytest.mark.parametrize("columns", [5, 16, 33])
+def test_column_blocks_change_nothing(columns, monkeypatch):
+    monkeypatch.setattr(ranks, "_COLUMNS", columns)
+    monkeypatch.setattr(ranks, "_QUERIES", 11)
+    vectors, labels = clustered(classes=30, size=3)
+    vectors[::4] = vectors[1]
+    sequences = np.arange(90) // 7
+    check(vectors, labels)
+    check(vectors, labels, sequences=list(sequences), queries=np.arange(90) % 3 > 0)
 
 
 def test_identical_vectors_rank_by_row():

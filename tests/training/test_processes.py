@@ -22,6 +22,7 @@ from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
 from kinsight.training import train
 from kinsight.training.encoding import encode_rows
+from kinsight.training.replica import share_buffers
 from kinsight.training.settings import DataSettings
 from tiny_run import dumped, numbers_of, tiny
 
@@ -153,6 +154,21 @@ def test_every_picture_is_encoded_exactly_once(tmp_path: Path, pictures: Path, f
             assert shared["rows"].tolist() == expected["rows"].tolist()
             assert shared["unreadable"] == 1
             np.testing.assert_allclose(shared["vectors"], expected["vectors"], atol=1e-6)
+
+
+def share_statistics(model: Path, out: Path) -> None:
+    state = PartialState(cpu=True)
+    embedder = load_embedder(model)
+    for buffer in embedder.buffers():
+        buffer.fill_(state.process_index + 5)
+    share_buffers(embedder)
+    values = {float(buffer.float().unique()) for buffer in embedder.buffers()}
+    (out / f"{state.process_index}.txt").write_text(str(values))
+
+
+def test_every_process_validates_with_the_statistics_that_are_saved(tmp_path: Path, finished: Path) -> None:
+    assert on_two_processes(share_statistics, finished / "model", tmp_path) == [0, 0]
+    assert [(tmp_path / f"{rank}.txt").read_text() for rank in range(2)] == ["{5.0}", "{5.0}"]
 
 
 def test_a_refused_folder_stops_every_process(tmp_path: Path, pictures: Path) -> None:

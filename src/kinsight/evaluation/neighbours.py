@@ -59,7 +59,7 @@ def neighbours(
         exclude: groups whose members never meet, for example one of sequences: whole numbers (Q,) when there is no gallery, else a
             pair of (Q,) and (G,); negative for no group.
         similarity: "cosine" divides the vectors by their norms first; "euclidean" takes them as they are.
-        budget_mb: working memory beside the vectors (and one padded or lengthened copy of them) and the answer.
+        budget_mb: working memory beside the vectors, one copy of them, and the answer.
         device: "cpu" or "cuda"; None takes the GPU where there is one.
 
     Raises:
@@ -155,7 +155,7 @@ class _Search:
         Raises:
             Crowded: with float32 products too many items are too near to the k-th to be told apart.
         """
-        products = Products(self.queries, self.gallery, self.similarity, exact=exact, padding=_LANES)
+        products = Products(self.queries, self.gallery, self.similarity, exact=exact)
         shortlist = Shortlist(len(self.queries), self.k, products.margin, exact=exact, device=self.queries.device)
 
         def note(rows: slice, columns: slice) -> None:

@@ -33,29 +33,27 @@ class Products:
 
     Args:
         exact: products in float64, turned into scores; else in float32, with `margin` as the bound of their error.
-        padding: the tables are lengthened with zero rows to a multiple of this.
     """
 
-    def __init__(self, queries: Tensor, gallery: Tensor, similarity: Similarity, *, exact: bool, padding: int) -> None:
+    def __init__(self, queries: Tensor, gallery: Tensor, similarity: Similarity, *, exact: bool) -> None:
         self.similarity, self.exact = similarity, exact
         dtype = torch.float64 if exact else torch.float32
-        largest = 1.0
+        largest = 1.0  # bounds the sum of |q_i g_i|
         if similarity == "euclidean":
-            largest = max(_squares(queries).max().item(), _squares(gallery).max().item())
+            largest = 2 * max(_squares(queries).max().item(), _squares(gallery).max().item())
         # |computed - true| <= n u / (1 - n u) * sum |q_i g_i| for a sum of n terms in any order (Higham, "Accuracy and Stability of
-        # Numerical Algorithms", 3.1), and sum |q_i g_i| <= |q| |g|. The slack covers the lengths and their rounding.
+        # Numerical Algorithms", 3.1), and sum |q_i g_i| <= |q| |g|. The slack covers the lengths and the rounding of lengths and scores.
         terms = (queries.shape[1] + 8) * torch.finfo(dtype).eps / 2
-        self.margin = 0.0 if exact else 2.02 * largest * terms / (1 - terms)
-        self._zero = 4 * largest * terms
-        self._queries = self._table(queries, dtype, padding, swap=False)
+        self.margin = 0.0 if exact else 1.01 * largest * terms / (1 - terms)
+        self._zero = 2 * largest * terms
+        self._queries = self._table(queries, dtype, swap=False)
         same = gallery is queries and similarity == "cosine"
-        self._gallery = self._queries if same else self._table(gallery, dtype, padding, swap=True)
-
+        self._gallery = self._queries if same else self._table(gallery, dtype, swap=True)
         self._memory = local()  # fresh memory for every block would cost its first touch
 
     def block(self, rows: slice, columns: slice) -> Tensor:
-        """float32 (r, c), valid until the same thread's next call."""
-        ours, theirs = self._queries[rows], self._gallery[columns]
+        """float32 (r, c), valid until the same thread's next call; zero rows stand for what lies behind the end of a table."""
+        ours, theirs = _rows(self._queries, rows), _rows(self._gallery, columns)
         memory = getattr(self._memory, "block", None)
         if memory is None or memory.numel() < len(ours) * len(theirs):
             memory = self._memory.block = torch.empty(len(ours) * len(theirs), dtype=ours.dtype, device=ours.device)
@@ -67,18 +65,22 @@ class Products:
             out = out.mul_(-2).masked_fill_(out < self._zero, 0).sqrt_().neg_()
         return out.float()
 
-    def _table(self, vectors: Tensor, dtype: torch.dtype, padding: int, swap: bool) -> Tensor:
+    def _table(self, vectors: Tensor, dtype: torch.dtype, swap: bool) -> Tensor:
         count, width = vectors.shape
-        extra = 2 if self.similarity == "euclidean" else 0
-        if not extra and not count % padding and dtype == vectors.dtype:
-            return vectors
-        out = torch.zeros(count + -count % padding, width + extra, dtype=dtype, device=vectors.device)
-        out[:count, :width] = vectors
-        if extra:
-            half, one = (width + 1, width) if swap else (width, width + 1)
-            out[:count, half] = _squares(vectors).mul_(-0.5).to(dtype)
-            out[:count, one] = 1
+        if self.similarity == "cosine":
+            return vectors.to(dtype)
+        out = torch.empty(count, width + 2, dtype=dtype, device=vectors.device)
+        out[:, :width] = vectors
+        half, one = (width + 1, width) if swap else (width, width + 1)
+        out[:, half] = _squares(vectors).mul_(-0.5).to(dtype)
+        out[:, one] = 1
         return out
+
+
+def _rows(table: Tensor, part: slice) -> Tensor:
+    rows = table[part]
+    missing = part.stop - part.start - len(rows)
+    return torch.cat([rows, rows.new_zeros(missing, table.shape[1])]) if missing else rows
 
 
 def scores(queries: Tensor, gallery: Tensor, rows: Tensor, columns: Tensor, similarity: Similarity) -> Tensor:

@@ -59,7 +59,7 @@ def given_options(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str,
 def settings_from(*layers: Mapping[str, Any] | str) -> TrainingSettings:
     """Checked settings from layers, later ones overriding earlier ones: nested mappings, recipe names or YAML files.
 
-    >>> settings_from("proxy-anchor-mobilenetv2", {"epochs": 4}).epochs
+    >>> settings_from("margin-resnet50", {"epochs": 4}).epochs
     4
 
     Raises:
