@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -83,14 +85,14 @@ def test_block_sizes_and_the_symmetric_path_change_nothing(similarity):
 @pytest.mark.parametrize("spread", [0, 1e-6, 1e-4])
 def test_collapsed_embeddings_are_ranked_exactly(similarity, spread, monkeypatch):
     ran = []
-    run = _Search.run
-    monkeypatch.setattr(_Search, "run", lambda self, exact: ran.append(exact) or run(self, exact=exact))
+    run = _Search._run
+    monkeypatch.setattr(_Search, "_run", lambda self, precision: ran.append(precision) or run(self, precision))
     items = (np.ones(16) + spread * vectors(250, 16)).astype(np.float32)
     found = neighbours(items, None, 3, similarity=similarity, budget_mb=0.5)
     indices, values = expected(items, items, 3, similarity, ~np.eye(250, dtype=bool))
     np.testing.assert_array_equal(found.indices, indices)
     np.testing.assert_array_equal(found.scores, values)
-    assert ran == [False, True]  # float32 products cannot tell them apart, float64 ones can
+    assert ran[-2:] == [torch.float32, torch.float64]  # float32 products cannot tell them apart, float64 ones can
 
 
 @pytest.mark.parametrize("own_gallery", [True, False])
@@ -126,17 +128,35 @@ def test_cosine_ignores_length_and_ranks_unit_vectors_as_the_distance_does():
     np.testing.assert_array_equal(found.indices, neighbours(unit(items), None, 7, similarity="euclidean").indices)
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
-def test_the_margin_bounds_the_error_of_the_products(similarity):
-    items = vectors(200, 300)
+@pytest.mark.parametrize("spread", [0.1, 1])
+@pytest.mark.parametrize(
+    ("similarity", "precision"),
+    [("cosine", torch.bfloat16), ("cosine", torch.float32), ("euclidean", torch.float32)],
+)
+def test_the_margin_bounds_the_error_of_the_products(similarity, precision, spread):
+    items = 1 + spread * vectors(200, 300)
     ready = torch.from_numpy(unit(items) if similarity == "cosine" else items)
-    products = Products(ready, ready, similarity, exact=False)
+    products = Products(ready, ready, similarity, precision)
     block = products.block(slice(0, 208), slice(0, 208))[:200, :200].double()
     exact = ready.double() @ ready.double().T
     if similarity == "euclidean":
         squares = exact.diagonal()
         exact = exact - squares[:, None] / 2 - squares / 2
-    assert (block - exact).abs().max() <= products.margin
+    error = (block - exact).abs()
+    assert (error <= products.margin + products.relative * block.abs()).all()
+    assert error.max() > 0.001 * products.margin
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32, torch.float64])
+def test_every_precision_of_the_products_gives_the_same_neighbours(precision, monkeypatch):
+    monkeypatch.setattr(sys.modules[_Search.__module__], "precisions", lambda *_: [precision])
+    items = vectors(300, 64)
+    items[200:] = items[:100] + 0.3 * items[200:]
+    items[290:] = items[:10]
+    found = neighbours(items, None, 4, budget_mb=2)
+    indices, values = expected(items, items, 4, "cosine", ~np.eye(300, dtype=bool))
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_array_equal(found.scores, values)
 
 
 def test_scores_do_not_depend_on_company():
@@ -145,6 +165,33 @@ def test_scores_do_not_depend_on_company():
     together = scores(items, items, rows, columns, "cosine")
     alone = torch.cat([scores(items, items, rows[[i]], columns[[i]], "cosine") for i in range(0, 2500, 7)])
     assert torch.equal(together[::7], alone)
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("collapsed", [False, True])
+def test_workers_change_nothing_and_leave_the_number_of_threads_as_it_was(collapsed):
+    items = vectors(400, 24) * (1e-4 if collapsed else 1) + collapsed
+    items[300:] = items[:100]
+    found = neighbours(items, None, 5, budget_mb=1)
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(1)
+    alone = neighbours(items, None, 5, budget_mb=1)
+    np.testing.assert_array_equal(found.indices, alone.indices)
+    np.testing.assert_array_equal(found.scores, alone.scores)
+
+
+def test_more_neighbours_than_a_block_is_wide():
+    items = vectors(150)
+    found = neighbours(items, None, 100, budget_mb=0.1)
+    np.testing.assert_array_equal(found.indices, expected(items, items, 100, "cosine", ~np.eye(150, dtype=bool))[0])
 
 
 def test_no_block_exceeds_the_budget(monkeypatch):
@@ -159,7 +206,7 @@ def test_no_block_exceeds_the_budget(monkeypatch):
     monkeypatch.setattr(Products, "block", noted)
     neighbours(vectors(500), None, 3, budget_mb=1)
     assert len(sizes) > 4
-    assert max(sizes) * 4 < 2**20 / 16
+    assert max(sizes) * 64 < 2**20
 
 
 def test_callers_settings_do_not_reach_the_products():

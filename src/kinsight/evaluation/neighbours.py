@@ -11,14 +11,22 @@ from torch import Tensor
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.exclusion import Exclusion, Groups, forbidden
-from kinsight.evaluation.products import Products, Similarity, device_named, full_precision, on_device, scores
+from kinsight.evaluation.products import (
+    Products,
+    Similarity,
+    device_named,
+    full_precision,
+    on_device,
+    precisions,
+    scores,
+)
 from kinsight.evaluation.shortlist import Crowded, Shortlist
 from kinsight.evaluation.vectors import checked, unit
 from kinsight.evaluation.workers import work, workers
 
 _LANES = 16  # columns that are compared with a threshold through their maximum
 _SIDE = 2048  # rows and columns of a block: the products and what is read from them stay in the cache
-_BYTES_PER_PRODUCT = 96  # a product and, at worst, all that is noted when it passes the threshold
+_BYTES_PER_PRODUCT = 256  # a product and, at worst, all that is noted when it passes the threshold
 
 
 @dataclass(frozen=True)
@@ -112,10 +120,7 @@ def search(
         ours = on_device(queries, place)
         theirs = ours if gallery is None else on_device(gallery, place)
         stream = _Search(ours, theirs, k, exclusion.on(place), similarity, budget_mb)
-        try:
-            shortlist = stream.run(exact=False)
-        except Crowded:
-            shortlist = stream.run(exact=True)
+        shortlist = stream.shortlist()
         indices, values = stream.decide(shortlist)
     return Neighbours(indices.cpu().numpy(), values.cpu().numpy())
 
@@ -150,13 +155,18 @@ class _Search:
         self.side = min(max(side // _LANES * _LANES, _LANES), _SIDE)
         self.symmetric = gallery is queries
 
-    def run(self, *, exact: bool) -> Shortlist:
-        """
-        Raises:
-            Crowded: with float32 products too many items are too near to the k-th to be told apart.
-        """
-        products = Products(self.queries, self.gallery, self.similarity, exact=exact)
-        shortlist = Shortlist(len(self.queries), self.k, products.margin, exact=exact, device=self.queries.device)
+    def shortlist(self) -> Shortlist:
+        """With the fastest products that can tell the neighbours apart."""
+        for precision in precisions(self.similarity, self.queries.device):
+            try:
+                return self._run(precision)
+            except Crowded:
+                continue
+        raise AssertionError("float64 products are scores and never crowd the list")
+
+    def _run(self, precision: torch.dtype) -> Shortlist:
+        products = Products(self.queries, self.gallery, self.similarity, precision)
+        shortlist = Shortlist(len(self.queries), self.k, products)
 
         def note(rows: slice, columns: slice) -> None:
             block = products.block(rows, columns)  # (r, c)
@@ -171,7 +181,7 @@ class _Search:
         )
         # In this order columns ascend for every query, also where a block is read from its other side: so an item that comes later
         # never wins an exact tie, and exact ties do not crowd the shortlist. Products with a margin may come in any order.
-        work(note, blocks, 1 if exact else self.workers)
+        work(note, blocks, 1 if products.exact else self.workers)
         shortlist.settle()
         return shortlist
 
@@ -196,7 +206,7 @@ class _Search:
         values = block[rows, columns]
         rows, columns = rows + row, columns + column
         keep = (columns < len(self.gallery)) & ~forbidden(self.groups, rows, columns.clamp(max=len(self.gallery) - 1))
-        shortlist.add(rows[keep], columns[keep], values[keep])
+        shortlist.add(rows[keep], columns[keep], values[keep], count)
 
     def _first_threshold(self, shortlist: Shortlist, block: Tensor, row: int, column: int) -> Tensor:
         width = min(block.shape[1], len(self.gallery) - column)
@@ -207,7 +217,7 @@ class _Search:
         banned = forbidden(self.groups, rows[:, None], columns).nonzero(as_tuple=True)  # few, so cheaper than a mask
         allowed = block[:, :width].clone(memory_format=torch.contiguous_format)  # (r, w)
         allowed[banned] = -torch.inf
-        return allowed.topk(self.k, dim=1).values[:, -1] - 2 * shortlist.margin
+        return shortlist.bound(allowed.topk(self.k, dim=1).values[:, -1])
 
 
 def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,14 @@ _PAIRS = 256  # rows of one step of `scores` in float64: small enough for the ca
 _PORTION = 1 << 14  # pairs that one worker takes at a time
 
 
+def precisions(similarity: Similarity, device: torch.device) -> list[torch.dtype]:
+    """The number formats of products that are worth trying here, the fastest first; the last one always serves."""
+    # Only where the processor multiplies matrices of bfloat16 in hardware; elsewhere they are slower than float32.
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    fastest = [torch.bfloat16] if device.type == "cpu" and similarity == "cosine" and known.get("amx_bf16") else []
+    return [*fastest, torch.float32, torch.float64]
+
+
 class Products:
     """Blocks of products of `queries` (Q, D) with `gallery` (G, D), both float32 on one device.
 
@@ -32,38 +40,51 @@ class Products:
     (q, -|q|^2/2, 1).(g, 1, -|g|^2/2), so that both similarities go the same way.
 
     Args:
-        exact: products in float64, turned into scores; else in float32, with `margin` as the bound of their error.
+        precision: float64 gives scores; of bfloat16 (cosine alone) and float32 the error of a product p is at most
+            `margin + relative * |p|`.
     """
 
-    def __init__(self, queries: Tensor, gallery: Tensor, similarity: Similarity, *, exact: bool) -> None:
-        self.similarity, self.exact = similarity, exact
-        dtype = torch.float64 if exact else torch.float32
+    def __init__(self, queries: Tensor, gallery: Tensor, similarity: Similarity, precision: torch.dtype) -> None:
+        self.similarity, self.exact, self.device = similarity, precision == torch.float64, queries.device
         largest = 1.0  # bounds the sum of |q_i g_i|
         if similarity == "euclidean":
             largest = 2 * max(_squares(queries).max().item(), _squares(gallery).max().item())
-        # |computed - true| <= n u / (1 - n u) * sum |q_i g_i| for a sum of n terms in any order (Higham, "Accuracy and Stability of
-        # Numerical Algorithms", 3.1), and sum |q_i g_i| <= |q| |g|. The slack covers the lengths and the rounding of lengths and scores.
-        terms = (queries.shape[1] + 8) * torch.finfo(dtype).eps / 2
-        self.margin = 0.0 if exact else 1.01 * largest * terms / (1 - terms)
-        self._zero = 2 * largest * terms
-        self._queries = self._table(queries, dtype, swap=False)
+        self._queries = self._table(queries, precision, swap=False)
         same = gallery is queries and similarity == "cosine"
-        self._gallery = self._queries if same else self._table(gallery, dtype, swap=True)
+        self._gallery = self._queries if same else self._table(gallery, precision, swap=True)
+        # |computed - true| <= n u / (1 - n u) * sum |q_i g_i| for a sum of n terms in any order (Higham, "Accuracy and Stability of
+        # Numerical Algorithms", 3.1), and sum |q_i g_i| <= |q| |g|. The slack covers the lengths and the rounding of lengths and
+        # scores. Products of bfloat16 are summed in float32 too.
+        terms = (queries.shape[1] + 8) * torch.finfo(torch.float64 if self.exact else torch.float32).eps / 2
+        self.margin = 0.0 if self.exact else 1.01 * largest * terms / (1 - terms)
+        self.relative = 0.0
+        self._zero = 2 * largest * terms
+        if precision == torch.bfloat16:
+            # q.g - Q.G = (q - Q).g + Q.(g - G) for the rounded Q and G; what is left is the rounding of the product itself.
+            ours = _largest_change(queries, self._queries)
+            theirs = ours if same else _largest_change(gallery, self._gallery)
+            self.margin += 1.01 * (ours + theirs + ours * theirs)
+            self.relative = 1.01 * torch.finfo(torch.bfloat16).eps / 2
         self._memory = local()  # fresh memory for every block would cost its first touch
 
     def block(self, rows: slice, columns: slice) -> Tensor:
         """float32 (r, c), valid until the same thread's next call; zero rows stand for what lies behind the end of a table."""
         ours, theirs = _rows(self._queries, rows), _rows(self._gallery, columns)
-        memory = getattr(self._memory, "block", None)
-        if memory is None or memory.numel() < len(ours) * len(theirs):
-            memory = self._memory.block = torch.empty(len(ours) * len(theirs), dtype=ours.dtype, device=ours.device)
-        out = torch.mm(ours, theirs.T, out=memory[: len(ours) * len(theirs)].view(len(ours), len(theirs)))  # (r, c)
-        if not self.exact:
-            return out
-        if self.similarity == "euclidean":
+        out = self._space(len(ours), len(theirs), ours.dtype)
+        torch.mm(ours, theirs.T, out=out)  # (r, c)
+        if self.exact and self.similarity == "euclidean":
             # The product of two equal vectors is zero up to rounding; its root would not be.
             out = out.mul_(-2).masked_fill_(out < self._zero, 0).sqrt_().neg_()
-        return out.float()
+        if out.dtype == torch.float32:
+            return out
+        return self._space(len(ours), len(theirs), torch.float32).copy_(out)
+
+    def _space(self, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
+        space: Tensor | None = getattr(self._memory, str(dtype), None)
+        if space is None or space.numel() < rows * columns:
+            space = torch.empty(rows * columns, dtype=dtype, device=self.device)
+            setattr(self._memory, str(dtype), space)
+        return space[: rows * columns].view(rows, columns)
 
     def _table(self, vectors: Tensor, dtype: torch.dtype, swap: bool) -> Tensor:
         count, width = vectors.shape
@@ -100,6 +121,14 @@ def scores(queries: Tensor, gallery: Tensor, rows: Tensor, columns: Tensor, simi
     return out
 
 
+def ascending_bits(values: Tensor) -> Tensor:
+    """int32 that order as the float32 values do, minus zero with zero; same shape."""
+    bits = (values + 0.0).view(torch.int32)
+    return bits.bitwise_xor_(
+        (bits >> 31).bitwise_and_(0x7FFFFFFF)
+    )  # of a negative number the larger magnitude is the lower
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Float32 products are float32 products inside: no TF32, no bfloat16, no autocast, no gradient."""
@@ -131,6 +160,14 @@ def device_named(device: str | torch.device | None) -> torch.device:
 def on_device(vectors: np.ndarray, device: torch.device) -> Tensor:
     """The rows as a tensor on the device; the memory is shared where that is possible."""
     return torch.from_numpy(vectors).to(device)
+
+
+def _largest_change(vectors: Tensor, rounded: Tensor) -> float:
+    changes = [
+        (vectors[start : start + 8192] - rounded[start : start + 8192].float()).norm(dim=1).max().item()
+        for start in range(0, len(vectors), 8192)
+    ]
+    return max(changes)
 
 
 def _squares(vectors: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 from torch import Tensor
 
 from kinsight.evaluation.exclusion import Exclusion, Groups
-from kinsight.evaluation.products import device_named, full_precision, on_device, scores
+from kinsight.evaluation.products import ascending_bits, device_named, full_precision, on_device
 from kinsight.evaluation.workers import work, workers
 
 _QUERIES = 1024  # at most so many at a time
-_COLUMNS = 4096  # gallery items of a block, more where a query has many positives
-_BYTES = 24  # of one entry of a block: float64, float32, and sorted
-_MANY_TIES = 16
+_FEWEST = 64  # fewer queries at a time would waste the conversion of the gallery, if memory allows more
+_ENTRIES = 1 << 20  # of a block: more leave the cache
+_COLUMNS = 1024  # gallery items of a block, more where a query has many positives
+_BYTES = 64  # of one entry of a block: its score and key, and what leads to them
+_NOTHING = torch.iinfo(torch.int64).max  # behind every key
 
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -49,21 +52,25 @@ def positive_ranks(
     positives = _Members(labels[1])
     banned = [(ours, _Members(theirs)) for ours, theirs in exclusion.groups]
     counts = positives.counts(labels[0])
-    order = np.argsort(counts, kind="stable")  # classes of like size together: little to fill up
+    order = np.lexsort((labels[0], counts))  # class by class, those of like size together: little to fill up
     start = 0
     while start < len(order):
         most = int(counts[order[min(start + _QUERIES, len(order)) - 1]])
         # Each block searches all positives, so there must not be many more blocks than positives are dense.
         width = min(max(_COLUMNS, 4 * most), len(gallery))
-        stop = start + int(np.clip(budget_mb * 2**20 // (_BYTES * width * workers(place)), 1, _QUERIES))
+        afforded = budget_mb * 2**20 // (_BYTES * width * workers(place))
+        stop = start + int(np.clip(afforded, 1, min(max(_ENTRIES // width, _FEWEST), _QUERIES)))
         chosen = order[start:stop]
         start = stop
         never = _all_pairs(banned, chosen)
-        wanted = positives.of(labels[0][chosen])
-        may = ~np.isin(wanted[0] * len(gallery) + wanted[1], never[0] * len(gallery) + never[1])
         with full_precision(place):
-            ours = here[torch.from_numpy(chosen).to(place)]
-            yield chosen, _ranks(ours, there, (wanted[0][may], wanted[1][may]), never, width)
+            ours = here[torch.from_numpy(chosen).to(place)].double()
+            wanted = positives.of(labels[0][chosen])
+            values = _class_scores(ours, there, labels[0][chosen], positives)
+            may = ~np.isin(wanted[0] * len(gallery) + wanted[1], never[0] * len(gallery) + never[1])
+            wanted, values = (wanted[0][may], wanted[1][may]), values[torch.from_numpy(may).to(place)]
+            ranks = _ranks(ours, there, wanted, values, never, width)
+        yield chosen, ranks
 
 
 class _Members:
@@ -93,60 +100,57 @@ def _all_pairs(banned: list[tuple[np.ndarray, _Members]], chosen: np.ndarray) ->
     )
 
 
-def _ranks(queries: Tensor, gallery: Tensor, wanted: Pairs, never: Pairs, width: int) -> np.ndarray:
-    """The ranks of the wanted pairs (query, gallery item), sorted by query. (q, R)"""
+def _class_scores(queries: Tensor, gallery: Tensor, labels: np.ndarray, positives: _Members) -> Tensor:
+    """The cosines of all pairs of a query and a positive, by query; queries of one class follow each other. (p,)"""
+    ends = np.append(np.nonzero(np.diff(labels))[0] + 1, len(labels)).tolist()
+    out = []
+    for start, end in pairwise([0, *ends]):
+        members = positives.of(labels[start : start + 1])[1]
+        theirs = gallery[torch.from_numpy(members).to(gallery.device)].double()  # (R, D)
+        out.append((queries[start:end] @ theirs.T).float().flatten())
+    return torch.cat(out)
+
+
+def _ranks(queries: Tensor, gallery: Tensor, wanted: Pairs, values: Tensor, never: Pairs, width: int) -> np.ndarray:
+    """The ranks of the wanted pairs (query, gallery item), sorted by query and of known scores. float64 queries -> (q, R)"""
     place = queries.device
     rows, columns = (torch.from_numpy(part).to(place) for part in wanted)  # (p,)
     never_rows, never_columns = (torch.from_numpy(part).to(place) for part in never)
-    values = scores(queries, gallery, rows, columns, "cosine")  # (p,)
     counts = np.bincount(wanted[0], minlength=len(queries))
     within = torch.from_numpy(np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)).to(place)
-    sought = torch.full((len(queries), max(int(counts.max()), 1)), torch.inf, device=place)  # (q, R)
-    sought[rows, within] = values
-    where = torch.full(sought.shape, -1, device=place)
-    where[rows, within] = columns
-    ahead = torch.zeros_like(where)
-    lock, ours = Lock(), queries.double()
+    sought = torch.full((len(queries), max(int(counts.max()), 1)), _NOTHING, device=place)  # (q, R)
+    sought[rows, within] = _keys(values, columns)
+    sought = _sorted(sought)  # so that a search for them walks through the memory
+    ahead = torch.zeros_like(sought)
+    lock = Lock()
 
     def count(start: int) -> None:
         theirs = gallery[start : start + width].double()
         end = start + len(theirs)
-        block = (ours @ theirs.T).float()  # (q, w)
+        block = (queries @ theirs.T).float()  # (q, w)
         inside = (columns >= start) & (columns < end)
-        # The very score that is sought, so that an item always finds itself level with itself.
+        # The very score that is sought, so that an item always finds itself.
         block[rows[inside], columns[inside] - start] = values[inside]
         gone = (never_columns >= start) & (never_columns < end)
         block[never_rows[gone], never_columns[gone] - start] = -torch.inf
-        rising = _sorted(block)
-        above = len(theirs) - torch.searchsorted(rising, sought, right=True)  # (q, R)
-        level = len(theirs) - torch.searchsorted(rising, sought) - above
-        above += torch.where(where >= end, level, 0)  # all of this block goes before a later item of equal score
-        tied = (where >= start) & (where < end) & (level > 1)
-        for row in torch.nonzero(tied.any(dim=1))[:, 0].tolist():
-            these = tied[row]
-            above[row, these] += _level_before(block[row].cpu().numpy(), (where[row, these] - start).cpu().numpy()).to(
-                place
-            )
+        keys = _sorted(_keys(block, torch.arange(start, end, device=place)))
+        found = torch.searchsorted(keys, sought)  # (q, R)
         with lock:
-            ahead.add_(above)
+            ahead.add_(found)
 
     work(count, [(start,) for start in range(0, len(gallery), width)], workers(place))
-    ranks: np.ndarray = torch.where(where >= 0, ahead + 1, 0).cpu().numpy()
+    ranks: np.ndarray = torch.where(sought < _NOTHING, ahead + 1, 0).cpu().numpy()
     return ranks
 
 
-def _level_before(line: np.ndarray, columns: np.ndarray) -> Tensor:
-    """For each of the columns, how many lower columns hold the same value."""
-    if len(columns) < _MANY_TIES:
-        return torch.tensor([np.count_nonzero(line[:column] == line[column]) for column in columns.tolist()])
-    order = np.argsort(-line, kind="stable")
-    place = np.empty(len(line), np.int64)
-    place[order] = np.arange(len(line))
-    first = np.searchsorted(-line[order], -line[columns])
-    return torch.from_numpy(place[columns] - first)
+def _keys(scores: Tensor, columns: Tensor) -> Tensor:
+    """int64 that rise as the ranking goes: by falling score, then by rising column."""
+    return ascending_bits(scores).long().mul_(-(1 << 32)).add_(columns)
 
 
-def _sorted(block: Tensor) -> Tensor:
-    if block.device.type == "cpu":  # numpy sorts many times faster here than torch, which keeps the order as well
-        return torch.from_numpy(np.sort(block.numpy(), axis=1))
-    return block.sort(dim=1).values
+def _sorted(keys: Tensor) -> Tensor:
+    """Each row, in place where numpy can."""
+    if keys.device.type == "cpu":  # many times faster than torch, which keeps the order as well
+        keys.numpy().sort(axis=1)
+        return keys
+    return keys.sort(dim=1).values
