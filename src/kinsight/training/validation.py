@@ -29,6 +29,7 @@ def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings
             table["label"].to_numpy()[encoded.rows],
             **roles(table, encoded.rows),
             ks=(1,),
+            whole_gallery=False,
             clustering=False,
             diagnosis=False,
             intervals=False,
