@@ -122,3 +122,22 @@ def test_skipped_pictures_are_counted(tmp_path: Path, finished: Path, pictures: 
     (record,) = kinsight.evaluate_run(run, data=str(table), ks=(1,))
     assert record["protocol"]["unreadable_pictures"] == 1
     assert record["metrics"]["queries"] == 2 * PER_CLASS
+
+
+def test_the_report_calls_classes_by_their_names(tmp_path: Path, finished: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    rows = [
+        {"path": str(file), "label": number, "class_name": f"heron {number}"}
+        for number, folder in enumerate(sorted(pictures.parent.glob("class_*")))
+        for file in sorted(folder.iterdir())
+    ]
+    kinsight.evaluate_run(run, data=str(write_table(tmp_path / "named.csv", rows)), split="all")
+    with np.load(run / "evaluation" / "named-all.npz") as arrays:
+        assert set(arrays["labels"]) == {str(number) for number in range(12)}
+        assert set(arrays["names"]) == {f"heron {number}" for number in range(12)}
+    assert "heron 3" in (run / "report.html").read_text()
+    ambiguous = [{**row, "class_name": "heron"} for row in rows]
+    kinsight.evaluate_run(run, data=str(write_table(tmp_path / "same.csv", ambiguous)), split="all")
+    with np.load(run / "evaluation" / "same-all.npz") as arrays:
+        assert "names" not in arrays

@@ -237,6 +237,7 @@ def _evaluate_one(
 def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:
     per_query = result.per_query or {}
     return {
+        **_class_names(table, encoded.rows),
         "ids": table["id"].to_numpy()[encoded.rows].astype(str),
         "paths": table["path"].to_numpy()[encoded.rows].astype(str),
         "labels": table["label"].to_numpy()[encoded.rows].astype(str),
@@ -249,11 +250,31 @@ def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> di
     }
 
 
+def _class_names(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """`names (N,)` for the report, if the table names each label in a column `class_name`, no two alike."""
+    if "class_name" not in table.columns or table["class_name"].isna().any():
+        return {}
+    pairs = table[["label", "class_name"]].drop_duplicates()
+    if pairs["label"].duplicated().any() or pairs["class_name"].duplicated().any():
+        return {}
+    return {"names": table["class_name"].to_numpy()[rows].astype(str)}
+
+
 def per_query_table(run: str | Path, name: str) -> pd.DataFrame:
     """One row a query of an evaluation of a run: its id, label and the value of every ranking metric."""
     with np.load(RunFolder(run).evaluation / f"{name}.npz", allow_pickle=False) as arrays:
         rows = arrays["query_rows"]
-        known = {"ids", "paths", "labels", "vectors", "query_rows", "neighbours", "scores", "average_precision"}
+        known = {
+            "names",
+            "ids",
+            "paths",
+            "labels",
+            "vectors",
+            "query_rows",
+            "neighbours",
+            "scores",
+            "average_precision",
+        }
         values = {key: arrays[key] for key in arrays.files if key not in known}
         return pd.DataFrame({"id": arrays["ids"][rows], "label": arrays["labels"][rows], **values})
 

@@ -60,7 +60,7 @@ def encode_batches(
     indices = np.empty(count, dtype=np.int64)
     unreadable: list[tuple[str, str]] = []
     known = 0
-    bar = tqdm(total=count, unit="picture", desc="embedding", disable=not progress)
+    bar = tqdm(total=count, unit="picture", desc="embedding", disable=None if progress else True)
     with bar, _evaluating(model), torch.inference_mode():
         for batch in batches:
             if len(batch):

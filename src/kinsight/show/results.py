@@ -104,7 +104,10 @@ def read_ranking(path: str | Path) -> Ranking:
             missing = [name for name in names if name not in stored]
             if missing:
                 raise KinsightError(f"{path} has no array {missing[0]}; evaluate the run again to write it anew")
-            ranking = Ranking(**{name: stored[name] for name in names})
+            values = {name: stored[name] for name in names}
+            if "names" in stored:  # classes as a person calls them, where the table does
+                values["labels"] = stored["names"]
+            ranking = Ranking(**values)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as problem:
         raise KinsightError(f"{path} cannot be read ({problem}); evaluate the run again to write it anew") from None
     _check(ranking, path)
