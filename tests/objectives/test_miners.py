@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from kinsight.errors import KinsightError
 from kinsight.objectives import Objective, ObjectiveSettings, describe_miners
 from kinsight.objectives.miners import MINERS, DistanceWeightedMiner, build_miner
 from reference import losses as reference
@@ -128,3 +129,11 @@ def test_descriptions_name_real_options() -> None:
     for name, needs, defaults in describe_miners():
         assert needs
         assert build_miner({"name": name, **defaults}) is not None
+
+
+def test_no_upper_limit_of_distance_weighted_negatives():
+    """The class says that null is allowed, so the settings may say it; for other numbers it is refused."""
+    miner = build_miner({"name": "distance-weighted", "nonzero_loss_cutoff": None})
+    assert miner.nonzero_loss_cutoff is None
+    with pytest.raises(KinsightError, match="cutoff: None is not allowed"):
+        build_miner({"name": "distance-weighted", "cutoff": None})

@@ -49,6 +49,8 @@ def build(choice: Any, known: Mapping[str, Named], kind: str, given: Mapping[str
             f"{kind} {name}: '{unknown[0]}' is not one of its options{_near(unknown[0], allowed)}; it takes {listed}"
         )
     for option, value in options.items():
+        if value is None and _takes_none(entry.make, option):
+            continue
         _check_type(kind, name, option, value, entry.defaults.get(option, allowed[option]))
     required = {option: value for option, value in given.items() if allowed.get(option, 0) is inspect.Parameter.empty}
     values = {**entry.defaults, **required, **options}
@@ -111,6 +113,12 @@ def _nested(option: str, value: Any, given: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping) and "name" in value:
         return build(value, {}, option, given)
     return value
+
+
+def _takes_none(make: type, option: str) -> bool:
+    """Whether the class itself says that the option may be None."""
+    parameter = inspect.signature(make).parameters.get(option)
+    return parameter is not None and "None" in str(parameter.annotation)
 
 
 def _check_type(kind: str, name: str, option: str, value: Any, default: Any) -> None:
