@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from kinsight.errors import KinsightError
 from kinsight.pictures.augmentation import AUGMENTATIONS, augmentation
-from kinsight.pictures.distortions import BoxBlur, BrightnessContrast, CoarseDropout, ShiftRotate
+from kinsight.pictures.distortions import BoxBlur, BrightnessContrast, CoarseDropout, RelativeCrop, ShiftRotate
 from kinsight.pictures.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(size=56, resize=64, mean=(0, 0, 0), std=(1, 1, 1), scale=255)
@@ -113,7 +113,7 @@ def test_reality_check_resizes_first_unless_the_whole_picture_is_squashed() -> N
     assert published.steps[0].size == [256]
     assert published.shorter_side == 256
     squashed = augmentation("reality-check", Preprocessing(size=64, resize=None))
-    assert [type(step) for step in squashed.steps] == [v2.RandomResizedCrop, v2.RandomHorizontalFlip]
+    assert [type(step) for step in squashed.steps] == [RelativeCrop, v2.RandomHorizontalFlip]
 
 
 @pytest.mark.parametrize("name", ["standard", "mild", "geom+color"])
@@ -234,3 +234,28 @@ def test_blur_is_the_mean_over_a_window() -> None:
                 seen.add(kernel)
     assert seen == {3, 5, 7}
     assert np.array_equal(np.asarray(BoxBlur((3,), 0.5)(image)), np.asarray(image.filter(ImageFilter.BoxBlur(0.5))))
+
+
+@pytest.mark.parametrize("name", ["standard", "mild"])
+@pytest.mark.parametrize(("width", "height"), [(200, 100), (60, 180)])
+def test_crops_follow_the_picture_where_the_whole_of_it_is_squashed(name: str, width: int, height: int):
+    """A crop of a given share covers as much of the width as of the height, as the squashed test picture does."""
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    image = Image.fromarray(np.stack([across, down, np.zeros_like(across)], -1).astype(np.uint8))
+
+    def covered(resize: int | None) -> np.ndarray:
+        preprocessing = Preprocessing(size=32, resize=resize, mean=(0, 0, 0), std=(1, 1, 1))
+        train = augmentation(name, preprocessing)
+        crop = next(step for step in train.steps if "Crop" in type(step).__name__)
+        spans = []
+        for seed in range(200):
+            torch.manual_seed(seed)
+            red, green, _ = np.asarray(crop(image), dtype=float).transpose(2, 0, 1)
+            spans.append((np.ptp(red) / 255, np.ptp(green) / 255))
+        return np.array(spans)
+
+    squashed, cropped = covered(None), covered(32)
+    assert abs(np.log(squashed[:, 0] / squashed[:, 1]).mean()) < 0.1
+    assert abs(np.log(cropped[:, 0] / cropped[:, 1]).mean()) > 0.4
+    lowest = 0.5 if name == "mild" else 0.08
+    assert (squashed.prod(axis=1) > 0.8 * lowest).all()

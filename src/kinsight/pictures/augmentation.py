@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from kinsight.errors import KinsightError
-from kinsight.pictures.distortions import BoxBlur, BrightnessContrast, CoarseDropout, ShiftRotate
+from kinsight.pictures.distortions import BoxBlur, BrightnessContrast, CoarseDropout, RelativeCrop, ShiftRotate
 from kinsight.pictures.preprocessing import Preprocessing
 
 Step = Callable[[Image.Image], Image.Image]
@@ -157,7 +157,11 @@ def _cropping(
 ) -> Augmentation:
     """A preset around a random crop of `lowest` to 1 of the picture's area, resized to the network's input."""
     size = preprocessing.height_width
-    crop = v2.RandomResizedCrop(size, scale=(lowest, 1.0), ratio=ratio)
+    crop: Step
+    if preprocessing.resize is None:
+        crop = RelativeCrop(size, lowest, ratio)
+    else:
+        crop = v2.RandomResizedCrop(size, scale=(lowest, 1.0), ratio=ratio)
     # The narrowest crop of a square picture with side s is s * sqrt(lowest * ratio) wide.
     smallest = math.ceil(max(size) / math.sqrt(lowest * min(ratio[0], 1 / ratio[1])))
     return Augmentation(name, (*before, crop, *after), preprocessing, shorter_side or smallest)

@@ -1,6 +1,6 @@
 """Random distortions of a picture that torchvision lacks, in the form that the published presets use.
 
-Each is a picklable callable from PIL picture to PIL picture of the same size, and draws from torch's CPU generator
+Each is a picklable callable from PIL picture to PIL picture, and draws from torch's CPU generator
 only.
 """
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.v2.functional import resized_crop
 
 
 def _uniform(limit: float) -> float:
@@ -105,3 +107,27 @@ class BoxBlur:
     def __call__(self, image: Image.Image) -> Image.Image:
         kernel = self.kernels[_integer(0, len(self.kernels) - 1)]
         return image.filter(ImageFilter.BoxBlur((kernel - 1) / 2 * self.unit))
+
+
+@dataclass(frozen=True)
+class RelativeCrop:
+    """A random crop whose shape follows the picture's, resized to the network's input.
+
+    Where the test transform squashes the whole picture, crops of a fixed shape would show the network half of a wide car in
+    training and all of it at test time. Here a ratio of 1 is the picture's own shape.
+
+    Attributes:
+        size: height and width of the result, the only distortion here that changes the picture's size.
+        lowest: smallest share of the picture's area; the largest is all of it.
+        ratio: smallest and largest width over height, divided by the picture's own.
+    """
+
+    size: tuple[int, int]
+    lowest: float
+    ratio: tuple[float, float]
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        shape = image.width / image.height
+        ratio = [ratio * shape for ratio in self.ratio]
+        place = RandomResizedCrop.get_params(image, [self.lowest, 1.0], ratio)
+        return resized_crop(image, *place, list(self.size))

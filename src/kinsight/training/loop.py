@@ -103,11 +103,12 @@ class Training:
         objective = Objective(settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed)
         self.objective = objective.to(self.device)
         self.optimiser = make_optimiser(settings.optimiser, embedder.trunk, embedder.head, objective.loss_parameters())
+        transform = augmentation(settings.data.augmentation, embedder.preprocessing)
         self.pictures = PictureSet(
             table["path"].iloc[self.rows].tolist(),
-            augmentation(settings.data.augmentation, embedder.preprocessing),
+            transform,
             boxes=boxes_of(table, self.rows) if settings.data.crop_to_box else None,
-            shorter_side=embedder.preprocessing.shorter_side,
+            shorter_side=transform.shorter_side,
         )
         self.precision = choose_precision(settings, run, embedder)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
