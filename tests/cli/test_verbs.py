@@ -256,3 +256,10 @@ def test_help_does_not_wait_for_torch() -> None:
 def test_the_module_is_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "kinsight", "nonsense"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_output_that_nobody_reads_to_its_end() -> None:
+    command = f"{sys.executable} -m kinsight recipes | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1

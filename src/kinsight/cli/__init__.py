@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -40,9 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_terminal()
     try:
         importlib.import_module(f"kinsight.cli.{verb}").run(arguments[1:])
+        sys.stdout.flush()
     except KinsightError as problem:
         print(f"kinsight: {problem}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`| head`); what is still in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(
             f"kinsight: stopped{'; the same command goes on where it was' if verb == 'train' else ''}", file=sys.stderr

@@ -52,11 +52,15 @@ def _list(options: argparse.Namespace) -> None:
     for source in describe_sources():
         print(f"{source['name']}: {source['title']}")
         for key, value in source.items():
-            if key not in ("name", "title"):
-                text = str(value).rstrip().replace("\n", "\n      ")
+            if key not in ("name", "title") and value:
+                text = _lines(value).rstrip().replace("\n", "\n      ")
                 print(f"    {key}: {text}")
         print()
     print("Kinsight downloads none of them: put a data set into a folder and give that folder as --data.")
+
+
+def _lines(value: object) -> str:
+    return "\n".join(f"{key}: {text}" for key, text in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _render(options: argparse.Namespace) -> None:
