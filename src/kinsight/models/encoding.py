@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
+from kinsight.models.modes import evaluating
 from kinsight.pictures import PictureBatch
 
 
@@ -61,7 +61,7 @@ def encode_batches(
     unreadable: list[tuple[str, str]] = []
     known = 0
     bar = tqdm(total=count, unit="picture", desc="embedding", disable=None if progress else True)
-    with bar, _evaluating(model), torch.inference_mode():
+    with bar, evaluating(model), torch.inference_mode():
         for batch in batches:
             if len(batch):
                 rows = slice(known, known + len(batch))
@@ -102,14 +102,3 @@ def _check_finite(encoded: Encoded) -> None:
             f"picture {encoded.indices[broken[0]]}): the weights have diverged, or the precision is too low for them; "
             "use an earlier checkpoint, or float32"
         )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode

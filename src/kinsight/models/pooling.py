@@ -1,7 +1,7 @@
 """From a feature map (N, C, h, w) to one vector a picture (N, C').
 
-Average, sum and flatten are linear; a maximum is linear once its arg-max is known. The generalised mean is neither: its
-explanations are approximate.
+Average, sum and flatten are linear, a maximum is once its arg-max is known, and the generalised mean is a weighted sum whose
+weights are a gate.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.models.gates import gate
 
 
 class Average(nn.Module):
@@ -54,9 +55,21 @@ class GeneralisedMean(nn.Module):
         self.eps = eps
 
     def forward(self, feature_map: Tensor) -> Tensor:
-        # Powers of small numbers leave the range of half precision; the mean is taken in float32.
-        raised = feature_map.float().clamp(min=self.eps).pow(self.power)  # (N, C, h, w)
-        return raised.mean(dim=(2, 3)).pow(1.0 / self.power).to(feature_map.dtype)  # (N, C)
+        # Powers of small numbers leave the range of half precision; the mean is taken in float32 at least.
+        values = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32)).clamp(
+            min=self.eps
+        )  # (N, C, h, w)
+        return (gate(self.weights(values)) * values).sum(dim=(2, 3)).to(feature_map.dtype)  # (N, C)
+
+    def weights(self, values: Tensor) -> Tensor:
+        """What each place counts, (N, C, h, w): the generalised mean is the sum of the values, weighted so.
+
+        They are x^(p-1) / (hw (mean x^p)^((p-1)/p)), which is also the derivative of the mean.
+        """
+        largest = values.detach().amax(dim=(2, 3), keepdim=True)  # cancels out, but without it powers would underflow
+        raised = (values / largest).pow(self.power - 1)  # (N, C, h, w)
+        mean = (raised * values / largest).mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
+        return raised * mean.pow(1.0 / self.power - 1) / (values.shape[2] * values.shape[3])
 
 
 class Flatten(nn.Module):

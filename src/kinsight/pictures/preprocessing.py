@@ -91,6 +91,19 @@ class Preprocessing:
             return [v2.Resize(self.height_width)]
         return [v2.Resize(self.resize), v2.CenterCrop(self.height_width)]
 
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """What the network sees of a picture: left, top, right, bottom in pixels of that picture."""
+        if self.resize is None:
+            return 0.0, 0.0, float(width), float(height)
+        shorter = min(height, width)
+        large = [self.resize * side // shorter for side in (height, width)]  # as torchvision rounds
+        spans = []
+        for side, resized, crop in zip((height, width), large, self.height_width, strict=True):
+            start = round((resized - crop) / 2)
+            spans.append((start * side / resized, (start + crop) * side / resized))
+        (top, bottom), (left, right) = spans
+        return left, top, right, bottom
+
     def tensor(self, image: Image.Image) -> Tensor:
         """The last step of every transform, also in training: range, channel order, mean and standard deviation."""
         pixels = pil_to_tensor(image).to(torch.float32)  # (3, H, W)

@@ -1,0 +1,74 @@
+"""The closed form of pooling and linear layers: one matrix product (Visual Explanation, section 2 and equation 3).
+
+The pooling spreads the map over the places; what follows is a chain of matrices, diagonal for batch norm and for ReLU with the signs it had.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kinsight.models import LinearHead
+from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
+
+
+def has_closed_form(head: object) -> bool:
+    """Whether `closed_form` knows the head."""
+    if not isinstance(head, LinearHead):
+        return False
+    return not isinstance(head.pooling, Flatten) or (len(head.layers) > 0 and isinstance(head.layers[0], nn.Linear))
+
+
+def closed_form(head: LinearHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+    """The contributions of the places (N, h, w, D) and the bias (N, D), which is computed on its own, not as the rest.
+
+    Args:
+        head: in eval mode, one for which `has_closed_form` holds.
+        feature_map: (N, C, h, w).
+    """
+    values = head.pooling(feature_map)  # (N, C')
+    if isinstance(head.pooling, Flatten):
+        first, layers = head.layers[0], list(head.layers)[1:]
+        weight = first.weight.unflatten(1, feature_map.shape[1:])  # (D', C, h, w)
+        places = torch.einsum("ochw,nchw->nhwo", weight, feature_map)  # (N, h, w, D')
+        values = first(values)
+        bias = torch.zeros_like(values) if first.bias is None else first.bias.expand_as(values)
+    else:
+        layers = list(head.layers)
+        spread, bias = spread_pooling(head.pooling, feature_map)
+        places = spread.permute(0, 2, 3, 1)  # (N, h, w, C)
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            places, bias = functional.linear(places, layer.weight), layer(bias)
+        elif isinstance(layer, nn.BatchNorm1d):
+            scale = layer.weight / torch.sqrt(layer.running_var + layer.eps)  # type: ignore[operator]
+            places, bias = places * scale, layer(bias)
+        elif isinstance(layer, nn.ReLU):
+            passes = (values > 0).to(values.dtype)  # (N, D')
+            places, bias = places * passes[:, None, None], bias * passes
+        else:
+            raise TypeError(f"{type(layer).__name__} has no closed form")
+        values = layer(values)
+    return places, bias
+
+
+def spread_pooling(pooling: nn.Module, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+    """The share of every place in the pooled vector (N, C, h, w), and what no place contributes (N, C)."""
+    nothing = feature_map.new_zeros(feature_map.shape[:2])
+    if isinstance(pooling, Average):
+        return feature_map / (feature_map.shape[2] * feature_map.shape[3]), nothing
+    if isinstance(pooling, Maximum):
+        flat = feature_map.flatten(2)  # (N, C, h w)
+        chosen = flat.max(dim=2, keepdim=True).indices
+        return torch.zeros_like(flat).scatter(2, chosen, flat.gather(2, chosen)).view_as(feature_map), nothing
+    if isinstance(pooling, AverageAndMaximum):
+        average, maximum = (spread_pooling(each, feature_map)[0] for each in (pooling.average, pooling.maximum))
+        return average + maximum, nothing
+    if isinstance(pooling, GeneralisedMean):
+        # A value below the floor counts as the floor, whatever it is: that share belongs to no place.
+        values = feature_map.clamp(min=pooling.eps)
+        shares = pooling.weights(values) * values
+        floored = feature_map < pooling.eps
+        return shares.masked_fill(floored, 0), (shares * floored).sum((2, 3))
+    raise TypeError(f"{type(pooling).__name__} has no closed form")

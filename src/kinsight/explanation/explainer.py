@@ -1,0 +1,177 @@
+"""A model with which pictures and pairs are explained; no picture passes its trunk twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kinsight.errors import KinsightError
+from kinsight.explanation.contributions import contributions
+from kinsight.explanation.layout import Layout
+from kinsight.explanation.opening import Opened, Opening, open_model
+from kinsight.explanation.pair import Pair, View
+from kinsight.models import Embedder
+from kinsight.pictures import Preprocessing
+from kinsight.pictures.decoding import Box, open_picture
+
+Picture = str | Path | Image.Image | np.ndarray | Tensor
+TOLERATED = 0.01
+SHOWN = 512  # pixels of the longer side of a picture that is kept for display
+
+
+class Explainer:
+    """Explains pictures and pairs with one model.
+
+    Args:
+        model: an Embedder, a pair (trunk, head) of callables, or a torch module together with `layer`.
+        layer: the layer at which a module is opened.
+        stage: of an Embedder: how many stages below its last map; finer maps, exact too.
+        gates: "declared" or "standard", see `contributions`.
+        chunk: places computed at a time; bounds the memory.
+        layout: the axes of the map where they cannot be guessed.
+        preprocessing: what a foreign model is fed with; without it pictures must be tensors that are preprocessed already.
+        tolerance: the largest affinity error that is let pass; maps that are further off are refused.
+
+    Raises:
+        KinsightError: the model cannot be opened there.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        layer: str | None = None,
+        stage: int = 0,
+        gates: str = "declared",
+        chunk: int = 64,
+        layout: Layout | None = None,
+        preprocessing: Preprocessing | Callable[[Image.Image], Tensor] | None = None,
+        tolerance: float = TOLERATED,
+    ) -> None:
+        self.opening: Opening = open_model(model, layer=layer, stage=stage, layout=layout)
+        self.preprocessing = model.preprocessing if isinstance(model, Embedder) else preprocessing
+        self.gates = gates
+        self.chunk = chunk
+        self.tolerance = tolerance
+
+    def views(
+        self, pictures: Sequence[Picture], *, boxes: Sequence[Box | None] | None = None, batch_size: int = 16
+    ) -> list[View]:
+        """The contributions of pictures, each of which passes the network once.
+
+        Args:
+            pictures: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W).
+            boxes: the part of each picture that is meant, in pixels of the upright picture, half open.
+            batch_size: pictures at a time, all of one size.
+
+        Raises:
+            KinsightError: a picture cannot be read or has a size that the head cannot take, or the head is not affine with its gates frozen.
+        """
+        found: list[View] = []
+        for start in range(0, len(pictures), batch_size):
+            rows = range(start, min(start + batch_size, len(pictures)))
+            found += self._explain([self._prepare(pictures[row], boxes[row] if boxes else None) for row in rows])
+        return found
+
+    def pair(self, query: Picture, other: Picture, *, by: Explainer | None = None) -> Pair:
+        """Explain a pair; `by` explains the other picture where it has a stream of its own."""
+        return Pair(self.views([query])[0], (by or self).views([other])[0])
+
+    def _explain(self, batch: list[_Prepared]) -> list[View]:
+        opened = self._opened(batch)
+        found = contributions(opened.head, opened.feature_map, layout=opened.layout, gates=self.gates, chunk=self.chunk)
+        self._check(found.affinity_error)
+        places, bias, whole = (values.cpu().numpy() for values in (found.places, found.bias, found.whole))
+        errors = found.affinity_error.tolist()
+        return [
+            View(places[n], bias[n], whole[n], one.size, errors[n], one.picture, one.name, one.window)
+            for n, one in enumerate(batch)
+        ]
+
+    def _opened(self, batch: list[_Prepared]) -> Opened:
+        shapes = {tuple(one.tensor.shape) for one in batch}
+        if len(shapes) > 1:
+            raise KinsightError(
+                f"pictures of different sizes ({', '.join(map(str, sorted(shapes)))}) cannot pass together; use batch_size=1"
+            )
+        try:
+            return self.opening(torch.stack([one.tensor for one in batch]))
+        except KinsightError:
+            raise
+        except (RuntimeError, ValueError, AssertionError, IndexError) as problem:
+            size = "x".join(map(str, batch[0].size))
+            reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+            raise KinsightError(
+                f"the model cannot take pictures of {size} pixels ({reason}); give pictures of the size it was built for"
+            ) from problem
+
+    def _check(self, errors: Tensor) -> None:
+        worst = float(errors.max())
+        if not worst <= self.tolerance:
+            raise KinsightError(
+                f"the head is not affine with its gates held fixed: its maps would be off by about {worst:.2g} of the embedding "
+                f"(affinity error; {self.tolerance:g} is let pass); declare its gates with kinsight.gate, give gates='standard' for "
+                "smooth activations, attention and normalisations, or a larger tolerance to see the maps all the same"
+            )
+
+    def _prepare(self, picture: Picture, box: Box | None) -> _Prepared:
+        if isinstance(picture, Tensor):
+            return _from_tensor(picture)
+        if self.preprocessing is None:
+            raise KinsightError(
+                f"{_name(picture) or 'a picture'} was given to a foreign model without preprocessing; give preprocessing=, or the "
+                "preprocessed tensors (3, H, W) themselves"
+            )
+        opened = open_picture(picture, box=box)
+        if not isinstance(self.preprocessing, Preprocessing):
+            tensor = self.preprocessing(opened)
+            return _Prepared(tensor, np.asarray(_shown(opened)), _name(picture), None)
+        left, top, right, bottom = self.preprocessing.window(opened.height, opened.width)
+        shown = _shown(opened.crop((round(left), round(top), round(right), round(bottom))))
+        x, y = (max(box[0], 0), max(box[1], 0)) if box else (0, 0)
+        window = (left + x, top + y, right + x, bottom + y)
+        return _Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One picture ready for the network, and what is shown of it."""
+
+    tensor: Tensor
+    picture: np.ndarray
+    name: str
+    window: tuple[float, float, float, float] | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.tensor.shape[1], self.tensor.shape[2]
+
+
+def _from_tensor(tensor: Tensor) -> _Prepared:
+    if tensor.ndim == 4 and len(tensor) == 1:
+        tensor = tensor[0]
+    if tensor.ndim != 3 or not tensor.is_floating_point():
+        raise KinsightError(
+            f"a {tensor.dtype} tensor of shape {tuple(tensor.shape)} is not a preprocessed picture; give floats (3, H, W)"
+        )
+    low, high = tensor.amin(), tensor.amax()
+    scaled = (tensor - low) / (high - low).clamp_min(1e-12) * 255
+    shown = scaled.round().to(torch.uint8)[:3].movedim(0, -1).cpu().numpy()
+    return _Prepared(tensor, shown if shown.shape[2] == 3 else shown[..., :1].repeat(3, 2), "", None)
+
+
+def _shown(picture: Image.Image) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    return small
+
+
+def _name(picture: Picture) -> str:
+    return str(picture) if isinstance(picture, (str, Path)) else ""

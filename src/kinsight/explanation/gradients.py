@@ -1,0 +1,64 @@
+"""The gradient methods that decomposition is compared with: CAM, Grad-CAM and gradient x activation.
+
+Gradients are taken afresh for each map, so that none contains another, and no hook is left behind (the authors' demo accumulates them).
+The algebra between these maps and decomposition: Visual Explanation, section 4.3 and appendices A.4, A.5.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kinsight.explanation.contributions import whole_of
+from kinsight.explanation.opening import Opened
+from kinsight.models.modes import evaluating
+
+
+def similarity_gradient(opened: Opened, others: Tensor, *, normalised: bool = True) -> Tensor:
+    """The gradient of each picture's similarity to its partner with respect to its feature map.
+
+    Args:
+        opened: N pictures at the opening.
+        others: (N, D), the embeddings of their partners before normalisation.
+        normalised: of the cosine; without it of the inner product.
+
+    Returns:
+        A tensor like the feature map. For the inner product divided by nothing: it is in units of |E|^2.
+    """
+    modules = [opened.head] if isinstance(opened.head, torch.nn.Module) else []
+    with torch.enable_grad(), evaluating(*modules):
+        feature_map = opened.feature_map.detach().requires_grad_()
+        whole = whole_of(opened.head(feature_map))  # (N, D)
+        if normalised:
+            score = functional.cosine_similarity(whole, others.detach())
+        else:
+            score = (whole * others.detach()).sum(1)
+        # Pictures do not influence each other, so the gradient of the sum is that of each.
+        return torch.autograd.grad(score.sum(), feature_map)[0]
+
+
+def grad_cam(opened: Opened, gradient: Tensor) -> Tensor:
+    """Grad-CAM: the map's channels weighted by their mean gradient, (N, h, w), signed (the published one drops negatives)."""
+    return opened.layout.channel_sums(opened.layout.place_means(gradient) * opened.feature_map)
+
+
+def gradient_times_activation(opened: Opened, gradient: Tensor) -> Tensor:
+    """The "rectified" Grad-CAM of the authors: no mean over the places, (N, h, w), signed.
+
+    Of the inner product it equals Decomposition+Bias for every head that is affine with its gates frozen (property 3); of the cosine it sums
+    to -(dS/dE) . b, zero without a bias (property 5).
+    """
+    return opened.layout.channel_sums(gradient * opened.feature_map)
+
+
+def class_activation_map(opened: Opened, weights: Tensor) -> Tensor:
+    """CAM (equation 1): the map's channels weighted for a class by a linear classifier on its average, (N, h, w), signed.
+
+    Args:
+        opened: N pictures at the opening.
+        weights: (N, C), the classifier's row for the class of each picture.
+    """
+    places = {"NCHW": (..., None, None), "NHWC": (slice(None), None, None), "tokens": (slice(None), None)}
+    height, width = opened.layout.size(opened.feature_map)
+    return opened.layout.channel_sums(weights[places[opened.layout.kind]] * opened.feature_map) / (height * width)

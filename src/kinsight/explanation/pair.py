@@ -1,0 +1,225 @@
+"""The similarity of two pictures, split exactly over their places (Visual Explanation, equation 3).
+
+    S = sum_ij,xy c_q,ij . c_r,xy / Z  +  sum_ij c_q,ij . b_r / Z  +  sum_xy c_r,xy . b_q / Z  +  b_q . b_r / Z,    Z = |E_q| |E_r|
+
+Every map here is in units of the similarity: it adds up to a part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from kinsight.errors import KinsightError
+from kinsight.explanation.upsampling import point_weights, upsample
+
+Side = Literal["query", "other"]
+Sign = Literal["both", "positive", "negative"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture as the network saw it, and what its places contribute to its embedding.
+
+    Attributes:
+        places: (h, w, D).
+        bias: (D,), what no place contributes.
+        whole: (D,), the embedding before normalisation, from the model itself.
+        size: height and width of the network's input in pixels.
+        affinity_error: how far the head with frozen gates is from affine, as a share of the embedding.
+        picture: (H, W, 3) uint8, the network's input for display, where known.
+        name: where the picture comes from.
+        window: left, top, right, bottom of what the network saw, in pixels of the upright picture, where known.
+    """
+
+    places: np.ndarray
+    bias: np.ndarray
+    whole: np.ndarray
+    size: tuple[int, int]
+    affinity_error: float = 0.0
+    picture: np.ndarray | None = field(default=None, repr=False)
+    name: str = ""
+    window: tuple[float, float, float, float] | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width in places."""
+        return self.places.shape[0], self.places.shape[1]
+
+
+class Terms(NamedTuple):
+    """The four terms of a similarity; they add up to it.
+
+    Attributes:
+        places: what places of both pictures say to each other.
+        query_bias: what places of the query say to the bias of the other picture.
+        other_bias: what places of the other picture say to the bias of the query.
+        bias: what both biases say to each other, whatever the pictures show.
+    """
+
+    places: float
+    query_bias: float
+    other_bias: float
+    bias: float
+
+
+@dataclass(frozen=True, repr=False)
+class Pair:
+    """Two views and everything that their similarity consists of.
+
+    The sides are called "query" and "other". Positions are pixels (y, x) of the picture as the network saw it, pixel centres at whole
+    numbers; `fraction` positions are not needed: any number goes.
+    """
+
+    query: View
+    other: View
+
+    def __repr__(self) -> str:
+        (h, w), (k, m) = self.query.grid, self.other.grid
+        return f"Pair(similarity={self.similarity:.4f}, places={h}x{w} and {k}x{m}, names={self.query.name!r}, {self.other.name!r})"
+
+    @cached_property
+    def similarity(self) -> float:
+        """The cosine of the two embeddings as the model gives them."""
+        return float(self.query.whole.astype(np.float64) @ self.other.whole.astype(np.float64) / self._norms)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The four terms."""
+        q, r = _sum(self.query), _sum(self.other)
+        b_q, b_r = (view.bias.astype(np.float64) for view in (self.query, self.other))
+        return Terms(*(float(value / self._norms) for value in (q @ r, q @ b_r, r @ b_q, b_q @ b_r)))
+
+    @property
+    def completeness_error(self) -> float:
+        """How far the four terms together are from the similarity."""
+        return abs(sum(self.terms) - self.similarity)
+
+    @property
+    def affinity_error(self) -> float:
+        """How far the frozen heads are from affine, the worse of both; above some 1e-3 a gate was not declared."""
+        return max(self.query.affinity_error, self.other.affinity_error)
+
+    @cached_property
+    def tensor(self) -> np.ndarray:
+        """(h, w, h', w'): what every place of the query and every place of the other picture say to each other."""
+        return (_rows(self.query) @ _rows(self.other).T / self._norms).reshape(*self.query.grid, *self.other.grid)
+
+    def overall(self, side: Side, *, bias: bool = False, sign: Sign = "both", clipped: bool = False) -> np.ndarray:
+        """The overall map of one side, (h, w): what each of its places says to the whole other picture.
+
+        Args:
+            side: "query" or "other".
+            bias: also what it says to the other's bias ("Decomposition+Bias"); the sum is then the similarity less what this side's own bias says.
+            sign: only the positive or negative values of the map.
+            clipped: as in the authors' published code, negative point-to-point terms are set to 0 before they are summed.
+        """
+        mine, yours = self._sides(side)
+        if clipped:
+            positive = np.maximum(self.tensor, 0)
+            found = positive.sum((2, 3) if side == "query" else (0, 1))
+            return _signed(found + (mine.places @ yours.bias / self._norms if bias else 0), sign)
+        target = _sum(yours) + (yours.bias if bias else 0)
+        return _signed(mine.places.astype(np.float64) @ target / self._norms, sign)
+
+    def point(self, side: Side, y: float, x: float, *, sign: Sign = "both") -> np.ndarray:
+        """What answers in the other picture to one point of this side: a map (h', w') of the other side.
+
+        Args:
+            side: where the point lies.
+            y, x: its pixel; between places their maps are mixed bilinearly.
+            sign: only the positive or negative values.
+
+        Raises:
+            KinsightError: the point lies outside of the picture.
+        """
+        mine, _ = self._sides(side)
+        height, width = mine.size
+        if not (-0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5):
+            raise KinsightError(
+                f"the point y={y}, x={x} lies outside of the picture, which the network sees as {height} x {width} pixels; "
+                f"give 0 to {height - 1} and 0 to {width - 1}"
+            )
+        return self._answers(side, point_weights(y, x, mine.size, mine.grid), sign)
+
+    def region(self, side: Side, mask: np.ndarray, *, sign: Sign = "both") -> np.ndarray:
+        """What answers in the other picture to a region of this side: a map (h', w') of the other side.
+
+        Args:
+            side: where the region lies.
+            mask: (h, w), how much of each place belongs to it, or (H, W) in pixels, of which every place takes its mean.
+
+        Raises:
+            KinsightError: the mask has neither size.
+        """
+        mine, _ = self._sides(side)
+        return self._answers(side, region_weights(mask, mine), sign)
+
+    def pixels(self, side: Side, values: np.ndarray) -> np.ndarray:
+        """A map (h, w) of one side, drawn out to the pixels of its picture (H, W), bilinearly with half-pixel centres."""
+        return upsample(values, self._sides(side)[0].size)
+
+    def swapped(self) -> Pair:
+        """The same pair seen from the other side."""
+        return Pair(self.other, self.query)
+
+    @cached_property
+    def _norms(self) -> float:
+        norms = [float(np.linalg.norm(view.whole.astype(np.float64))) for view in (self.query, self.other)]
+        if not min(norms) > 0:
+            raise KinsightError(
+                "an embedding of this pair is zero, so that it has no direction; look whether the model has collapsed, or the picture is blank"
+            )
+        return norms[0] * norms[1]
+
+    def _sides(self, side: Side) -> tuple[View, View]:
+        if side == "query":
+            return self.query, self.other
+        if side == "other":
+            return self.other, self.query
+        raise KinsightError(f"{side!r} is no side of a pair; write query or other")
+
+    def _answers(self, side: Side, weights: np.ndarray, sign: Sign) -> np.ndarray:
+        mine, yours = self._sides(side)
+        chosen = np.tensordot(weights, mine.places.astype(np.float64), 2)  # (D,)
+        return _signed(yours.places.astype(np.float64) @ chosen / self._norms, sign)
+
+
+def region_weights(mask: np.ndarray, view: View) -> np.ndarray:
+    """How much of each place belongs to a mask, (h, w)."""
+    given = np.asarray(mask, np.float64)
+    if given.shape == view.grid:
+        return given
+    if given.shape != view.size:
+        raise KinsightError(
+            f"the mask has the shape {given.shape}; give one of {view.grid} (places) or of {view.size} (pixels as the network sees them)"
+        )
+    return _shares(view.grid[0], view.size[0]) @ given @ _shares(view.grid[1], view.size[1]).T
+
+
+def _shares(places: int, pixels: int) -> np.ndarray:
+    """(places, pixels): each place takes the mean of its stretch of pixels, also where they do not divide evenly."""
+    edges = np.arange(places + 1) * pixels / places
+    starts, ends = np.maximum(edges[:-1, None], np.arange(pixels)), np.minimum(edges[1:, None], np.arange(pixels) + 1)
+    return np.maximum(ends - starts, 0) * places / pixels
+
+
+def _rows(view: View) -> np.ndarray:
+    return view.places.reshape(-1, view.places.shape[-1]).astype(np.float64)
+
+
+def _sum(view: View) -> np.ndarray:
+    return view.places.sum((0, 1), dtype=np.float64)
+
+
+def _signed(values: np.ndarray, sign: Sign) -> np.ndarray:
+    if sign == "both":
+        return values
+    if sign == "positive":
+        return np.maximum(values, 0)
+    if sign == "negative":
+        return np.minimum(values, 0)
+    raise KinsightError(f"sign {sign!r} is not known; write both, positive or negative")

@@ -1,0 +1,167 @@
+"""Gates that PyTorch's own functions have: for networks that know nothing of gates.
+
+Smooth activations are the input times a gate, attention is its weights times the values, a normalisation is the centred input times a
+scale. Holding these fixed makes any network of convolutions, linear layers, normalisations, activations and attention affine from a
+layer on, as `ReLU` networks are by themselves.
+
+The functions are written out here also where their gates are not held: PyTorch's fused ones have no forward derivatives of second order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+_held: ContextVar[bool] = ContextVar("held", default=False)
+
+
+@contextmanager
+def written_out(*, hold_gates: bool) -> Iterator[None]:
+    """Inside the block PyTorch's smooth functions are written out; with `hold_gates` no derivative sees their gates."""
+    before = _held.set(hold_gates)
+    try:
+        with _WrittenOut():
+            yield
+    finally:
+        _held.reset(before)
+
+
+def _gate(value: Tensor) -> Tensor:
+    return value.detach() if _held.get() else value
+
+
+class _WrittenOut(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _RULES:
+            return _RULES[func](*args, **kwargs)
+        if _held.get() and func in _SELF_GATED:
+            return _ratio(func(*args, **kwargs), args[0])
+        if func in _WEIGHTS:
+            return _gate(func(*args, **kwargs))
+        return func(*args, **kwargs)
+
+
+def _ratio(value: Tensor, source: Tensor) -> Tensor:
+    """value = source * gate, for functions that are 0 at 0; near 0 both are lost in rounding."""
+    tiny = source.abs() < 1e-12
+    gate = value / torch.where(tiny, torch.ones_like(source), source)
+    return torch.where(tiny, torch.zeros_like(gate), gate).detach() * source
+
+
+def _silu(source: Tensor, inplace: bool = False) -> Tensor:
+    return source * _gate(torch.sigmoid(source))
+
+
+def _gelu(source: Tensor, approximate: str = "none") -> Tensor:
+    if approximate == "none":
+        return source * _gate((1 + torch.erf(source / math.sqrt(2))) / 2)
+    inner = math.sqrt(2 / math.pi) * (source + 0.044715 * source * source * source)
+    return source * _gate((1 + torch.tanh(inner)) / 2)
+
+
+def _hardswish(source: Tensor, inplace: bool = False) -> Tensor:
+    return source * _gate(functional.relu6(source + 3) / 6)
+
+
+def _mish(source: Tensor, inplace: bool = False) -> Tensor:
+    return source * _gate(torch.tanh(torch.logaddexp(source, torch.zeros_like(source))))
+
+
+def _sigmoid(source: Tensor) -> Tensor:
+    return _gate(torch.sigmoid(source))
+
+
+def _layer_norm(
+    source: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    centred = source - source.mean(axes, keepdim=True)
+    return _affine(centred * _scale(centred.square().mean(axes, keepdim=True), eps), weight, bias)
+
+
+def _rms_norm(
+    source: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    eps = torch.finfo(source.dtype).eps if eps is None else eps
+    return _affine(source * _scale(source.square().mean(axes, keepdim=True), eps), weight, None)
+
+
+def _group_norm(
+    source: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    grouped = source.unflatten(1, (num_groups, -1))  # (N, G, C / G, ...)
+    axes = tuple(range(2, grouped.ndim))
+    centred = grouped - grouped.mean(axes, keepdim=True)
+    scaled = (centred * _scale(centred.square().mean(axes, keepdim=True), eps)).flatten(1, 2)
+    channels = (-1, *[1] * (source.ndim - 2))
+    return _affine(
+        scaled, None if weight is None else weight.view(channels), None if bias is None else bias.view(channels)
+    )
+
+
+def _normalize(source: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Tensor:
+    return source / _gate(source.norm(p, dim, keepdim=True).clamp_min(eps))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    **_: Any,
+) -> Tensor:
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * scale
+    if is_causal:
+        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -math.inf)
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
+    return _gate(scores.softmax(-1)) @ value
+
+
+def _scale(square: Tensor, eps: float) -> Tensor:
+    return _gate(torch.rsqrt(square + eps))
+
+
+def _affine(scaled: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    scaled = scaled if weight is None else scaled * weight
+    return scaled if bias is None else scaled + bias
+
+
+_SELF_GATED = {
+    functional.elu, functional.selu, functional.celu, functional.tanh, torch.tanh, Tensor.tanh, functional.softsign,
+    functional.tanhshrink,
+}  # fmt: skip
+_WEIGHTS = {functional.hardsigmoid, functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid}
+_RULES: dict[Any, Callable[..., Tensor]] = {
+    functional.silu: _silu,
+    functional.gelu: _gelu,
+    functional.hardswish: _hardswish,
+    functional.mish: _mish,
+    functional.sigmoid: _sigmoid,
+    functional.layer_norm: _layer_norm,
+    functional.group_norm: _group_norm,
+    functional.normalize: _normalize,
+    functional.scaled_dot_product_attention: _attention,
+}
+if hasattr(functional, "rms_norm"):
+    _RULES[functional.rms_norm] = _rms_norm
