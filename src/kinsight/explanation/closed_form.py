@@ -1,9 +1,12 @@
 """The closed form of pooling and linear layers: one matrix product (Visual Explanation, section 2 and equation 3).
 
-The pooling spreads the map over the places; what follows is a chain of matrices, diagonal for batch norm and for ReLU with the signs it had.
+The pooling spreads the map over the places; what follows is a chain of matrices, diagonal for batch norm and for ReLU
+with the signs it had.
 """
 
 from __future__ import annotations
+
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +16,14 @@ from kinsight.models import LinearHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
 
 
-def has_closed_form(head: object) -> bool:
+def has_closed_form(head: object) -> TypeGuard[LinearHead]:
     """Whether `closed_form` knows the head."""
-    if not isinstance(head, LinearHead):
+    # A subclass may compute something else.
+    if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
         return False
-    return not isinstance(head.pooling, Flatten) or (len(head.layers) > 0 and isinstance(head.layers[0], nn.Linear))
+    if type(head.pooling) is Flatten:
+        return len(head.layers) > 0 and isinstance(head.layers[0], nn.Linear)
+    return type(head.pooling) in _POOLINGS
 
 
 def closed_form(head: LinearHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,27 +34,25 @@ def closed_form(head: LinearHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         feature_map: (N, C, h, w).
     """
     values = head.pooling(feature_map)  # (N, C')
+    layers = list(head.layers)
     if isinstance(head.pooling, Flatten):
-        first, layers = head.layers[0], list(head.layers)[1:]
-        weight = first.weight.unflatten(1, feature_map.shape[1:])  # (D', C, h, w)
+        first = layers.pop(0)
+        weight = first.get_parameter("weight").unflatten(1, feature_map.shape[1:])  # (D', C, h, w)
         places = torch.einsum("ochw,nchw->nhwo", weight, feature_map)  # (N, h, w, D')
+        bias = first(torch.zeros_like(values))
         values = first(values)
-        bias = torch.zeros_like(values) if first.bias is None else first.bias.expand_as(values)
     else:
-        layers = list(head.layers)
         spread, bias = spread_pooling(head.pooling, feature_map)
         places = spread.permute(0, 2, 3, 1)  # (N, h, w, C)
     for layer in layers:
         if isinstance(layer, nn.Linear):
             places, bias = functional.linear(places, layer.weight), layer(bias)
         elif isinstance(layer, nn.BatchNorm1d):
-            scale = layer.weight / torch.sqrt(layer.running_var + layer.eps)  # type: ignore[operator]
+            scale = layer.weight / torch.sqrt(layer.running_var + layer.eps)  # type: ignore[arg-type, operator]
             places, bias = places * scale, layer(bias)
-        elif isinstance(layer, nn.ReLU):
+        else:
             passes = (values > 0).to(values.dtype)  # (N, D')
             places, bias = places * passes[:, None, None], bias * passes
-        else:
-            raise TypeError(f"{type(layer).__name__} has no closed form")
         values = layer(values)
     return places, bias
 
@@ -67,8 +71,13 @@ def spread_pooling(pooling: nn.Module, feature_map: Tensor) -> tuple[Tensor, Ten
         return average + maximum, nothing
     if isinstance(pooling, GeneralisedMean):
         # A value below the floor counts as the floor, whatever it is: that share belongs to no place.
-        values = feature_map.clamp(min=pooling.eps)
-        shares = pooling.weights(values) * values
-        floored = feature_map < pooling.eps
+        wide = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
+        values = wide.clamp(min=pooling.eps)
+        shares = (pooling.weights(values) * values).to(feature_map.dtype)
+        floored = wide < pooling.eps
         return shares.masked_fill(floored, 0), (shares * floored).sum((2, 3))
     raise TypeError(f"{type(pooling).__name__} has no closed form")
+
+
+_POOLINGS = (Average, Maximum, AverageAndMaximum, GeneralisedMean)
+_LAYERS = (nn.Linear, nn.BatchNorm1d, nn.ReLU)

@@ -4,8 +4,9 @@ With its gates frozen a head is affine in the feature map, so an embedding is a 
 
     E = sum_ij c_ij + b,    c_ij = J (A * 1_ij),    J the head's Jacobian at A
 
-(Visual Explanation for Deep Metric Learning, equation 3, for any head). The general way takes one Jacobian-vector product a place, or one
-vector-Jacobian product a dimension where that is less; heads of pooling and linear layers have a closed form.
+(Visual Explanation for Deep Metric Learning, equation 3, for any head.) The general way takes one Jacobian-vector
+product a place, or one vector-Jacobian product a dimension where those are fewer; heads of pooling and linear layers
+have a closed form.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Head = Callable[[Tensor], Any]
 GATES = ("declared", "standard")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contributions:
     """The embeddings of N pictures, split over the places of their feature maps.
 
@@ -39,8 +40,9 @@ class Contributions:
         places: (N, h, w, D), the contribution of every place.
         bias: (N, D), what no place contributes.
         whole: (N, D), the embedding before the final normalisation, as the head itself gives it.
-        affinity_error: (N,), how far the head with frozen gates is from being affine: the second-order term along the map and along a random
-            direction of its size, as a share of the embedding. 0 for exact maps; large where a gate was not declared.
+        affinity_error: (N,), how far the head with frozen gates is from affine: its second-order term along the map and
+            along a random direction of the map's size, as a share of the embedding. 0 for exact maps; large where a
+            gate was not declared.
     """
 
     places: Tensor
@@ -61,43 +63,47 @@ def contributions(
     """Split the embeddings of N pictures over the places of their feature maps.
 
     Args:
-        head: feature map -> (N, D), or an Embedding, of which `whole` is taken. Modules are put into eval mode for it.
+        head: feature map -> (N, D), or an Embedding, of which `whole` is taken. A module is in eval mode meanwhile.
         feature_map: what the head takes, for N pictures; pictures must not influence each other.
         layout: the axes of the feature map; None guesses them from their number.
-        gates: which values count as gates: "declared" with `kinsight.gate` in the head; "standard" also those of PyTorch's smooth
-            activations, attention and normalisations.
-        chunk: how many places (or dimensions) are computed at a time, which bounds the memory.
+        gates: which values count as gates: "declared" with `kinsight.gate` in the head; "standard" also those of
+            PyTorch's smooth activations, attention and normalisations.
+        chunk: how many places (or dimensions) are computed at a time, which bounds the memory. 1 goes without
+            `torch.func.vmap`, which a few heads cannot pass.
         fast: whether heads that have a closed form use it.
 
     Raises:
-        KinsightError: the head does not give (N, D), or the map does not fit the layout.
+        KinsightError: the head does not give (N, D) or cannot be differentiated, or the map does not fit the layout.
     """
     if gates not in GATES:
         raise KinsightError(f"gates {gates!r} is not known; write declared or standard")
-    if chunk < 1:
-        raise KinsightError(f"chunk {chunk} is not a number of places; write 1 or more")
+    if not isinstance(chunk, int) or chunk < 1:
+        raise KinsightError(f"chunk {chunk!r} is not a number of places; write a whole number above 0")
     layout = layout or Layout.of(feature_map)
-    height, width = layout.size(feature_map)
+    layout.size(feature_map)  # complains where there are no places
     feature_map = feature_map.detach()
     with _fixed(head, gates), torch.no_grad():
-        whole = whole_of(head(feature_map))
-        if whole.ndim != 2 or len(whole) != len(feature_map):
-            raise KinsightError(
-                f"the head gives {tuple(whole.shape)} for a feature map of {tuple(feature_map.shape)}; it must give one "
-                "vector a picture, (N, D)"
-            )
+        whole = _checked(whole_of(head(feature_map.clone())), feature_map)
         if fast and layout.kind == "NCHW" and has_closed_form(head):
-            places, bias = closed_form(head, feature_map)  # type: ignore[arg-type]
+            places, bias = closed_form(head, feature_map)
         else:
-            few_dimensions = whole.shape[1] < height * width
-            places = (_by_dimension if few_dimensions else _by_place)(head, feature_map, layout, chunk, whole.shape[1])
+            places = _places(head, feature_map, layout, chunk, whole.shape[1])
             bias = whole - places.sum((1, 2))
         return Contributions(places, bias, whole, _affinity_error(head, feature_map, whole))
 
 
-def whole_of(answer: Any) -> Tensor:
+def whole_of(answer: Any) -> Any:
     """The embedding before normalisation of whatever a head answers."""
     return answer.whole if isinstance(answer, Embedding) else answer
+
+
+def _checked(whole: Any, feature_map: Tensor) -> Tensor:
+    if isinstance(whole, Tensor) and whole.ndim == 2 and len(whole) == len(feature_map):
+        return whole
+    given = tuple(whole.shape) if isinstance(whole, Tensor) else f"a {type(whole).__name__}"
+    raise KinsightError(
+        f"the head gives {given} for a feature map of {tuple(feature_map.shape)}; it must give one vector a picture, (N, D)"
+    )
 
 
 @contextmanager
@@ -110,42 +116,70 @@ def _fixed(head: Head, gates: str) -> Iterator[None]:
         yield
 
 
-def _by_place(head: Head, feature_map: Tensor, layout: Layout, chunk: int, _: int) -> Tensor:
+def _places(head: Head, feature_map: Tensor, layout: Layout, chunk: int, dimensions: int) -> Tensor:
+    height, width = layout.size(feature_map)
+    with _derivatives():
+        if dimensions < height * width:
+            return _by_dimension(head, feature_map, layout, chunk, dimensions)
+        return _by_place(head, feature_map, layout, chunk)
+
+
+def _by_place(head: Head, feature_map: Tensor, layout: Layout, chunk: int) -> Tensor:
     height, width = layout.size(feature_map)
 
-    def contribution(mask: Tensor) -> Tensor:
-        return jvp(lambda values: whole_of(head(values)), (feature_map,), (feature_map * mask,))[1]  # (N, D)
+    def contribution(place: Tensor) -> Tensor:
+        return _slope(head, feature_map, feature_map * layout.mask(feature_map, place))  # (N, D)
 
-    numbers = torch.arange(height * width, device=feature_map.device).split(chunk)
-    found = [vmap(contribution)(layout.masks(feature_map, some)) for some in numbers]  # (chunk, N, D)
-    return torch.cat(found).movedim(0, 1).unflatten(1, (height, width))  # (N, h, w, D)
+    found = _mapped(contribution, torch.arange(height * width, device=feature_map.device), chunk)  # (h w, N, D)
+    return found.movedim(0, 1).unflatten(1, (height, width))  # (N, h, w, D)
 
 
 def _by_dimension(head: Head, feature_map: Tensor, layout: Layout, chunk: int, dimensions: int) -> Tensor:
-    whole, pull = vjp(lambda values: whole_of(head(values)), feature_map)
+    whole, pull, *_ = vjp(lambda values: whole_of(head(values.clone())), feature_map)
 
-    def rows(direction: Tensor) -> Tensor:
-        (gradient,) = pull(direction.expand_as(whole))
-        return layout.channel_sums(gradient * feature_map)  # (N, h, w)
+    def row(direction: Tensor) -> Tensor:
+        return layout.channel_sums(pull(direction.expand_as(whole))[0] * feature_map)  # (N, h, w)
 
     identity = torch.eye(dimensions, device=feature_map.device, dtype=whole.dtype)
-    found = [vmap(rows)(some) for some in identity.split(chunk)]  # (chunk, N, h, w)
-    return torch.cat(found).movedim(0, -1)  # (N, h, w, D)
+    return _mapped(row, identity, chunk).movedim(0, -1)  # (N, h, w, D)
+
+
+def _slope(head: Head, feature_map: Tensor, direction: Tensor) -> Tensor:
+    # Heads may change their input in place: they get a copy.
+    return jvp(lambda values: whole_of(head(values.clone())), (feature_map,), (direction,))[1]  # (N, D)
+
+
+def _mapped(function: Callable[[Tensor], Tensor], rows: Tensor, chunk: int) -> Tensor:
+    if chunk == 1:
+        return torch.stack([function(row) for row in rows])
+    return torch.cat([vmap(function)(some) for some in rows.split(chunk)])
 
 
 def _affinity_error(head: Head, feature_map: Tensor, whole: Tensor) -> Tensor:
     """The larger of two second-order terms, each as a share of |E|.
 
-    Along the map alone a homogeneous head, such as one that normalises, would look affine; a random direction tells.
+    Along the map alone a head that normalises would look affine; a random direction tells.
     """
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(feature_map.shape, generator=generator, dtype=feature_map.dtype).to(feature_map.device)
+    noise = torch.randn(feature_map.shape[1:], generator=generator).to(feature_map)  # the same for all pictures
     errors = []
     for direction in (feature_map, feature_map * noise):
-
-        def slope(values: Tensor, direction: Tensor = direction) -> Tensor:
-            return jvp(lambda inner: whole_of(head(inner)), (values,), (direction,))[1]
-
-        bend = jvp(slope, (feature_map,), (direction,))[1] / 2  # (N, D)
+        with _derivatives():
+            bend = jvp(lambda values, way=direction: _slope(head, values, way), (feature_map,), (direction,))[1] / 2
         errors.append(bend.norm(dim=1) / whole.norm(dim=1).clamp_min(torch.finfo(whole.dtype).tiny))
     return torch.stack(errors).amax(0)  # (N,)
+
+
+@contextmanager
+def _derivatives() -> Iterator[None]:
+    """What PyTorch says of heads that it cannot differentiate, in a sentence."""
+    try:
+        yield
+    except RuntimeError as problem:
+        reason = str(problem).strip().splitlines()[0]
+        if not any(word in str(problem) for word in ("vmap", "forward AD", "functorch")):
+            raise
+        raise KinsightError(
+            f"the head cannot be differentiated place by place ({reason}); give chunk=1, which goes without "
+            "torch.func.vmap, or write the head in plain PyTorch functions"
+        ) from problem

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.contributions import contributions
+from kinsight.explanation.contributions import Contributions, contributions
 from kinsight.explanation.layout import Layout
 from kinsight.explanation.opening import Opened, Opening, open_model
 from kinsight.explanation.pair import Pair, View
@@ -72,72 +73,90 @@ class Explainer:
             batch_size: pictures at a time, all of one size.
 
         Raises:
-            KinsightError: a picture cannot be read or has a size that the head cannot take, or the head is not affine with its gates frozen.
+            KinsightError: a picture cannot be read or has a size that the model cannot take, or the head is not affine
+                with its gates frozen.
         """
+        if boxes is not None and len(boxes) != len(pictures):
+            raise KinsightError(
+                f"{len(boxes)} boxes were given for {len(pictures)} pictures; give one each, or None for it"
+            )
         found: list[View] = []
         for start in range(0, len(pictures), batch_size):
             rows = range(start, min(start + batch_size, len(pictures)))
-            found += self._explain([self._prepare(pictures[row], boxes[row] if boxes else None) for row in rows])
+            found += self._explain([self.prepare(pictures[row], boxes[row] if boxes else None) for row in rows])
         return found
 
     def pair(self, query: Picture, other: Picture, *, by: Explainer | None = None) -> Pair:
         """Explain a pair; `by` explains the other picture where it has a stream of its own."""
         return Pair(self.views([query])[0], (by or self).views([other])[0])
 
-    def _explain(self, batch: list[_Prepared]) -> list[View]:
-        opened = self._opened(batch)
-        found = contributions(opened.head, opened.feature_map, layout=opened.layout, gates=self.gates, chunk=self.chunk)
+    def prepare(self, picture: Picture, box: Box | None = None) -> _Prepared:
+        """One picture as the network takes it: its tensor, size and window."""
+        if isinstance(picture, Tensor):
+            return _from_tensor(picture)
+        if self.preprocessing is None:
+            raise KinsightError(
+                f"{_name(picture) or 'a picture'} was given to a foreign model without preprocessing; give "
+                "preprocessing=, or the preprocessed tensors (3, H, W) themselves"
+            )
+        opened = open_picture(picture, box=box)
+        if not isinstance(self.preprocessing, Preprocessing):
+            # What it cuts away is not known, so what is shown is its result.
+            return replace(_from_tensor(self.preprocessing(opened)), name=_name(picture))
+        left, top, right, bottom = self.preprocessing.window(opened.height, opened.width)
+        shown = _shown(opened.crop((round(left), round(top), round(right), round(bottom))))
+        x, y = (max(box[0], 0), max(box[1], 0)) if box else (0, 0)
+        window = (left + x, top + y, right + x, bottom + y)
+        return _Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
+
+    def opened(self, batch: Sequence[_Prepared]) -> Opened:
+        """Prepared pictures of one size at the opening."""
+        shapes = {tuple(one.tensor.shape) for one in batch}
+        if len(shapes) > 1:
+            given = ", ".join(map(str, sorted(shapes)))
+            raise KinsightError(f"pictures of different sizes ({given}) cannot pass together; use batch_size=1")
+        with _fitting(f"the model cannot take pictures of {'x'.join(map(str, batch[0].size))} pixels"):
+            return self.opening(torch.stack([one.tensor for one in batch]))
+
+    def contributions(self, opened: Opened) -> Contributions:
+        """The contributions of pictures at the opening, refused as in `views` where they would be wrong."""
+        with _fitting(f"the head cannot take a feature map of {tuple(opened.feature_map.shape)}"):
+            found = contributions(
+                opened.head, opened.feature_map, layout=opened.layout, gates=self.gates, chunk=self.chunk
+            )
         self._check(found.affinity_error)
-        places, bias, whole = (values.cpu().numpy() for values in (found.places, found.bias, found.whole))
+        return found
+
+    def _explain(self, batch: list[_Prepared]) -> list[View]:
+        found = self.contributions(self.opened(batch))
+        places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
         errors = found.affinity_error.tolist()
         return [
             View(places[n], bias[n], whole[n], one.size, errors[n], one.picture, one.name, one.window)
             for n, one in enumerate(batch)
         ]
 
-    def _opened(self, batch: list[_Prepared]) -> Opened:
-        shapes = {tuple(one.tensor.shape) for one in batch}
-        if len(shapes) > 1:
-            raise KinsightError(
-                f"pictures of different sizes ({', '.join(map(str, sorted(shapes)))}) cannot pass together; use batch_size=1"
-            )
-        try:
-            return self.opening(torch.stack([one.tensor for one in batch]))
-        except KinsightError:
-            raise
-        except (RuntimeError, ValueError, AssertionError, IndexError) as problem:
-            size = "x".join(map(str, batch[0].size))
-            reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
-            raise KinsightError(
-                f"the model cannot take pictures of {size} pixels ({reason}); give pictures of the size it was built for"
-            ) from problem
-
     def _check(self, errors: Tensor) -> None:
         worst = float(errors.max())
         if not worst <= self.tolerance:
             raise KinsightError(
-                f"the head is not affine with its gates held fixed: its maps would be off by about {worst:.2g} of the embedding "
-                f"(affinity error; {self.tolerance:g} is let pass); declare its gates with kinsight.gate, give gates='standard' for "
-                "smooth activations, attention and normalisations, or a larger tolerance to see the maps all the same"
+                f"the head is not affine with its gates held fixed: its maps would be off by about {worst:.2g} of the "
+                f"embedding (affinity error; {self.tolerance:g} is let pass); declare its gates with kinsight.gate, give "
+                "gates='standard' for smooth activations, attention and normalisations, or a larger tolerance to see "
+                "the maps all the same"
             )
 
-    def _prepare(self, picture: Picture, box: Box | None) -> _Prepared:
-        if isinstance(picture, Tensor):
-            return _from_tensor(picture)
-        if self.preprocessing is None:
-            raise KinsightError(
-                f"{_name(picture) or 'a picture'} was given to a foreign model without preprocessing; give preprocessing=, or the "
-                "preprocessed tensors (3, H, W) themselves"
-            )
-        opened = open_picture(picture, box=box)
-        if not isinstance(self.preprocessing, Preprocessing):
-            tensor = self.preprocessing(opened)
-            return _Prepared(tensor, np.asarray(_shown(opened)), _name(picture), None)
-        left, top, right, bottom = self.preprocessing.window(opened.height, opened.width)
-        shown = _shown(opened.crop((round(left), round(top), round(right), round(bottom))))
-        x, y = (max(box[0], 0), max(box[1], 0)) if box else (0, 0)
-        window = (left + x, top + y, right + x, bottom + y)
-        return _Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
+
+@contextmanager
+def _fitting(refusal: str) -> Iterator[None]:
+    """Networks say in many ways that a size does not suit them."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, AssertionError, IndexError) as problem:
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        raise KinsightError(f"{refusal} ({reason}); give pictures of the size it was built for") from problem
 
 
 @dataclass(frozen=True)
@@ -165,6 +184,11 @@ def _from_tensor(tensor: Tensor) -> _Prepared:
     scaled = (tensor - low) / (high - low).clamp_min(1e-12) * 255
     shown = scaled.round().to(torch.uint8)[:3].movedim(0, -1).cpu().numpy()
     return _Prepared(tensor, shown if shown.shape[2] == 3 else shown[..., :1].repeat(3, 2), "", None)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    # numpy has no bfloat16
+    return values.to("cpu", torch.promote_types(values.dtype, torch.float32)).numpy()
 
 
 def _shown(picture: Image.Image) -> Image.Image:

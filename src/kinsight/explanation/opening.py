@@ -1,6 +1,7 @@
 """Opening a model at one of its feature maps: what lies below gives the map, what lies above is the head.
 
-Kinsight's own models stand open at their last map; any other is given as two callables, or as one module and the name of a layer.
+Kinsight's own models stand open at their last map; any other is given as two callables, or as one module and the name
+of a layer.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.contributions import Head
+from kinsight.explanation.contributions import Head, whole_of
 from kinsight.explanation.layout import Layout
 from kinsight.models import Embedder
 from kinsight.models.modes import evaluating
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
     """A batch of pictures at the opening.
 
@@ -61,7 +62,7 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
 
     Args:
         model: an Embedder, a pair (trunk, head) of callables, or a module together with `layer`.
-        layer: the module whose output is the map, by its dotted name.
+        layer: the module whose output is the map, by its dotted name; where it runs several times, its first output.
         stage: of an Embedder: 0 is its last map; 1 the finer map before (twice as many places a side), 2 the next.
         layout: the axes of the map where they cannot be guessed.
 
@@ -73,18 +74,21 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
     if isinstance(model, Embedder):
         if layer is None and stage == 0:
             return Opening(lambda images: _opened(model.trunk(images), model.head, layout or Layout()), [model])
-        layer = layer or finer_layer(model, stage)
-        return _at_layer(model, layer, layout or _layout_of(model))
+        return _at_layer(model, finer_layer(model, stage) if layer is None else layer, layout)
+    if stage:
+        raise KinsightError(f"stage {stage} was given for a model that is not Kinsight's; name a finer layer= instead")
     if isinstance(model, (tuple, list)) and len(model) == 2 and all(map(callable, model)):
+        if layer is not None:
+            raise KinsightError(f"layer {layer} was given with trunk and head, which are open already; leave it out")
         trunk, head = model
         modules = [part for part in model if isinstance(part, nn.Module)]
-        return Opening(lambda images: _opened(trunk(images), head, layout), modules)
+        return Opening(lambda images: _opened(trunk(images), head, layout, images), modules)
     if isinstance(model, nn.Module):
         if layer is None:
             last = ", ".join([name for name, _ in model.named_modules() if name][-5:])
             raise KinsightError(
-                f"where {type(model).__name__} shall be opened is not known: name the layer whose output still has places "
-                f"(layer='...'; its last modules are {last}), or give trunk and head as two callables"
+                f"where {type(model).__name__} shall be opened is not known; name the layer whose output still has "
+                f"places (layer='...'; its last modules are {last}), or give trunk and head as two callables"
             )
         return _at_layer(model, layer, layout)
     raise KinsightError(
@@ -101,9 +105,8 @@ def finer_layer(model: Embedder, stage: int) -> str:
     """
     known = list(getattr(model.trunk.network, "feature_info", []))
     last = max((each["reduction"] for each in known), default=0)
-    by_size = {
-        each["reduction"]: each["module"] for each in known if each["reduction"] < last
-    }  # the deepest of each size
+    # The deepest layer of each size comes last.
+    by_size = {each["reduction"]: each["module"] for each in known if each["reduction"] < last}
     names = [by_size[size] for size in sorted(by_size, reverse=True)]
     if not isinstance(stage, int) or not 1 <= stage <= len(names):
         raise KinsightError(
@@ -113,39 +116,50 @@ def finer_layer(model: Embedder, stage: int) -> str:
     return f"trunk.network.{names[stage - 1]}"
 
 
-def _opened(feature_map: Tensor, head: Head, layout: Layout | None) -> Opened:
-    layout = layout or Layout.of(feature_map)
+def _opened(feature_map: Any, head: Head, layout: Layout | None, images: Tensor | None = None) -> Opened:
+    if not isinstance(feature_map, Tensor):
+        raise KinsightError(
+            f"the trunk gives a {type(feature_map).__name__} where a feature map is needed; give one that returns a tensor"
+        )
+    picture = None if images is None or images.ndim != 4 else (images.shape[2], images.shape[3])
+    layout = layout or Layout.of(feature_map, picture)
     layout.size(feature_map)  # complains where there are no places
     return Opened(feature_map, head, layout)
 
 
-def _layout_of(model: Embedder) -> Layout | None:
-    network = model.trunk.network
-    if getattr(network, "output_fmt", "NCHW") == "NHWC":
-        return Layout("NHWC")
-    prefix = getattr(network, "num_prefix_tokens", None)
-    return None if prefix is None else Layout("tokens", prefix, model.trunk.map_size)
-
-
 def _at_layer(model: nn.Module, layer: str, layout: Layout | None) -> Opening:
-    known = dict(model.named_modules())
-    if layer not in known or not layer:
-        close = [name for name in known if name.endswith(layer.split(".")[-1])] or [
-            name for name, _ in model.named_children()
-        ]
+    known = [name for name, _ in model.named_modules() if name]
+    if layer not in known:
+        close = [name for name in known if name.endswith(layer.split(".")[-1])] if layer else []
+        close = close or [name for name, _ in model.named_children()]
         raise KinsightError(f"{type(model).__name__} has no layer {layer!r}; its layers include {', '.join(close[:8])}")
 
     def run(images: Tensor) -> Opened:
         record = _Record(layer)
         with record.taken(model):
-            model(images)
+            whole = whole_of(model(images))
         if not isinstance(record.feature_map, Tensor):
             raise KinsightError(
                 f"layer {layer} gave no tensor when the model ran; name a layer that runs and gives one"
             )
-        return _opened(record.feature_map, _Rest(model, images, record), layout)
+        rest = _Rest(model, images, record)
+        opened = _opened(record.feature_map, rest, layout, images)
+        _check_rest(whole, whole_of(rest(record.feature_map)), layer)
+        return opened
 
     return Opening(run, [model])
+
+
+def _check_rest(whole: Any, again: Any, layer: str) -> None:
+    """A model that keeps a state, draws at random or changes what its layers took would be explained wrongly."""
+    if not isinstance(whole, Tensor) or not isinstance(again, Tensor):
+        return  # what it gives instead is said where the embedding is needed
+    if whole.shape != again.shape or (whole - again).norm() > 1e-3 * whole.norm():
+        raise KinsightError(
+            f"the model gives other embeddings when it is run on from layer {layer} than as a whole (it keeps a state, "
+            "draws at random, or changes the inputs of its layers in place); name another layer, or give trunk and head "
+            "as two callables"
+        )
 
 
 @dataclass
@@ -158,8 +172,9 @@ class _Record:
 
     @contextmanager
     def taken(self, model: nn.Module) -> Iterator[None]:
+        # Before other hooks: those run again on what is replayed.
         handles = [
-            module.register_forward_hook(lambda _, __, output, name=name: self._note(name, output))
+            module.register_forward_hook(lambda _, __, output, name=name: self._note(name, output), prepend=True)
             for name, module in model.named_modules()
             if name
         ]
@@ -175,8 +190,7 @@ class _Record:
         # A module that has ended speaks for all of its parts.
         for part in [known for known in self.outputs if known.startswith(f"{name}.")]:
             del self.outputs[part]
-        # Networks change tensors in place: what is kept must be a copy.
-        kept = output.clone() if isinstance(output, Tensor) else output
+        kept = _copied(output)
         if name == self.layer:
             self.feature_map = kept
         self.outputs[name].append(kept)
@@ -192,21 +206,24 @@ class _Rest:
 
     def __call__(self, feature_map: Tensor) -> Any:
         with self._replayed(feature_map), evaluating(self.model):
-            return self.model(self.images)
+            return self.model(self.images.clone())
 
     @contextmanager
     def _replayed(self, feature_map: Tensor) -> Iterator[None]:
-        modules = {name: self.model.get_submodule(name) for name in self.record.outputs}
+        patched: list[tuple[nn.Module, Any]] = []
         try:
-            for name, module in modules.items():
-                answers = self.record.outputs[name]
+            for name, answers in self.record.outputs.items():
+                module = self.model.get_submodule(name)
                 if name == self.record.layer:
-                    answers = [*answers[:-1], feature_map]
-                module.forward = _Replay(answers, module.forward)  # type: ignore[method-assign]
+                    answers = [feature_map]
+                patched.append((module, vars(module).get("forward")))
+                module.forward = _Replay(answers, module.forward)
             yield
         finally:
-            for module in modules.values():
-                module.__dict__.pop("forward", None)
+            for module, before in patched:
+                del module.forward
+                if before is not None:  # somebody else has patched it, too
+                    module.forward = before
 
 
 class _Replay:
@@ -218,5 +235,16 @@ class _Replay:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for answer in self.answers:
-            return answer.clone() if isinstance(answer, Tensor) else answer
+            return _copied(answer)
         return self.forward(*args, **kwargs)
+
+
+def _copied(output: Any) -> Any:
+    """A copy that stays as it is when networks change tensors in place."""
+    if isinstance(output, Tensor):
+        return output.clone()
+    if type(output) is dict:
+        return {key: _copied(value) for key, value in output.items()}
+    if type(output) in (tuple, list):
+        return type(output)(_copied(value) for value in output)
+    return output

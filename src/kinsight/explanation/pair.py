@@ -20,7 +20,7 @@ Side = Literal["query", "other"]
 Sign = Literal["both", "positive", "negative"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One picture as the network saw it, and what its places contribute to its embedding.
 
@@ -66,12 +66,15 @@ class Terms(NamedTuple):
     bias: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pair:
     """Two views and everything that their similarity consists of.
 
-    The sides are called "query" and "other". Positions are pixels (y, x) of the picture as the network saw it, pixel centres at whole
-    numbers; `fraction` positions are not needed: any number goes.
+    The sides are called "query" and "other". Positions are pixels (y, x) of the picture as the network saw it, pixel
+    centres at whole numbers, and anything between them.
+
+    Raises:
+        KinsightError: the two embeddings differ in length, or one of them is zero.
     """
 
     query: View
@@ -79,7 +82,15 @@ class Pair:
 
     def __repr__(self) -> str:
         (h, w), (k, m) = self.query.grid, self.other.grid
-        return f"Pair(similarity={self.similarity:.4f}, places={h}x{w} and {k}x{m}, names={self.query.name!r}, {self.other.name!r})"
+        names = f"names={self.query.name!r}, {self.other.name!r}"
+        return f"Pair(similarity={self.similarity:.4f}, places={h}x{w} and {k}x{m}, {names})"
+
+    def __post_init__(self) -> None:
+        lengths = len(self.query.whole), len(self.other.whole)
+        if lengths[0] != lengths[1]:
+            raise KinsightError(
+                f"the embeddings of this pair have {lengths[0]} and {lengths[1]} dimensions; give two streams of one space"
+            )
 
     @cached_property
     def similarity(self) -> float:
@@ -113,9 +124,11 @@ class Pair:
 
         Args:
             side: "query" or "other".
-            bias: also what it says to the other's bias ("Decomposition+Bias"); the sum is then the similarity less what this side's own bias says.
+            bias: also what it says to the other's bias ("Decomposition+Bias"); the map then adds up to the similarity
+                less what this side's own bias says.
             sign: only the positive or negative values of the map.
-            clipped: as in the authors' published code, negative point-to-point terms are set to 0 before they are summed.
+            clipped: as in the authors' published code: negative point-to-point terms are set to 0 before they are
+                summed, so that the map adds up to nothing any more.
         """
         mine, yours = self._sides(side)
         if clipped:
@@ -140,8 +153,8 @@ class Pair:
         height, width = mine.size
         if not (-0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5):
             raise KinsightError(
-                f"the point y={y}, x={x} lies outside of the picture, which the network sees as {height} x {width} pixels; "
-                f"give 0 to {height - 1} and 0 to {width - 1}"
+                f"the point y={y}, x={x} lies outside of the picture, which the network sees as {height} x {width} "
+                f"pixels; give 0 to {height - 1} and 0 to {width - 1}"
             )
         return self._answers(side, point_weights(y, x, mine.size, mine.grid), sign)
 
@@ -171,7 +184,8 @@ class Pair:
         norms = [float(np.linalg.norm(view.whole.astype(np.float64))) for view in (self.query, self.other)]
         if not min(norms) > 0:
             raise KinsightError(
-                "an embedding of this pair is zero, so that it has no direction; look whether the model has collapsed, or the picture is blank"
+                "an embedding of this pair is zero or not a number, so that it has no direction; look whether the model "
+                "has collapsed, or the picture is blank"
             )
         return norms[0] * norms[1]
 
@@ -195,7 +209,8 @@ def region_weights(mask: np.ndarray, view: View) -> np.ndarray:
         return given
     if given.shape != view.size:
         raise KinsightError(
-            f"the mask has the shape {given.shape}; give one of {view.grid} (places) or of {view.size} (pixels as the network sees them)"
+            f"the mask has the shape {given.shape}; give one of {view.grid} (places) or of {view.size} (pixels as the "
+            "network sees them)"
         )
     return _shares(view.grid[0], view.size[0]) @ given @ _shares(view.grid[1], view.size[1]).T
 

@@ -115,6 +115,21 @@ def _group_norm(
     )
 
 
+def _instance_norm(
+    source: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    if use_input_stats:
+        return _group_norm(source, source.shape[1], weight, bias, eps)
+    return functional.instance_norm(source, running_mean, running_var, weight, bias, False, momentum, eps)
+
+
 def _normalize(source: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Tensor:
     return source / _gate(source.norm(p, dim, keepdim=True).clamp_min(eps))
 
@@ -138,6 +153,39 @@ def _attention(
     return _gate(scores.softmax(-1)) @ value
 
 
+def _multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    length: int,
+    heads: int,
+    in_weight: Tensor | None,
+    in_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_weight: Tensor,
+    out_bias: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What stands behind `nn.MultiheadAttention`; with options that vision does not use PyTorch's own."""
+    asked = ("key_padding_mask", "attn_mask", "use_separate_proj_weight", "static_k", "static_v")
+    if query.ndim != 3 or in_weight is None or bias_k is not None or add_zero_attn or any(map(options.get, asked)):
+        return functional.multi_head_attention_forward(
+            query, key, value, length, heads, in_weight, in_bias, bias_k, bias_v, add_zero_attn, dropout_p, out_weight,
+            out_bias, **options,
+        )  # fmt: skip
+    biases = (None, None, None) if in_bias is None else in_bias.chunk(3)
+    q, k, v = (
+        functional.linear(each, *own).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)  # (N, H, L, d)
+        for each, *own in zip((query, key, value), in_weight.chunk(3), biases, strict=True)
+    )
+    weights = _gate((q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1))  # (N, H, L, L')
+    mixed = functional.linear((weights @ v).permute(2, 0, 1, 3).flatten(2), out_weight, out_bias)  # (L, N, C)
+    return mixed, weights.mean(1) if options.get("average_attn_weights", True) else weights
+
+
 def _scale(square: Tensor, eps: float) -> Tensor:
     return _gate(torch.rsqrt(square + eps))
 
@@ -149,10 +197,15 @@ def _affine(scaled: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tenso
 
 _SELF_GATED = {
     functional.elu, functional.selu, functional.celu, functional.tanh, torch.tanh, Tensor.tanh, functional.softsign,
-    functional.tanhshrink,
+    functional.tanhshrink, functional.local_response_norm,
 }  # fmt: skip
-_WEIGHTS = {functional.hardsigmoid, functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid}
-_RULES: dict[Any, Callable[..., Tensor]] = {
+# Values that something else is multiplied with or divided by.
+_WEIGHTS = {
+    functional.hardsigmoid, functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid,
+    torch.sigmoid_, Tensor.sigmoid_, torch.norm, Tensor.norm, torch.linalg.norm, torch.linalg.vector_norm, torch.std,
+    Tensor.std, torch.var, Tensor.var,
+}  # fmt: skip
+_RULES: dict[Any, Callable[..., Any]] = {
     functional.silu: _silu,
     functional.gelu: _gelu,
     functional.hardswish: _hardswish,
@@ -160,8 +213,10 @@ _RULES: dict[Any, Callable[..., Tensor]] = {
     functional.sigmoid: _sigmoid,
     functional.layer_norm: _layer_norm,
     functional.group_norm: _group_norm,
+    functional.instance_norm: _instance_norm,
     functional.normalize: _normalize,
     functional.scaled_dot_product_attention: _attention,
+    functional.multi_head_attention_forward: _multi_head_attention,
 }
 if hasattr(functional, "rms_norm"):
     _RULES[functional.rms_norm] = _rms_norm

@@ -1,0 +1,114 @@
+"""Loading models and embedding pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import PartialState
+
+from kinsight.data import read_table
+from kinsight.data.table import TABLE_SUFFIXES
+from kinsight.errors import KinsightError
+from kinsight.files import write_npz
+from kinsight.models import Embedder, load_embedder
+from kinsight.training.encoding import encode_rows
+from kinsight.training.run import RunFolder
+from kinsight.training.settings import DataSettings
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Embedder:
+    """The model of a run folder (its best checkpoint), or of a model folder.
+
+    Raises:
+        KinsightError: there is no model, or its files do not belong together.
+    """
+    run = RunFolder(path)
+    return load_embedder(run.trained_model() if run.exists else Path(path), device=device)
+
+
+@dataclass
+class Embeddings:
+    """Vectors `(N, D)` float32 with what they are of: `ids (N,)`, `labels (N,)` or None, and the digest of the model."""
+
+    ids: np.ndarray
+    vectors: np.ndarray
+    labels: np.ndarray | None
+    digest: str
+
+    def save(self, path: str | Path) -> Path:
+        """Write an `.npz` without pickle, whole or not at all."""
+        arrays = {"ids": self.ids, "vectors": self.vectors, "digest": np.array(self.digest)}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        write_npz(path, arrays)
+        return Path(path)
+
+
+def embed(
+    model: Embedder | str | Path,
+    pictures: str | Path | Sequence[str | Path],
+    *,
+    batch_size: int = 64,
+    workers: int = 2,
+    crop_to_box: bool = False,
+    on_unreadable: Literal["refuse", "skip"] = "refuse",
+    progress: bool = False,
+) -> Embeddings:
+    """Embed a table, a folder, a zip, one picture, or a list of pictures.
+
+    Args:
+        model: a model, or the folder of a run or model.
+        pictures: labels are known where a table or class folders give them.
+        crop_to_box: cut every picture to its box in the table.
+        on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
+
+    Raises:
+        KinsightError: the model or the pictures cannot be read.
+    """
+    embedder = model if isinstance(model, Embedder) else load(model, device=device())
+    table = pictures_table(pictures)
+    data = DataSettings(workers=workers, crop_to_box=crop_to_box, on_unreadable=on_unreadable)
+    encoded = encode_rows(embedder, table, np.arange(len(table)), data, batch_size=batch_size, progress=progress)
+    labels = table["label"].to_numpy()[encoded.rows] if "label" in table.columns else None
+    if labels is not None and labels.dtype == object:
+        labels = labels.astype(str)
+    return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), encoded.vectors, labels, embedder.digest())
+
+
+def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+    """A table with `id` and `path`, and `label` where a table or class folders give it.
+
+    Raises:
+        KinsightError: nothing was given, or it cannot be read.
+    """
+    if isinstance(pictures, (str, Path)):
+        path = Path(pictures)
+        if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+            return pictures_table([path])
+        if path.is_dir():
+            entries = sorted(path.iterdir())
+            files = [entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES]
+            structured = any(entry.is_dir() or entry.suffix.lower() in TABLE_SUFFIXES for entry in entries)
+            if files and not structured:
+                return pd.DataFrame(
+                    {"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]}
+                )
+        return read_table(path)
+    if not len(pictures):
+        raise KinsightError("no pictures were given; name at least one file, folder, table or zip")
+    return pd.DataFrame(
+        {"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]}
+    )
+
+
+def device() -> torch.device:
+    """Where models of this process stand."""
+    return PartialState(cpu=not torch.cuda.is_available()).device

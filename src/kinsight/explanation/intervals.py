@@ -1,0 +1,34 @@
+"""Means with 95 % intervals, drawn over classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinsight.evaluation.statistics import Interval, bootstrap
+
+
+def class_intervals(values: np.ndarray, classes: np.ndarray) -> list[Interval]:
+    """The mean of each column of values (N, M) and its interval over classes; a NaN is a row without that value.
+
+    A column without any value gets NaN.
+    """
+    values = np.asarray(values, np.float64).reshape(len(classes), -1)
+    found: list[Interval | None] = [None] * values.shape[1]
+    known = ~np.isnan(values)
+    # Columns that are known for the same rows are drawn together, which is faster and keeps their resamples alike.
+    for pattern in np.unique(known, axis=1).T:
+        columns = np.flatnonzero((known == pattern[:, None]).all(0))
+        if pattern.any():
+            part = values[pattern][:, columns]
+            low, high = bootstrap(part, np.asarray(classes)[pattern])
+            means = part.mean(0)
+        else:
+            low = high = means = np.full(len(columns), np.nan)
+        for number, column in enumerate(columns):
+            found[column] = Interval(float(means[number]), float(low[number]), float(high[number]))
+    return [interval for interval in found if interval is not None]
+
+
+def class_interval(values: np.ndarray, classes: np.ndarray) -> Interval:
+    """The mean of values (N,) and its interval over classes."""
+    return class_intervals(np.asarray(values)[:, None], classes)[0]

@@ -1,0 +1,78 @@
+"""The pair page: two pictures, and under the pointer, live, what answers in the one to a place in the other. One HTML file, offline.
+
+Tests and the curious reach what is shown from the page's script console as `kinsight` (see templates/pair.js, its end).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from kinsight.errors import KinsightError
+from kinsight.explanation.pair import Pair
+from kinsight.files import write_text
+from kinsight.show.page import environment
+from kinsight.show.pair_data import page_data, short_name
+
+HEADING = "Why are these two pictures alike?"
+
+
+def pair_html(pairs: Pair | Sequence[Pair], *, title: str | None = None) -> str:
+    """One pair, or a query with its ranked matches, as one HTML text with every style, script and picture inside it.
+
+    Args:
+        pairs: a pair, or several in the order of their rank; the page shows one at a time.
+        title: the heading; without it the page asks what it answers.
+
+    Raises:
+        KinsightError: there is no pair.
+    """
+    return _rendered(pairs, title, fragment=False)
+
+
+def write_pair_page(path: str | Path, pairs: Pair | Sequence[Pair], *, title: str | None = None) -> Path:
+    """Write `pair_html` to a file, whole or not at all."""
+    write_text(path, pair_html(pairs, title=title))
+    return Path(path)
+
+
+def pair_fragment(pairs: Pair | Sequence[Pair]) -> str:
+    """The interactive picture of a pair, or of several, for a notebook.
+
+    It is a page inside a frame: neither its styles nor its names meet those of the notebook or of other pairs, and it needs nothing from
+    outside. A notebook that is not trusted shows no frames; then the sentence before it remains.
+    """
+    page = _rendered(pairs, None, fragment=True)
+    shown = [pairs] if isinstance(pairs, Pair) else list(pairs)
+    first = shown[0]
+    names = Markup("{} and {}").format(short_name(first.query, "query picture"), short_name(first.other, "other picture"))
+    return Markup(
+        '<div class="kinsight-pair" style="position:relative;width:100%;min-height:3em">'
+        '<p style="margin:0;padding:.5em 0">Similarity {} of {}. Trust this notebook to see why.</p>'
+        '<iframe title="Why {} are alike" srcdoc="{}" '
+        'style="position:relative;display:block;width:100%;height:46rem;margin:-2.6em 0 0;border:0;border-radius:6px" allowfullscreen></iframe></div>'
+    ).format(f"{first.similarity:.3f}", names, names, escape(str(page)))
+
+
+def _rendered(pairs: Pair | Sequence[Pair], title: str | None, *, fragment: bool) -> str:
+    pairs = [pairs] if isinstance(pairs, Pair) else list(pairs)
+    if not pairs:
+        raise KinsightError("no pair was given, so there is nothing to show; give at least one")
+    return (
+        environment()
+        .get_template("pair.html")
+        .render(
+            heading=title or HEADING,
+            tab=title or _tab(pairs),
+            fragment=fragment,
+            pairs=pairs,
+            data=page_data(pairs),
+        )
+    )
+
+
+def _tab(pairs: Sequence[Pair]) -> str:
+    query = short_name(pairs[0].query, "a picture")
+    return f"{query} and {short_name(pairs[0].other, 'another')}" if len(pairs) == 1 else f"{query} and its matches"
