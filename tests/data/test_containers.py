@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from kinsight.data import sources
-from kinsight.data.table import read_table
+from kinsight.data.table import read_pictures, read_table
 from kinsight.errors import KinsightError
 
 
@@ -137,3 +138,24 @@ def test_known_data_sets_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sources, "recognise", lambda folder: known if Path(folder) == tmp_path else None)
     _csv(tmp_path, ROWS, "metadata.csv")
     assert read_table(tmp_path).to_numpy().tolist() == known.to_numpy().tolist()
+
+
+def test_pictures_without_labels(tmp_path: Path) -> None:
+    """A gallery needs no labels: a table without them, loose pictures in a folder or a zip; with labels they are kept."""
+    loose = tmp_path / "loose"
+    (loose / "deep").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "deep/c.png"):
+        Image.new("RGB", (4, 4)).save(loose / name)
+    with zipfile.ZipFile(tmp_path / "loose.zip", "w") as archive:
+        for name in ("b.png", "a.jpg", "deep/c.png"):
+            archive.write(loose / name, name)
+    for source in (loose, tmp_path / "loose.zip"):
+        found = read_pictures(source)
+        assert found["id"].tolist() == ["a.jpg", "b.png", "deep/c.png"]
+        assert found["path"].tolist() == [f"{source}/{name}" for name in found["id"]]
+        with pytest.raises(KinsightError, match="outside class folders"):
+            read_table(source)
+    (loose / "metadata.csv").write_text("path,year\na.jpg,1999\n")
+    assert read_pictures(loose)["path"].tolist() == [f"{loose}/a.jpg"]
+    (loose / "metadata.csv").write_text("path,label\na.jpg,owl\n")
+    assert read_pictures(loose)["label"].tolist() == ["owl"]

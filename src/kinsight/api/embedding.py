@@ -12,8 +12,7 @@ import pandas as pd
 import torch
 from accelerate import PartialState
 
-from kinsight.data import read_table
-from kinsight.data.table import TABLE_SUFFIXES
+from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
 from kinsight.files import write_npz
 from kinsight.models import Embedder, load_embedder
@@ -93,15 +92,7 @@ def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
         path = Path(pictures)
         if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
             return pictures_table([path])
-        if path.is_dir():
-            entries = sorted(path.iterdir())
-            files = [entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES]
-            structured = any(entry.is_dir() or entry.suffix.lower() in TABLE_SUFFIXES for entry in entries)
-            if files and not structured:
-                return pd.DataFrame(
-                    {"id": [file.name for file in files], "path": [str(file.resolve()) for file in files]}
-                )
-        return read_table(path)
+        return read_pictures(path)
     if not len(pictures):
         raise KinsightError("no pictures were given; name at least one file, folder, table or zip")
     return pd.DataFrame(

@@ -13,13 +13,16 @@ from kinsight.errors import KinsightError
 VERBS = {
     "train": "train an embedder, or go on with a run",
     "evaluate": "measure a run on unseen classes, or anybody's embeddings",
+    "explain": "show why two pictures are alike, place by place",
+    "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
+    "diagnose": "compare runs: where do they look, on seen and on unseen classes",
     "embed": "write the embeddings of pictures to an .npz",
     "report": "write the report of a run anew",
     "data": "check a table, list known data sets, render a data set",
     "recipes": "list the recipes that ship with Kinsight",
 }
 
-USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:10}{what}" for name, what in VERBS.items())
+USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:11}{what}" for name, what in VERBS.items())
 USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the version."
 
 

@@ -5,7 +5,7 @@ from kinsight.data.checking import check_table, describe, require_sound, table_d
 from kinsight.data.scenes import write_scenes
 from kinsight.data.sources import describe_sources
 from kinsight.data.splits import with_validation
-from kinsight.data.table import read_table
+from kinsight.data.table import read_pictures, read_table
 
 __all__ = [
     "BatchSampler",
@@ -14,6 +14,7 @@ __all__ = [
     "check_table",
     "describe",
     "describe_sources",
+    "read_pictures",
     "read_table",
     "require_sound",
     "share",

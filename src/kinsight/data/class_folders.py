@@ -9,13 +9,13 @@ from kinsight.data.splits import SPLIT_NAMES
 from kinsight.errors import KinsightError
 
 
-def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
+def read_class_folders(container: Container, *, labelled: bool = True) -> tuple[pd.DataFrame, str]:
     """The table and the place inside the container that its paths begin at.
 
     Columns: `path`, `label` and, where the top folders are train, val, test, `split`. A class is a folder at the top
     with all pictures below it. Where no folder at the top holds a picture itself (Omniglot: alphabet/character/x.png)
     each folder that holds pictures is a class, named by its whole path. Lone folders around the classes are stepped
-    into.
+    into. Pictures outside class folders are refused, or with `labelled` False leave the whole table without labels.
 
     Raises:
         KinsightError: there is no picture, or a picture lies outside the class folders.
@@ -34,6 +34,8 @@ def read_class_folders(container: Container) -> tuple[pd.DataFrame, str]:
         table["split"] = top[0].str.lower().map(SPLIT_NAMES)
         below = top[2]
     loose = paths[~below.str.contains("/", regex=False)]
+    if len(loose) and not labelled:
+        return table[["path"]], inside
     if len(loose):
         raise KinsightError(
             f"{place} holds {len(loose)} pictures outside class folders, like {loose.iloc[0]}; "

@@ -46,22 +46,42 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
     Raises:
         KinsightError: the source cannot be read, or holds no image table.
     """
-    place = Path(os.path.abspath(source))
-    if not place.exists():
-        raise KinsightError(f"{source} does not exist; give a CSV or parquet file, a folder or a zip")
-    try:
-        table, name, base = _load(place)
-    except OSError as problem:
-        raise KinsightError(f"{source} cannot be read ({problem.strerror}); make it readable or give a copy") from None
-    if table.empty:
-        raise KinsightError(f"{name} has no rows; an image table has one row a picture")
+    table, name, base = _read(source, labelled=True)
     base = base if root is None else Path(os.path.abspath(root)).as_posix()
     table = standardise(table, base=base, split_by=split_by, name=name)
     table.attrs.update(source=str(source), split_by=split_by)  # for the messages of checking
     return table
 
 
-def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
+def read_pictures(source: str | Path) -> pd.DataFrame:
+    """As `read_table`, but labels need not be known: also a table without them, or a folder or zip of loose pictures.
+
+    Returns:
+        The columns `id` and `path`; where labels are known, all columns of `read_table`.
+
+    Raises:
+        KinsightError: the source cannot be read, or holds no picture.
+    """
+    table, name, base = _read(source, labelled=False)
+    if "label" in table or "path" not in table:
+        return standardise(table, base=base, split_by=None, name=name)
+    return pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
+
+
+def _read(source: str | Path, *, labelled: bool) -> tuple[pd.DataFrame, str, str]:
+    place = Path(os.path.abspath(source))
+    if not place.exists():
+        raise KinsightError(f"{source} does not exist; give a CSV or parquet file, a folder or a zip")
+    try:
+        table, name, base = _load(place, labelled)
+    except OSError as problem:
+        raise KinsightError(f"{source} cannot be read ({problem.strerror}); make it readable or give a copy") from None
+    if table.empty:
+        raise KinsightError(f"{name} has no rows; an image table has one row a picture")
+    return table, name, base
+
+
+def _load(place: Path, labelled: bool) -> tuple[pd.DataFrame, str, str]:
     """The table as its author wrote it, what messages call it, and where its relative paths begin."""
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
         return _parse(read_bytes(place), place.name), place.name, place.parent.as_posix()
@@ -78,7 +98,7 @@ def _load(place: Path) -> tuple[pd.DataFrame, str, str]:
     if inside is not None:
         folder, _, name = f"{place.as_posix()}/{inside}".rpartition("/")
         return _parse(read_bytes(f"{folder}/{name}"), name), name, folder
-    table, top = read_class_folders(container)
+    table, top = read_class_folders(container, labelled=labelled)
     return table, str(place), f"{place.as_posix()}/{top}".rstrip("/")
 
 

@@ -2,6 +2,7 @@
 
 from kinsight.models.embedder import Embedder, Encoded, build_embedder, load_embedder
 from kinsight.models.embedding import Embedding
+from kinsight.models.gates import frozen_gates, gate
 from kinsight.models.heads import HEADS, LinearHead, make_head
 from kinsight.models.pooling import make_pooling
 from kinsight.models.settings import ModelSettings
@@ -16,6 +17,8 @@ __all__ = [
     "ModelSettings",
     "Trunk",
     "build_embedder",
+    "frozen_gates",
+    "gate",
     "load_embedder",
     "make_head",
     "make_pooling",

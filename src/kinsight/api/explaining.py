@@ -1,0 +1,110 @@
+"""Explaining pictures and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from kinsight.api.embedding import device, embed, load, pictures_table
+from kinsight.errors import KinsightError
+from kinsight.evaluation.neighbours import neighbours
+from kinsight.explanation import Explainer, Layout, Pair
+from kinsight.explanation.explainer import Picture
+from kinsight.models import Embedder
+from kinsight.pictures import Preprocessing
+
+Feeding = Preprocessing | Callable[[Image.Image], Tensor]
+
+
+def explain(
+    model: Any,
+    *pictures: Any,
+    other: Any = None,
+    layer: str | None = None,
+    stage: int = 0,
+    gates: str = "declared",
+    chunk: int = 64,
+    layout: Layout | None = None,
+    preprocessing: Feeding | None = None,
+    tolerance: float | None = None,
+) -> Pair:
+    """Split the similarity of two pictures exactly over their places.
+
+    `explain(model, a, b)` with a Kinsight model or the folder of a run; `explain(trunk, head, a, b)` with any two torch callables;
+    `explain(module, a, b, layer="layer4")` with any torch module.
+
+    Args:
+        model: what embeds the pictures.
+        pictures: two pictures: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W); before them the head, where `model` is
+            a trunk.
+        other: the model of the second picture where it has a stream of its own: a model, or a tuple (trunk, head).
+        layer: where a module is opened: the dotted name of the layer whose output is the feature map.
+        stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact.
+        gates: "declared" (with `kinsight.gate` in the head) or "standard": also those of PyTorch's smooth functions.
+        chunk: places computed at a time, which bounds the memory.
+        layout: the axes of the feature map, where they cannot be guessed.
+        preprocessing: what a foreign model is fed with, a `Preprocessing` or a callable from a PIL picture to a tensor.
+        tolerance: the largest affinity error that is let pass.
+
+    Raises:
+        KinsightError: a picture cannot be used, the model cannot be opened, or its head has gates that were not declared.
+    """
+    if len(pictures) == 3:
+        model, pictures = (model, pictures[0]), pictures[1:]
+    if len(pictures) != 2:
+        raise KinsightError(
+            f"{len(pictures)} pictures were given; explain takes two, after the model or after trunk and head"
+        )
+    options: dict[str, Any] = {
+        "layer": layer, "stage": stage, "gates": gates, "chunk": chunk, "layout": layout, "preprocessing": preprocessing,
+    }  # fmt: skip
+    if tolerance is not None:
+        options["tolerance"] = tolerance
+    explainer = Explainer(_model(model), **options)
+    return explainer.pair(*pictures, by=None if other is None else Explainer(_model(other), **options))
+
+
+def explain_matches(
+    model: Embedder | str | Path,
+    query: Picture,
+    gallery: str | Path | Sequence[str | Path],
+    *,
+    top: int = 5,
+    workers: int = 2,
+    progress: bool = False,
+    **options: Any,
+) -> list[Pair]:
+    """The best matches of a picture in a gallery, best first, each explained.
+
+    Args:
+        model: a model, or the folder of a run.
+        query: a picture; where the gallery holds the same file it is left out.
+        gallery: a table, a folder, a zip or a list of pictures.
+        top: how many matches.
+        options: as those of `explain`.
+
+    Raises:
+        KinsightError: nothing is in the gallery, or a picture cannot be used.
+    """
+    if top < 1:
+        raise KinsightError(f"top {top} is not a number of matches; write 1 or more")
+    embedder = _model(model)
+    table = pictures_table(gallery)
+    if isinstance(query, (str, Path)):
+        same = str(Path(query).resolve())
+        table = table[[str(Path(path).resolve()) != same for path in table["path"]]].reset_index(drop=True)
+    if not len(table):
+        raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
+    embeddings = embed(embedder, table["path"].tolist(), workers=workers, progress=progress)
+    found = neighbours(embedder.encode(query), embeddings.vectors, k=min(top, len(table)))
+    explainer = Explainer(embedder, **options)
+    views = explainer.views([query, *(embeddings.ids[row] for row in found.indices[0])])
+    return [Pair(views[0], view) for view in views[1:]]
+
+
+def _model(model: Any) -> Any:
+    return load(model, device=device()) if isinstance(model, (str, Path)) else model
