@@ -124,3 +124,41 @@ def test_senseless_values_are_refused_with_the_repair(values: dict[str, Any], wo
         Preprocessing.from_dict(values)
     assert words in str(caught.value)
     assert str(caught.value).startswith("preprocessing: ")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Preprocessing(size=64, resize=80),
+        Preprocessing(size=(48, 64), resize=64),
+        Preprocessing(size=(64, 33), resize=71),
+        Preprocessing(size=64, resize=None),
+        Preprocessing(size=(90, 40), resize=None),
+    ],
+)
+@pytest.mark.parametrize(("height", "width"), [(200, 250), (250, 130), (97, 203), (173, 151)])
+def test_the_window_is_what_the_network_sees(settings: Preprocessing, height: int, width: int) -> None:
+    """Pictures whose values are their own coordinates show where each pixel of the input comes from."""
+    settings = replace(settings, mean=(0, 0, 0), std=(1, 1, 1), scale=255)
+    rows, columns = np.mgrid[:height, :width]
+    coordinates = np.stack([rows, columns, 0 * rows], 2).astype(np.uint8)  # in pixels; centres at whole numbers
+    seen = settings.transform()(Image.fromarray(coordinates)).numpy()
+    left, top, right, bottom = settings.window(height, width)
+    ranges = ((seen[0].mean(1), top, bottom), (seen[1].mean(0), left, right))
+    for (along, start, end), pixels in zip(ranges, settings.height_width, strict=True):
+        wanted = start + (np.arange(pixels) + 0.5) * (end - start) / pixels - 0.5
+        # Resampling cuts its filter at the border, and pictures hold whole numbers.
+        assert np.abs(along - wanted)[4:-4].max() < 0.6
+        slope, offset = np.polyfit(np.arange(4, pixels - 4), along[4:-4], 1)
+        assert slope == pytest.approx((end - start) / pixels, abs=0.015)
+        assert offset == pytest.approx(wanted[0], abs=0.3)
+
+
+def test_the_window_follows_the_rounding_of_odd_margins() -> None:
+    """The crop of 32 of 45 columns starts at 6 (6.5 to the nearest even), as torchvision does it."""
+    settings = Preprocessing(size=32, resize=33, mean=(0, 0, 0), std=(1, 1, 1), scale=255)
+    image = Image.fromarray(np.tile(np.arange(45, dtype=np.uint8)[None, :, None], (33, 1, 3)))  # resized to itself
+    seen = settings.transform()(image)
+    left, top, right, bottom = settings.window(33, 45)
+    assert (left, right) == (seen[0, 0, 0], seen[0, 0, -1] + 1) == (6, 38)
+    assert (top, bottom) == (0, 32)

@@ -56,12 +56,7 @@ def evaluate_run(
         KinsightError: there is no run, or the split has no pictures.
     """
     folder = RunFolder(run).require()
-    settings = settings_from(folder.settings())
-    if data is not None:
-        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
-    elif split_by is not None:
-        settings.data = replace(settings.data, split_by=split_by, fold=None)
-    table = _evaluation_table(settings.data, folder, split, own=data is None and split_by is None)
+    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
     name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
     trained = load_embedder(folder.trained_model(which), device=device())
     models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
@@ -111,6 +106,22 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
     return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
 
 
+def evaluation_data(
+    folder: RunFolder, *, data: str | None, split: str, split_by: str | None
+) -> tuple[pd.DataFrame, TrainingSettings]:
+    """The table that a run is measured on, its own or another, and the settings with its place.
+
+    Raises:
+        KinsightError: the data have changed since the training, or the split is not sound.
+    """
+    settings = settings_from(folder.settings())
+    if data is not None:
+        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
+    elif split_by is not None:
+        settings.data = replace(settings.data, split_by=split_by, fold=None)
+    return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
+
+
 def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own: bool) -> pd.DataFrame:
     if own:
         table = prepare_table(data)
@@ -123,7 +134,7 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own:
             )
         return table
     table = read_table(data.path, split_by=data.split_by)
-    rows = _rows_of(table, split, data)
+    rows = rows_of(table, split, data)
     # Only these rows must be sound, and they are evaluated whatever their split is called.
     chosen = table.iloc[rows].assign(split="test")
     chosen.attrs.update(table.attrs)
@@ -131,7 +142,12 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own:
     return table
 
 
-def _rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
+def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
+    """The rows of a split, or all.
+
+    Raises:
+        KinsightError: it has no pictures.
+    """
     rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
     if not len(rows):
         known = ", ".join(sorted(map(str, set(table["split"]))))
@@ -150,7 +166,7 @@ def _evaluate_one(
     ks: Sequence[int],
     progress: bool,
 ) -> dict[str, Any]:
-    rows = _rows_of(table, split, data)
+    rows = rows_of(table, split, data)
     started = time.monotonic()
     encoded = encode_rows(model, table, rows, data, progress=progress)
     labels = table["label"].to_numpy()[encoded.rows]

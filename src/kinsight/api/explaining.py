@@ -16,6 +16,9 @@ from kinsight.explanation import Explainer, Layout, Pair
 from kinsight.explanation.explainer import Picture
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
+from kinsight.show import attach
+
+attach()  # a pair that an explanation returns shows itself in a notebook
 
 Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 

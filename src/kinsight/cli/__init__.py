@@ -15,6 +15,8 @@ VERBS = {
     "evaluate": "measure a run on unseen classes, or anybody's embeddings",
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
+    "correspond": "how often a part is answered by the same part in the other picture",
+    "faithfulness": "whether what maps call important is: deletion, insertion, random weights",
     "diagnose": "compare runs: where do they look, on seen and on unseen classes",
     "embed": "write the embeddings of pictures to an .npz",
     "report": "write the report of a run anew",
@@ -22,7 +24,7 @@ VERBS = {
     "recipes": "list the recipes that ship with Kinsight",
 }
 
-USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:11}{what}" for name, what in VERBS.items())
+USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:14}{what}" for name, what in VERBS.items())
 USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the version."
 
 

@@ -32,9 +32,9 @@ def component_boxes(pixels: np.ndarray, thresholds: tuple[float, ...], connectiv
         return boxes
     for number, threshold in enumerate(thresholds):
         components, _ = ndimage.label(pixels >= threshold * peak, structure=CONNECTIVITY[connectivity])
-        largest = int(np.bincount(components.ravel())[1:].argmax())
-        rows, columns = ndimage.find_objects(components)[largest]
-        boxes[number] = columns.start, rows.start, columns.stop, rows.stop
+        inside = components == np.bincount(components.ravel())[1:].argmax() + 1
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     return boxes
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from kinsight.errors import KinsightError
 from kinsight.explanation.contributions import Contributions, whole_of
 from kinsight.explanation.explainer import Explainer, Picture
+from kinsight.explanation.intervals import classes_of
 from kinsight.explanation.methods import Batch, Method, Partners, needs_of
 from kinsight.explanation.opening import Opened
 from kinsight.models.modes import evaluating
@@ -68,7 +69,7 @@ class Collection:
                 bias.append(found.bias.cpu())
                 whole.append(found.whole.cpu())
             else:
-                whole.append(self._embedded(opened).cpu())
+                whole.append(embeddings(explainer, opened).cpu())
         self._whole = torch.cat(whole)  # (N, D)
         self._bias = torch.cat(bias) if bias else None  # (N, D)
 
@@ -93,10 +94,7 @@ class Collection:
             KinsightError: rows that do not exist, weights that do not fit, or an embedding that is zero.
         """
         pairs = np.asarray(pairs)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs) or not 0 <= pairs.min() <= pairs.max() < len(self):
-            raise KinsightError(
-                f"pairs of shape {pairs.shape} do not name pictures; give rows (query, partner) with numbers from 0 to {len(self) - 1}"
-            )
+        classes_of(pairs, None, len(self))  # complains of rows that do not exist
         if class_weights is not None and len(class_weights) != len(pairs):
             raise KinsightError(
                 f"{len(class_weights)} class weights do not fit {len(pairs)} pairs; give one row for each"
@@ -159,9 +157,11 @@ class Collection:
                 self.windows[row] = (0, 0, one.size[1], one.size[0])
         return self.explainer.opened(prepared)
 
-    def _embedded(self, opened: Opened) -> Tensor:
-        with torch.no_grad(), evaluating(*self.explainer.opening.modules):
-            return whole_of(opened.head(opened.feature_map))
+
+def embeddings(explainer: Explainer, opened: Opened) -> Tensor:
+    """The embeddings of pictures at the opening before normalisation, (N, D)."""
+    with torch.no_grad(), evaluating(*explainer.opening.modules):
+        return whole_of(opened.head(opened.feature_map))
 
 
 def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:

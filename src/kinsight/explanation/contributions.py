@@ -12,7 +12,7 @@ have a closed form.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,8 @@ def contributions(
         fast: whether heads that have a closed form use it.
 
     Raises:
-        KinsightError: the head does not give (N, D) or cannot be differentiated, or the map does not fit the layout.
+        KinsightError: the head does not give (N, D), gives it differently each time or cannot be differentiated, or the
+            map does not fit the layout.
     """
     if gates not in GATES:
         raise KinsightError(f"gates {gates!r} is not known; write declared or standard")
@@ -81,9 +82,11 @@ def contributions(
         raise KinsightError(f"chunk {chunk!r} is not a number of places; write a whole number above 0")
     layout = layout or Layout.of(feature_map)
     layout.size(feature_map)  # complains where there are no places
-    feature_map = feature_map.detach()
-    with _fixed(head, gates), torch.no_grad():
+    feature_map = feature_map.detach().clone()  # trunks may give views whose values share their memory
+    with _evaluating(head), torch.no_grad():
         whole = _checked(whole_of(head(feature_map.clone())), feature_map)
+    with _fixed(head, gates), torch.no_grad():
+        _compare(whole, whole_of(head(feature_map.clone())))
         if fast and layout.kind == "NCHW" and has_closed_form(head):
             places, bias = closed_form(head, feature_map)
         else:
@@ -106,13 +109,27 @@ def _checked(whole: Any, feature_map: Tensor) -> Tensor:
     )
 
 
+def differs(whole: Tensor, again: Tensor) -> bool:
+    """Whether two results that should be the same differ by more than rounding."""
+    tolerance = max(0.01, 8 * torch.finfo(whole.dtype).eps)
+    return whole.shape != again.shape or bool((whole - again).norm() > tolerance * whole.norm())
+
+
+def _compare(whole: Tensor, again: Tensor) -> None:
+    if differs(whole, again):
+        raise KinsightError(
+            "the head gives another embedding for the same feature map (it draws at random, keeps a state, or changes "
+            "tensors in place that it goes on to use); put it into eval mode, or write it without"
+        )
+
+
+def _evaluating(head: Head) -> AbstractContextManager[None]:
+    return evaluating(*[head] if isinstance(head, nn.Module) else [])
+
+
 @contextmanager
 def _fixed(head: Head, gates: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        if isinstance(head, nn.Module):
-            stack.enter_context(evaluating(head))
-        stack.enter_context(frozen_gates())
-        stack.enter_context(written_out(hold_gates=gates == "standard"))
+    with _evaluating(head), frozen_gates(), written_out(hold_gates=gates == "standard"):
         yield
 
 

@@ -25,7 +25,7 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation.statistics import Interval
 from kinsight.explanation.boxes import Window, peak_of, point_to_input
 from kinsight.explanation.explainer import Explainer, Picture
-from kinsight.explanation.intervals import class_interval
+from kinsight.explanation.intervals import class_interval, classes_of
 from kinsight.explanation.pair import Pair, View
 
 ALPHAS = (0.1, 0.2)
@@ -175,6 +175,7 @@ def correspondence(
     if not alphas or min(alphas) <= 0:
         raise KinsightError(f"alphas {list(alphas)} are no shares of a box; give numbers above 0, such as 0.1")
     pairs = same_class_pairs(labels, per_class=per_class, seed=seed) if pairs is None else np.asarray(pairs)
+    classes_of(pairs, labels, len(pictures))  # complains of rows that do not exist
     points = _Points(tuple(float(alpha) for alpha in alphas))
     for label in np.unique(labels[pairs[:, 0]]):
         mine = pairs[labels[pairs[:, 0]] == label]

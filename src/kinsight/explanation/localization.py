@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -44,12 +45,20 @@ THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 WHOLE, CENTRE = "whole picture", "centre"
 
 
+class Masks(Protocol):
+    """A sequence of masks, True where the object is, or None; it may read them one by one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray | None: ...
+
+
 def localize(
     explainer: Explainer,
     pictures: Sequence[Picture],
     labels: Sequence[object] | np.ndarray,
     boxes: np.ndarray,
-    masks: Sequence[np.ndarray | None] | None = None,
+    masks: Masks | None = None,
     *,
     partners: str | np.ndarray = BEST,
     methods: str | Sequence[str] = "all",
@@ -111,7 +120,7 @@ def score_maps(
     windows: np.ndarray,
     labels: np.ndarray,
     boxes: np.ndarray,
-    masks: Sequence[np.ndarray | None] | None = None,
+    masks: Masks | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     iou: float = 0.5,
     connectivity: int = 8,
@@ -146,7 +155,7 @@ def score_maps(
         window: Window = tuple(windows[row].tolist())
         truth = _Truth(boxes[row], None if masks is None else masks[row], window, size, row)
         for name, values in maps.items():
-            pixels = np.maximum(upsample(values[row], size), 0)
+            pixels = np.maximum(upsample(values[row], size), 0)  # (H, W)
             found = component_boxes(pixels, thresholds, connectivity)
             _note(scores[name], row, truth, pixels, found, peak_of(values[row], window))
         for name, pixels in fixed.items():
@@ -204,10 +213,10 @@ def _note(
 
 
 @dataclass(frozen=True)
-class _Chosen(Sequence):  # type: ignore[type-arg]
+class _Chosen:
     """Some rows of a sequence, read one by one."""
 
-    items: Sequence[np.ndarray | None]
+    items: Masks
     rows: np.ndarray
 
     def __len__(self) -> int:
@@ -227,7 +236,7 @@ def _check(
     count: int,
     labels: np.ndarray,
     boxes: np.ndarray,
-    masks: Sequence[np.ndarray | None] | None,
+    masks: Masks | None,
     class_weights: np.ndarray | None,
 ) -> np.ndarray:
     """The rows that have a box."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.contributions import Head, whole_of
+from kinsight.explanation.contributions import Head, differs, whole_of
 from kinsight.explanation.layout import Layout
 from kinsight.models import Embedder
 from kinsight.models.modes import evaluating
@@ -154,7 +154,7 @@ def _check_rest(whole: Any, again: Any, layer: str) -> None:
     """A model that keeps a state, draws at random or changes what its layers took would be explained wrongly."""
     if not isinstance(whole, Tensor) or not isinstance(again, Tensor):
         return  # what it gives instead is said where the embedding is needed
-    if whole.shape != again.shape or (whole - again).norm() > 1e-3 * whole.norm():
+    if differs(whole, again):
         raise KinsightError(
             f"the model gives other embeddings when it is run on from layer {layer} than as a whole (it keeps a state, "
             "draws at random, or changes the inputs of its layers in place); name another layer, or give trunk and head "

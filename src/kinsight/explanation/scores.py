@@ -71,7 +71,7 @@ class Localization:
 
     def curve(self, method: str) -> dict[float, Interval]:
         """The share of right boxes at every threshold."""
-        return {threshold: self._intervals[method, f"at_{threshold:g}"] for threshold in self.thresholds}
+        return {threshold: self.figure(method, f"at_{threshold:g}") for threshold in self.thresholds}
 
     def best_threshold(self, method: str) -> float:
         """The threshold that is best for the very pictures it is reported on, as in the paper; of equal ones the lowest."""

@@ -46,7 +46,8 @@ class _WrittenOut(TorchFunctionMode):
         if func in _RULES:
             return _RULES[func](*args, **kwargs)
         if _held.get() and func in _SELF_GATED:
-            return _ratio(func(*args, **kwargs), args[0])
+            source = args[0].clone()  # which the function may change in place
+            return _ratio(func(*args, **kwargs), source)
         if func in _WEIGHTS:
             return _gate(func(*args, **kwargs))
         return func(*args, **kwargs)
@@ -70,8 +71,17 @@ def _gelu(source: Tensor, approximate: str = "none") -> Tensor:
     return source * _gate((1 + torch.tanh(inner)) / 2)
 
 
+def _hardsigmoid(source: Tensor, inplace: bool = False) -> Tensor:
+    return _gate(functional.relu6(source + 3) / 6)
+
+
 def _hardswish(source: Tensor, inplace: bool = False) -> Tensor:
-    return source * _gate(functional.relu6(source + 3) / 6)
+    return source * _hardsigmoid(source)
+
+
+def _glu(source: Tensor, dim: int = -1) -> Tensor:
+    values, weights = source.chunk(2, dim)
+    return values * _sigmoid(weights)
 
 
 def _mish(source: Tensor, inplace: bool = False) -> Tensor:
@@ -178,12 +188,12 @@ def _multi_head_attention(
         )  # fmt: skip
     biases = (None, None, None) if in_bias is None else in_bias.chunk(3)
     q, k, v = (
-        functional.linear(each, *own).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)  # (N, H, L, d)
-        for each, *own in zip((query, key, value), in_weight.chunk(3), biases, strict=True)
+        functional.linear(each, weight, bias).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)  # (N, H, L, d)
+        for each, weight, bias in zip((query, key, value), in_weight.chunk(3), biases, strict=True)
     )
-    weights = _gate((q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1))  # (N, H, L, L')
-    mixed = functional.linear((weights @ v).permute(2, 0, 1, 3).flatten(2), out_weight, out_bias)  # (L, N, C)
-    return mixed, weights.mean(1) if options.get("average_attn_weights", True) else weights
+    attention = _gate((q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1))  # (N, H, L, L')
+    mixed = functional.linear((attention @ v).permute(2, 0, 1, 3).flatten(2), out_weight, out_bias)  # (L, N, C)
+    return mixed, attention.mean(1) if options.get("average_attn_weights", True) else attention
 
 
 def _scale(square: Tensor, eps: float) -> Tensor:
@@ -201,7 +211,7 @@ _SELF_GATED = {
 }  # fmt: skip
 # Values that something else is multiplied with or divided by.
 _WEIGHTS = {
-    functional.hardsigmoid, functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid,
+    functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid,
     torch.sigmoid_, Tensor.sigmoid_, torch.norm, Tensor.norm, torch.linalg.norm, torch.linalg.vector_norm, torch.std,
     Tensor.std, torch.var, Tensor.var,
 }  # fmt: skip
@@ -211,6 +221,8 @@ _RULES: dict[Any, Callable[..., Any]] = {
     functional.hardswish: _hardswish,
     functional.mish: _mish,
     functional.sigmoid: _sigmoid,
+    functional.hardsigmoid: _hardsigmoid,
+    functional.glu: _glu,
     functional.layer_norm: _layer_norm,
     functional.group_norm: _group_norm,
     functional.instance_norm: _instance_norm,

@@ -60,6 +60,7 @@ def _pair(pair: Pair, pictures: _Pictures) -> dict[str, Any]:
         "affinity": pair.affinity_error,
         "tensor": tensor,
         "step": step,
+        "limits": _limits(pair),
         "query": _view(pair, "query", pictures),
         "other": _view(pair, "other", pictures),
     }
@@ -78,6 +79,21 @@ def _view(pair: Pair, side: Side, pictures: _Pictures) -> dict[str, Any]:
         "size": view.size,
         "overall": _base64(pair.overall(side), "<f4"),
         "with_bias": _base64(pair.overall(side, bias=True), "<f4"),
+    }
+
+
+def _limits(pair: Pair) -> dict[str, float]:
+    """The values that take the full colour on a fixed scale: of overall maps the largest, of points one that nine in ten places stay below.
+
+    A few pairs of places often say far more than all others, which would be too pale to be seen beside them.
+    """
+    strength = np.abs(pair.tensor)
+    strongest = np.concatenate([strength.max((2, 3)).ravel(), strength.max((0, 1)).ravel()])
+    sides: tuple[Side, Side] = ("query", "other")
+    return {
+        "point": float(np.quantile(strongest, 0.9)) or float(strongest.max()),
+        "overall": max(float(np.abs(pair.overall(side)).max()) for side in sides),
+        "with_bias": max(float(np.abs(pair.overall(side, bias=True)).max()) for side in sides),
     }
 
 

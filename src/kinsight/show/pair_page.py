@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from markupsafe import Markup, escape
-
 from kinsight.errors import KinsightError
 from kinsight.explanation.pair import Pair
 from kinsight.files import write_text
@@ -45,15 +43,16 @@ def pair_fragment(pairs: Pair | Sequence[Pair]) -> str:
     outside. A notebook that is not trusted shows no frames; then the sentence before it remains.
     """
     page = _rendered(pairs, None, fragment=True)
-    shown = [pairs] if isinstance(pairs, Pair) else list(pairs)
-    first = shown[0]
-    names = Markup("{} and {}").format(short_name(first.query, "query picture"), short_name(first.other, "other picture"))
-    return Markup(
-        '<div class="kinsight-pair" style="position:relative;width:100%;min-height:3em">'
-        '<p style="margin:0;padding:.5em 0">Similarity {} of {}. Trust this notebook to see why.</p>'
-        '<iframe title="Why {} are alike" srcdoc="{}" '
-        'style="position:relative;display:block;width:100%;height:46rem;margin:-2.6em 0 0;border:0;border-radius:6px" allowfullscreen></iframe></div>'
-    ).format(f"{first.similarity:.3f}", names, names, escape(str(page)))
+    first = pairs if isinstance(pairs, Pair) else pairs[0]
+    return (
+        environment()
+        .get_template("pair_frame.html")
+        .render(
+            page=page,
+            similarity=f"{first.similarity:.3f}",
+            names=_tab([first]),
+        )
+    )
 
 
 def _rendered(pairs: Pair | Sequence[Pair], title: str | None, *, fragment: bool) -> str:

@@ -22,6 +22,13 @@ def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(_block(name, results) for name, results in blocks.items())
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells under a head and a rule, in columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rule = "-" * (sum(widths) + 3 * (len(widths) - 1))
+    return "\n".join([_line(rows[0], widths), rule, *(_line(row, widths) for row in rows[1:])])
+
+
 def _block(name: str, results: list[Result]) -> str:
     keys = ordered({key: None for result in results for key in result.metrics})
     fractions = [key for key in keys if is_fraction(key)]

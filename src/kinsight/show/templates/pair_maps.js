@@ -18,13 +18,12 @@ const kinsightMaps = (() => {
     // The tensor may be large: it is unpacked when the pair is first looked at.
     let steps = null;
     Object.defineProperty(pair, "steps", { get: () => (steps ??= new Int16Array(bytes(packed.tensor).buffer)) });
-    pair.largest = packed.step * 32767;
     return pair;
   }
 
   // Where a pixel lies between the centres of places: the lower of two places, and the share of the upper one.
   function between(position, pixels, places) {
-    const at = Math.min(Math.max(((position + 0.5) / pixels) * places - 0.5, 0), places - 1);
+    const at = Math.min(Math.max((position / pixels) * places - 0.5, 0), places - 1);
     const lower = Math.min(Math.floor(at), Math.max(places - 2, 0));
     return [lower, at - lower];
   }

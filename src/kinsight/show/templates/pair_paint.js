@@ -1,26 +1,7 @@
-// What is drawn from numbers: maps, the legend, and the terms that add up.
+// What is drawn from numbers: maps, the legend's colours, marks, and the terms that add up.
 const kinsightPaint = (() => {
-  const { bytes, pixels } = kinsightMaps;
+  const { bytes, peak, pixels } = kinsightMaps, { element, plain, withSign } = kinsightWords;
   const MOST = 768;  // pixels of a map's longer side
-  const minus = "\u2212";
-
-  const element = (tag, className, ...children) => {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    made.append(...children);
-    return made;
-  };
-
-  // 0.0123 with a sign; so many decimals that `scale` shows three digits.
-  const decimals = (scale) => (scale > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(scale)), 3), 8) : 3);
-  const plain = (value, digits = 3) => {
-    const text = Math.abs(value).toFixed(digits);
-    return value < 0 && Number(text) !== 0 ? minus + text : text;
-  };
-  const withSign = (value, digits = 3) => {
-    const text = plain(value, digits);
-    return value > 0 && Number(text) !== 0 ? "+" + text : text;
-  };
 
   function colourist(ramp) {
     const colours = bytes(ramp), steps = (colours.length / 4 - 1) / 2;
@@ -60,11 +41,39 @@ const kinsightPaint = (() => {
     return { legend, paint };
   }
 
+  const percent = (share) => `${100 * share}%`;
+  const lay = (node, top, left, tall, wide) => Object.assign(node.style, { top: percent(top), left: percent(left), height: percent(tall), width: percent(wide) });
+
+  // Frames the region, or the stretch of the place that is pointed at.
+  function mark({ spot, dot }, target, { size: [height, width], grid }) {
+    if (target.box) {
+      const [top, left, bottom, right] = target.box;
+      return lay(spot, top / height, left / width, (bottom - top) / height, (right - left) / width);
+    }
+    const y = (target.y + 0.5) / height, x = (target.x + 0.5) / width;
+    lay(spot, y - 0.5 / grid[0], x - 0.5 / grid[1], 1 / grid[0], 1 / grid[1]);
+    Object.assign(dot.style, { top: percent(y), left: percent(x) });
+  }
+
+  // Rings the place that answers most, with its value; gives the value, 0 where none answers.
+  function markAnswer(node, map, sign, digits) {
+    const best = peak(map, sign), value = best < 0 ? 0 : map.values[best];
+    node.hidden = best < 0;
+    if (best < 0) return 0;
+    const y = (Math.floor(best / map.grid[1]) + 0.5) / map.grid[0], x = ((best % map.grid[1]) + 0.5) / map.grid[1];
+    Object.assign(node.style, { top: percent(y), left: percent(x) });
+    node.classList.toggle("low", y < 0.15);
+    node.classList.toggle("leftmost", x < 0.15);
+    node.classList.toggle("rightmost", x > 0.85);
+    node.firstElementChild.textContent = withSign(value, digits);
+    return value;
+  }
+
   const NAMES = [
-    ["Places with places", "what the places of both pictures say to each other"],
-    ["Query\u2019s places with the other\u2019s bias", "what places of the query say to what no place of the other says"],
-    ["Other\u2019s places with the query\u2019s bias", "what places of the other say to what no place of the query says"],
-    ["Bias with bias", "what no place says, neither here nor there"],
+    ["Places, both", "what the places of both pictures say to each other"],
+    ["Query\u2019s places, other\u2019s bias", "what places of the query say to what no place of the other says"],
+    ["Other\u2019s places, query\u2019s bias", "what places of the other say to what no place of the query says"],
+    ["Bias, both", "what no place says, neither here nor there"],
   ];
 
   // A bar a term, each starting where the one before ended, so that the last end is the score.
@@ -72,22 +81,22 @@ const kinsightPaint = (() => {
     const ends = [0];
     for (const term of pair.terms) ends.push(ends.at(-1) + term);
     const low = Math.min(0, pair.similarity, ...ends), high = Math.max(0, pair.similarity, ...ends), length = high - low || 1;
-    const share = (value) => `${(100 * value) / length}%`;
-    const row = (name, title, value, start, end, className) => {
+    const row = (name, title, value, start, end, kind) => {
       const bar = element("span", "amount");
-      bar.style.left = share(Math.min(start, end) - low);
-      bar.style.width = share(Math.abs(end - start));
+      bar.style.left = percent((Math.min(start, end) - low) / length);
+      bar.style.width = percent(Math.abs(end - start) / length);
       bar.dataset.value = value;
       const track = element("span", "track", bar);
-      track.style.setProperty("--zero", share(-low));
-      track.style.setProperty("--end", share(end - low));
-      const made = element("li", className, element("span", "term", name), track, element("b", "", className === "total" ? plain(value) : withSign(value)));
+      track.style.setProperty("--zero", percent(-low / length));
+      track.style.setProperty("--end", percent((end - low) / length));
+      const made = element("li", kind, element("span", "term", name), track, element("b", "", kind === "total" ? plain(value) : withSign(value)));
       made.title = title;
       return made;
     };
-    const made = pair.terms.map((value, n) => row(...NAMES[n], value, ends[n], ends[n + 1], value < 0 ? "cold" : "warm"));
+    const kind = (value) => (Math.abs(value) < 5e-4 ? "nothing" : value < 0 ? "less" : "more");
+    const made = pair.terms.map((value, n) => row(...NAMES[n], value, ends[n], ends[n + 1], kind(value)));
     list.replaceChildren(...made, row("Similarity", "the cosine of the two embeddings", pair.similarity, 0, pair.similarity, "total"));
   }
 
-  return { colourist, decimals, element, plain, terms, withSign };
+  return { colourist, mark, markAnswer, terms };
 })();

@@ -1,0 +1,123 @@
+"""Comparing runs: what they find, and where they look (Visual Explanation, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinsight.api.measuring_maps import Subject, open_subject
+from kinsight.data import MaskFiles
+from kinsight.errors import KinsightError
+from kinsight.evaluation import evaluate
+from kinsight.explanation import Pair
+from kinsight.explanation.disagreement import Disagreement, disagreements
+from kinsight.explanation.localization import localize
+from kinsight.explanation.scores import Localization
+from kinsight.files import write_json, write_text
+from kinsight.show.diagnosis_page import Explained, Measured, diagnosis_html
+from kinsight.training.tables import BOX
+
+METHODS = ("decomposition", "decomposition+bias")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found of several runs.
+
+    Attributes:
+        measured: one of each run and split.
+        explained: pairs on which two runs disagree, explained by both.
+    """
+
+    measured: list[Measured]
+    explained: list[Explained]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "measured": [each.to_dict() for each in self.measured],
+            "disagreements": [each.to_dict() for each in self.explained],
+        }
+
+
+def diagnose(
+    runs: Sequence[str | Path],
+    *,
+    out: str | Path = "diagnosis.html",
+    splits: Sequence[str] = ("train", "test"),
+    pairs: int = 6,
+    stage: int = 0,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Diagnosis:
+    """Compare two or more runs: retrieval on seen and unseen classes, localization, the state of the space, and the pairs that they judge
+    most differently, each explained by both; one page and a JSON file beside it.
+
+    Args:
+        runs: run folders; their data must be the same where pairs are compared.
+        out: the page.
+        splits: what is measured; the pairs are of the last one.
+        pairs: how many pairs of each two runs.
+        stage: 0 explains on the last map, 1 on the next finer one.
+        limit: at most so many pictures of each split, drawn from the seed.
+
+    Raises:
+        KinsightError: fewer than two runs, a run that does not exist, or runs of different data.
+    """
+    if len(runs) < 2:
+        raise KinsightError(f"{len(runs)} run was given; diagnose compares two or more run folders")
+    names = _names(runs)
+    measured: list[Measured] = []
+    explained: list[Explained] = []
+    for split in splits:
+        subjects = [open_subject(run, split=split, stage=stage, limit=limit, seed=seed) for run in runs]
+        vectors = [subject.model.encode(subject.pictures) for subject in subjects]
+        measured += [
+            _measured(name, split, subject, found, seed)
+            for name, subject, found in zip(names, subjects, vectors, strict=True)
+        ]
+        if split != splits[-1]:
+            continue
+        for a, b in combinations(range(len(runs)), 2):
+            if subjects[a].pictures != subjects[b].pictures:
+                raise KinsightError(
+                    f"{runs[a]} and {runs[b]} were trained on different data or splits, so that their pairs cannot be compared; give "
+                    "runs of one data set and split"
+                )
+            explained += [
+                _explained((names[a], names[b]), (subjects[a], subjects[b]), found)
+                for found in disagreements(vectors[a], vectors[b], pairs, seed=seed)
+            ]
+    result = Diagnosis(measured, explained)
+    write_text(out, diagnosis_html(measured, explained))
+    write_json(Path(out).with_suffix(".json"), result.to_dict())
+    return result
+
+
+def _measured(name: str, split: str, subject: Subject, vectors: np.ndarray, seed: int) -> Measured:
+    metrics = dict(evaluate(vectors, subject.labels))
+    found: Localization | None = None
+    if set(BOX) <= set(subject.table.columns) and not np.isnan(subject.boxes).all():
+        masks = MaskFiles(subject.table["mask_path"].tolist()) if "mask_path" in subject.table else None
+        found = localize(
+            subject.explainer, subject.pictures, subject.labels, subject.boxes, masks, methods=METHODS, seed=seed
+        )
+    return Measured(name, split, len(vectors), metrics, found)
+
+
+def _explained(names: tuple[str, str], subjects: tuple[Subject, Subject], found: Disagreement) -> Explained:
+    rows = [found.query, found.other]
+    pictures = [subjects[0].pictures[row] for row in rows]
+    pairs = tuple(Pair(*subject.explainer.views(pictures)) for subject in subjects)
+    labels = [str(subjects[0].labels[row]) for row in rows]
+    return Explained(names, pairs, found.standard, labels[0] == labels[1])  # type: ignore[arg-type]
+
+
+def _names(runs: Sequence[str | Path]) -> list[str]:
+    short = [Path(run).resolve().name for run in runs]
+    return short if len(set(short)) == len(short) else [str(run) for run in runs]

@@ -1,0 +1,39 @@
+"""kinsight localize"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from kinsight.cli.measured import add_subject, subject_of
+
+
+def run(arguments: Sequence[str]) -> None:
+    """How well maps find the object."""
+    parser = argparse.ArgumentParser(
+        prog="kinsight localize",
+        description="Weakly supervised localization: boxes drawn from maps against true boxes (and masks), for every map method.",
+    )
+    add_subject(parser)
+    parser.add_argument(
+        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
+    )
+    parser.add_argument(
+        "--partners",
+        default="best match",
+        choices=("best match", "itself", "random same class"),
+        help="what each picture is explained against (default: its best match in the split)",
+    )
+    parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(list(arguments))
+
+    from kinsight.api import localize_run
+    from kinsight.show import localization_table
+
+    methods = "all" if options.methods == ["all"] else options.methods
+    found = localize_run(
+        options.run, methods=methods, partners=options.partners, limit=options.limit, **subject_of(options)
+    )
+    print(json.dumps(found.to_dict(), indent=2) if options.json else localization_table(found))

@@ -1,0 +1,74 @@
+"""What was measured of maps as plain text, for a terminal; fractions in percent with their 95 % intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from kinsight.evaluation.statistics import Interval
+from kinsight.explanation.correspondence import ROWS, Correspondence
+from kinsight.explanation.faithfulness import Faithfulness
+from kinsight.explanation.sanity import SanityCheck
+from kinsight.explanation.scores import HELD_OUT, SAME, Localization
+from kinsight.show.table import aligned
+
+
+def localization_table(found: Localization) -> str:
+    """The figures of each method, and below the whole threshold curve."""
+    with_masks = not all(math.isnan(found.figure(name, "mask_energy").mean) for name in found.scores)
+    figures = {
+        "right boxes": HELD_OUT,
+        "paper's way*": SAME,
+        "energy in box": "box_energy",
+        "peak in box": "box_peak",
+        **({"energy in mask": "mask_energy", "peak in mask": "mask_peak"} if with_masks else {}),
+    }
+    head = [f"{len(found.labels)} pictures, against: {found.partners}", *figures]
+    rows = [[name, *(_percent(found.figure(name, figure)) for figure in figures.values())] for name in found.scores]
+    curve = [["right boxes at threshold", *(f"{each:g}" for each in found.thresholds)]]
+    curve += [[name, *(f"{100 * each.mean:.1f}" for each in found.curve(name).values())] for name in found.scores]
+    note = (
+        f"Right: IoU >= {found.iou:g}, the threshold chosen on the other half of the classes.\n"
+        "* as in the paper, the best threshold of the very pictures it is reported on: too good."
+    )
+    return f"{aligned([head, *rows])}\n\n{aligned(curve)}\n\n{note}"
+
+
+def correspondence_table(found: Correspondence) -> str:
+    """How often parts are answered by the same part, for each way to answer."""
+    head = [f"{len(found.part)} points", *(f"PCK@{alpha:g}" for alpha in found.alphas)]
+    rows = [[name, *(_percent(found.pck(name, alpha)) for alpha in found.alphas)] for name in ROWS]
+    return aligned([head, *rows])
+
+
+def faithfulness_table(found: Faithfulness) -> str:
+    """Areas under deletion (small is good) and insertion (large is good), and their differences to random order."""
+    head = [f"{len(found.labels)} pairs", "deletion", "less random", "insertion", "less random"]
+    rows = []
+    for name in found.curves["deletion"]:
+        row = [name]
+        for kind in ("deletion", "insertion"):
+            row += [_plain(found.area(kind, name)), _plain(found.difference(kind, name))]
+        rows.append(row)
+    return aligned([head, *rows])
+
+
+def sanity_table(found: SanityCheck) -> str:
+    """Rank correlation with the original maps after randomising more and more of the trunk, from its top."""
+    head = ["randomised down to", *found.stages]
+    rows = [
+        [name, *(f"{found.correlation(name, stage).mean:+.2f}" for stage in range(len(found.stages)))]
+        for name in found.correlations
+    ]
+    return aligned([head, *rows])
+
+
+def _percent(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return "-"
+    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _plain(interval: Sequence[float]) -> str:
+    mean, low, high = interval
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -1,0 +1,99 @@
+// What is said: numbers as text, and every sentence of the page that changes.
+const kinsightWords = (() => {
+  const { sum } = kinsightMaps;
+  const MINUS = "\u2212", SIDES = ["query", "other"];
+
+  const element = (tag, className, ...children) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    made.append(...children);
+    return made;
+  };
+
+  // So many decimals that a number of the size of `scale` shows three digits.
+  const decimals = (scale) => (scale > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(scale)), 3), 8) : 3);
+  const plain = (value, digits = 3) => {
+    const text = Math.abs(value).toFixed(digits);
+    return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+  };
+  const withSign = (value, digits = 3) => {
+    const text = plain(value, digits);
+    return value > 0 && Number(text) !== 0 ? "+" + text : text;
+  };
+  // An error: 2 x 10^-8, and 0 for what is no more than the rounding of a computer.
+  const error = (value) => {
+    if (!(value >= 1e-15)) return value >= 0 ? "0" : "unknown";
+    if (value >= 0.01) return value.toPrecision(2);
+    const [digit, power] = value.toExponential(0).split("e-");
+    return `${digit} \u00d7 10${[..."\u207b" + power].map((d) => (d in [..."0123456789"] ? "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[d] : d)).join("")}`;
+  };
+  const bold = (value, digits) => element("b", value < 0 ? "less" : value > 0 ? "more" : "", withSign(value, digits));
+
+  // Above a picture: what is seen on it now.
+  function caption(side, { target, held, map }) {
+    const what = target?.box ? "region" : "point";
+    if (!target) return `what its places say to the ${side === "query" ? "other picture" : "query"}${map === "with_bias" ? " and to its bias" : ""}`;
+    if (target.side !== side) return `what answers to the ${what}`;
+    return held ? `the ${what} is held` : target.box ? "the region" : "you point here";
+  }
+
+  // Below the pictures: the numbers of what is seen now.
+  function readout(pair, state, shown) {
+    const { target, sign } = state, score = plain(pair.similarity), parts = [];
+    if (!target) {
+      const sums = SIDES.map((side) => sum(shown[side].values));
+      const kind = { both: "The map adds up to", positive: "Its positive values add up to", negative: "Its negative values add up to" }[sign];
+      if (Math.abs(sums[0] - sums[1]) < 5e-4) return [`${kind} `, bold(sums[0]), ` of ${score} in either picture.`];
+      return [`${kind} `, bold(sums[0]), " in the query and ", bold(sums[1]), ` in the other, of ${score}.`];
+    }
+    const { digits } = shown, name = target.box ? `This region (${Number(shown.places.toFixed(1))} places)` : "This place";
+    if (shown.best) parts.push(`${name} and its ${shown.best < 0 ? "strongest contradiction" : "best answer"}: `, bold(shown.best, digits), ` of ${score}. `);
+    else parts.push(`${name} finds no ${sign === "negative" ? "contradiction" : "answer"}. `);
+    parts.push(`With all places of the ${target.side === "query" ? "other picture" : "query"}: `, bold(sum(shown.whole.values), digits), ".");
+    if (shown.under !== null) parts.push(" Under the pointer: ", bold(shown.under, digits), ".");
+    return parts;
+  }
+
+  // Beside the colours: what they mean, in which unit, and on which scale.
+  function legend({ target, sign, scale }, shown, many) {
+    const meaning = {
+      both: "Orange makes the two pictures more alike, blue less; clear is nothing.",
+      positive: "Orange makes the two pictures more alike; clear is nothing, or less.",
+      negative: "Blue makes the two pictures less alike; clear is nothing, or more.",
+    }[sign];
+    const every = (!target ? "all overall maps" : target.box ? "all regions of this size" : "all points") + (many ? " and matches" : "");
+    const range = scale === "fixed" ? `The scale is fixed: the same for ${every}` : "The scale adapts to what is shown";
+    return `${meaning} The unit is that of the similarity. ${range}${shown.beyond ? "; values beyond it take the full colour" : ""}.`;
+  }
+
+  function cancelling({ terms, similarity }) {
+    const size = terms.reduce((total, term) => total + Math.abs(term), 0);
+    if (!(size > 2 * Math.abs(similarity) && size > 0.3)) return "";
+    return "Large terms cancel each other here, so no map is a share of the score; \u201cwith bias\u201d shows places together with the bias they meet.";
+  }
+
+  function exactness(pair) {
+    const fact = (term, value) => element("div", "", element("dt", "", term), element("dd", "", value));
+    const both = (field) => {
+      const [one, two] = SIDES.map((side) => pair[side][field].join(" \u00d7 "));
+      return one === two ? one : `${one} and ${two}`;
+    };
+    return [
+      fact("The parts add up to the score within", error(pair.completeness)),
+      fact("With its gates held the head is affine within", error(pair.affinity)),
+      fact("Places, down and across", both("grid")),
+      fact("Pixels that the network sees", both("size")),
+    ];
+  }
+
+  function warnings({ completeness, affinity, terms: [places, first, second, bias] }, limit) {
+    const warn = (title, text) => element("p", "notice small", element("strong", "", title), " ", text);
+    const found = [];
+    if (!(completeness <= limit.completeness)) found.push(warn("The parts do not add up.", `They miss the score by ${plain(completeness, 4)}, and so may the maps.`));
+    if (!(affinity <= limit.affinity)) found.push(warn("The maps are approximate.", `With its gates held the head is still off from affine by ${plain(100 * affinity, 1)} % of the embedding: a gate was not declared.`));
+    if (Math.abs(places) + Math.abs(first) + Math.abs(second) < 0.1 * Math.abs(bias)) found.push(warn("Nearly all of it is bias.", "The places of these pictures say almost nothing; the score would be much the same for others."));
+    return found;
+  }
+
+  return { cancelling, caption, decimals, element, exactness, legend, plain, readout, warnings, withSign };
+})();
