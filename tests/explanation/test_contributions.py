@@ -275,6 +275,17 @@ def test_the_gate_of_the_generalised_mean_changes_neither_value_nor_gradient() -
     assert_near(held[0, 2], generalised_mean_weights(values[0, 2].detach().numpy(), 3.0, 1e-6), 1e-12)
 
 
+def test_what_lies_below_the_floor_of_the_generalised_mean_belongs_to_no_place() -> None:
+    head = package_head("gem", "plain").double()
+    head.pooling.eps = 0.5  # type: ignore[assignment]
+    explicit = [(*matrices(head, one), one) for one in feature_map().numpy()]
+    for fast in (True, False):
+        found = contributions(head, feature_map(), fast=fast)
+        for n, (W, B, one) in enumerate(explicit):
+            assert_near(found.places[n], split(W, one), 1e-12)
+            assert_near(found.bias[n], B, 1e-12)
+
+
 def test_maxima_are_explained_by_one_place_also_where_they_tie() -> None:
     values = torch.zeros(1, CHANNELS, *GRID, dtype=torch.float64) + 2
     for fast in (True, False):
@@ -355,32 +366,3 @@ def test_what_cannot_be_split_is_refused(answer: Callable[[Tensor], Any], option
     with pytest.raises(KinsightError) as caught:
         contributions(answer, feature_map(), **options)
     assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("layout", "shape", "words"),
-    [
-        (Layout(), (2, 6), "open the model at a layer that still has places"),
-        (Layout("tokens"), (2, 23, 6), "23 tokens make no square grid"),
-        (Layout("tokens", prefix=1), (2, 16, 6), "16 tokens make no square grid"),
-        (Layout("tokens", grid=(4, 5)), (2, 16, 6), "16 tokens are not 0 and a grid of 4 x 5"),
-        (Layout("tokens", prefix=1, grid=(4, 4)), (2, 16, 6), "16 tokens are not 1 and a grid of 4 x 4"),
-    ],
-)
-def test_maps_without_places_are_refused(layout: Layout, shape: tuple[int, ...], words: str) -> None:
-    with pytest.raises(KinsightError) as caught:
-        layout.size(torch.zeros(shape))
-    assert words in str(caught.value)
-
-
-def test_layouts_are_guessed_from_the_map_and_the_picture() -> None:
-    assert Layout.of(torch.zeros(1, 6, 3, 4)) == Layout("NCHW")
-    assert Layout.of(torch.zeros(1, 768, 7, 7), (224, 224)).kind == "NCHW"
-    assert Layout.of(torch.zeros(1, 7, 7, 768), (224, 224)).kind == "NHWC"
-    assert Layout.of(torch.zeros(1, 64, 112, 112), (224, 224)).kind == "NCHW"
-    assert Layout.of(torch.zeros(1, 128, 16, 8), (256, 128)).kind == "NCHW"
-    assert Layout.of(torch.zeros(1, 16, 8, 128), (256, 128)).kind == "NHWC"
-    assert Layout.of(torch.zeros(1, 1 + 14 * 7, 8), (224, 112)) == Layout("tokens", 1, (14, 7))
-    assert Layout.of(torch.zeros(1, 5 + 49, 8), (224, 224)) == Layout("tokens", 5, (7, 7))
-    with pytest.raises(KinsightError, match="layout 'CHW' is not known; write one of NCHW, NHWC, tokens"):
-        Layout("CHW")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from foreign.networks import (
+    Sharing,
     Skipping,
     convnext,
     efficientnet,
@@ -141,6 +142,7 @@ FOREIGN: dict[str, tuple[Callable[[], nn.Module], str, str, Layout]] = {
     ),
     "timm swin": (swin, "layers.0", "standard", Layout("NHWC")),
     "skipping over the middle": (Skipping, "middle", "declared", Layout("NCHW")),
+    "parts that are used again": (Sharing, "middle", "declared", Layout("NCHW")),
 }  # fmt: skip
 
 

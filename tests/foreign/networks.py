@@ -79,3 +79,17 @@ class Skipping(nn.Module):
         middle = self.activation(self.middle(early))
         large = nn.functional.interpolate(middle, scale_factor=2)
         return self.last(torch.cat([early, large], 1)).mean((2, 3))
+
+
+class Sharing(nn.Module):
+    """A part of its first block is used again above the middle, and the middle itself is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.PReLU(6))
+        self.middle = nn.Conv2d(6, 6, 3, padding=1)
+        self.last = nn.Conv2d(6, 5, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        middle = self.first[1](self.middle(self.first(images)))
+        return self.last(self.first[1](self.middle(middle))).mean((2, 3))

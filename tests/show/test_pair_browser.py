@@ -211,6 +211,34 @@ def test_a_drag_shows_the_sum_of_the_region(page: Any, made: Pair) -> None:
     assert "region" in page.inner_text(".words")
 
 
+def test_a_drag_may_end_outside_of_the_picture(page: Any, made: Pair) -> None:
+    hover(page, "other", 0.5, 0.4)
+    page.mouse.down()
+    hover(page, "other", 0.6, 0.3)
+    hover(page, "other", 1.05, -0.3)
+    page.mouse.up()
+    found = state(page)
+    assert found["held"]
+    top, left, bottom, right = found["target"]["box"]
+    assert (left, bottom) == (0, 40)
+    mask = np.zeros((40, 32))
+    mask[top:, :right] = 1
+    same(shown(page, "query"), made.region("other", mask), found["step"], found["places"])
+
+
+def test_tiny_numbers_are_said_with_a_power_of_ten(open_page: Open) -> None:
+    made = Pair(view((32, 40), (64, 80), seed=1), view((40, 32), (80, 64), seed=2))
+    page = open_page(pair_html(made))
+    page.evaluate("kinsight.point('query', 10, 10)")
+    said = [
+        one.split(" \N{MULTIPLICATION SIGN} 10\N{SUPERSCRIPT MINUS}")
+        for one in page.locator(".words b").all_inner_texts()
+    ]
+    answers = made.point("query", 10, 10)
+    assert [number(one) for one, _ in said] == pytest.approx([1e6 * answers.max(), 1e6 * answers.sum()], abs=0.02)
+    assert [power for _, power in said] == ["\N{SUPERSCRIPT SIX}"] * 2
+
+
 def test_keys_walk_from_place_to_place(page: Any, made: Pair) -> None:
     page.keyboard.press("Tab")
     strongest = np.unravel_index(made.overall("query").argmax(), made.query.grid)

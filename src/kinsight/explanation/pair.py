@@ -1,6 +1,6 @@
 """The similarity of two pictures, split exactly over their places (Visual Explanation, equation 3).
 
-    S = sum_ij,xy c_q,ij . c_r,xy / Z  +  sum_ij c_q,ij . b_r / Z  +  sum_xy c_r,xy . b_q / Z  +  b_q . b_r / Z,    Z = |E_q| |E_r|
+    S = (sum_ij,xy c_q,ij . c_r,xy  +  sum_ij c_q,ij . b_r  +  sum_xy c_r,xy . b_q  +  b_q . b_r) / |E_q| |E_r|
 
 Every map here is in units of the similarity: it adds up to a part of it.
 """

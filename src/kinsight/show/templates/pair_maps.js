@@ -23,7 +23,7 @@ const kinsightMaps = (() => {
 
   // Where a pixel lies between the centres of places: the lower of two places, and the share of the upper one.
   function between(position, pixels, places) {
-    const at = Math.min(Math.max((position / pixels) * places - 0.5, 0), places - 1);
+    const at = Math.min(Math.max(((position + 0.5) / pixels) * places - 0.5, 0), places - 1);
     const lower = Math.min(Math.floor(at), Math.max(places - 2, 0));
     return [lower, at - lower];
   }

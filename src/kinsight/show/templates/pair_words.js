@@ -10,22 +10,26 @@ const kinsightWords = (() => {
     return made;
   };
 
+  const power = (exponent) => "10" + [...String(exponent)].map((one) => (one === "-" ? "\u207b" : "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[one])).join("");
+
   // So many decimals that a number of the size of `scale` shows three digits.
-  const decimals = (scale) => (scale > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(scale)), 3), 8) : 3);
+  const decimals = (scale) => (scale > 0 ? Math.max(2 - Math.floor(Math.log10(scale)), 3) : 3);
+  // With very many decimals the power of ten is said instead, the same for all numbers of that scale.
   const plain = (value, digits = 3) => {
-    const text = Math.abs(value).toFixed(digits);
-    return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+    const tiny = digits > 6 && value !== 0, size = Math.abs(value);
+    const text = tiny ? (size * 10 ** (digits - 2)).toFixed(2) : size.toFixed(digits);
+    return (value < 0 && Number(text) !== 0 ? MINUS : "") + text + (tiny ? ` \u00d7 ${power(2 - digits)}` : "");
   };
   const withSign = (value, digits = 3) => {
     const text = plain(value, digits);
-    return value > 0 && Number(text) !== 0 ? "+" + text : text;
+    return value > 0 && parseFloat(text) !== 0 ? "+" + text : text;
   };
   // An error: 2 x 10^-8, and 0 for what is no more than the rounding of a computer.
   const error = (value) => {
     if (!(value >= 1e-15)) return value >= 0 ? "0" : "unknown";
     if (value >= 0.01) return value.toPrecision(2);
-    const [digit, power] = value.toExponential(0).split("e-");
-    return `${digit} \u00d7 10${[..."\u207b" + power].map((d) => (d in [..."0123456789"] ? "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[d] : d)).join("")}`;
+    const [digit, exponent] = value.toExponential(0).split("e");
+    return `${digit} \u00d7 ${power(exponent)}`;
   };
   const bold = (value, digits) => element("b", value < 0 ? "less" : value > 0 ? "more" : "", withSign(value, digits));
 
