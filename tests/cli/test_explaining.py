@@ -110,10 +110,10 @@ def test_what_cannot_be_explained_is_said(kinsight: Call, trained: Path, picture
 
 
 def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
-    said = kinsight("localize", trained, "--data", scenes, "--split", "all", "--methods", "decomposition", "grad-cam")
+    said = kinsight("localize", trained, "--data", scenes, "--split", "all", "--methods", "decomposition", "grad-cam", "--stage", 2)
     assert said.code == 0, said.err
     assert {"decomposition", "grad-cam", "centre", "0.15"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "localization-all.json").read_text())
+    found = json.loads((trained / "evaluation" / "localization-all-stage-2.json").read_text())
     assert found["pictures"] == 24
     assert found["protocol"]["model"]["digest"] == package.load(trained).digest()
     # The whole picture is right exactly where the box takes up half of what the network sees.
@@ -136,10 +136,10 @@ def test_localize_needs_boxes_and_known_names(kinsight: Call, trained: Path, sce
 
 
 def test_correspond(kinsight: Call, trained: Path, scenes: Path) -> None:
-    said = kinsight("correspond", trained, "--data", scenes, "--split", "all", "--per_class", 3)
+    said = kinsight("correspond", trained, "--data", scenes, "--split", "all", "--per_class", 3, "--stage", 2)
     assert said.code == 0, said.err
     assert {"PCK@0.1", "PCK@0.2"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "correspondence-all.json").read_text())
+    found = json.loads((trained / "evaluation" / "correspondence-all-stage-2.json").read_text())
     row = next(row for row in found["rows"] if row["part"] == "all" and row["alpha"] == 0.2)
     assert row["chance"] < row["nearest place"] <= 1
     assert found["pairs"] == 18
@@ -147,11 +147,12 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path) -> None:
 
 def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
     said = kinsight(
-        "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 3, "--methods", "decomposition", "--sanity"
+        "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 3, "--methods", "decomposition",
+        "--sanity", "--stage", 2,
     )  # fmt: skip
     assert said.code == 0, said.err
     assert {"deletion", "insertion", "random"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "faithfulness-all.json").read_text())
+    found = json.loads((trained / "evaluation" / "faithfulness-all-stage-2.json").read_text())
     assert found["pairs"] == 3
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5

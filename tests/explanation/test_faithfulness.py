@@ -204,6 +204,24 @@ def test_the_model_is_put_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -
     assert embedder.digest() == digest  # type: ignore[operator]
 
 
+def test_stages_become_random_from_the_top_and_stay_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    network = model.opening.modules[0].trunk.network  # type: ignore[union-attr]
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    changed = []
+    maps = Collection.maps
+
+    def watched(self: Collection, *given: Any, **options: Any) -> dict[str, np.ndarray]:
+        now = dict(network.named_parameters())
+        changed.append({name.split(".")[0] for name, value in before.items() if not torch.equal(value, now[name])})
+        return maps(self, *given, **options)
+
+    monkeypatch.setattr(Collection, "maps", watched)
+    sanity_check(model, noise(), PAIRS, methods="decomposition")
+    stages = ["layer4", "layer3", "layer2", "layer1", "conv1"]  # fresh batch norms hold equal values, which stay
+    assert changed == [set(stages[:count]) for count in range(6)]
+
+
 def test_only_weights_are_random() -> None:
     """A trunk without weights cannot be randomised: its maps stay, which the check must show as 1."""
     trunk = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(8))

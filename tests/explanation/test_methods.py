@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,7 @@ class Counting(nn.Module):
         return torch.tanh(self.layer(images)) + 0.3
 
 
-def explainer(pooling: str = "avg", **head: object) -> Explainer:
+def explainer(pooling: str = "avg", **head: Any) -> Explainer:
     torch.manual_seed(2)
     return Explainer((Counting(), LinearHead(6, (4, 3), dim=5, pooling=pooling, **head)))
 
@@ -42,9 +44,13 @@ def pictures(count: int = 5) -> list[Tensor]:
     return list(torch.randn(count, 3, 16, 12, generator=torch.Generator().manual_seed(0)))
 
 
-@pytest.mark.parametrize("pooling", ["avg", "max", "gem", "flatten"])
-def test_decomposition_maps_are_those_of_the_pairs(pooling: str) -> None:
-    model = explainer(pooling)
+@pytest.mark.parametrize(
+    "head",
+    [{"pooling": pooling} for pooling in ("avg", "max", "gem", "flatten")] + [{"hidden": [8, 9], "relu": True}],
+    ids=lambda head: "-".join(head),
+)
+def test_decomposition_maps_are_those_of_the_pairs(head: dict[str, Any]) -> None:
+    model = explainer(**head)  # behind ReLUs every picture has a bias of its own
     maps = Collection(model, pictures(), chosen_methods(), batch_size=2).maps(PAIRS)
     views = model.views(pictures())
     for row, (query, other) in enumerate(PAIRS):
@@ -117,13 +123,15 @@ def test_every_picture_passes_the_trunk_once_and_once_more_for_gradients() -> No
 
 def test_what_is_kept_does_not_change_the_maps() -> None:
     """Without room every contribution is computed again."""
-    wanted = Collection(explainer(), pictures(), chosen_methods(), batch_size=2).maps(PAIRS)
+    pairs = np.array([[0, 3], [2, 2], [2, 0], [2, 4], [4, 1], [1, 1]])  # batches of kept and unkept, and of one twice
+    wanted = Collection(explainer(), pictures(), chosen_methods(), batch_size=2).maps(pairs)
     for memory in (0, 0.0006):
-        model = explainer()
-        found = Collection(model, pictures(), chosen_methods(), batch_size=2, memory_mb=memory).maps(PAIRS)
-        for name, values in wanted.items():
-            np.testing.assert_allclose(found[name], values, atol=1e-6)
-        assert model.opening.modules[0].pictures > 10
+        for names in ("all", ["decomposition", "decomposition clipped"]):
+            model = explainer()
+            found = Collection(model, pictures(), chosen_methods(names), batch_size=2, memory_mb=memory).maps(pairs)
+            for name, values in found.items():
+                np.testing.assert_allclose(values, wanted[name], atol=1e-6)
+            assert model.opening.modules[0].pictures > (11 if names == "all" else 5)
 
 
 def test_nothing_is_computed_that_no_method_needs(monkeypatch: pytest.MonkeyPatch) -> None:
