@@ -162,8 +162,9 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
 
 def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -> None:
     runs = []
-    for loss in ("multi-similarity", "triplet"):
-        change = {"objective": {"loss": {"name": loss}, "miner": None}, "epochs": 1, "data": {"fold": None}}
+    for loss, miner in (("multi-similarity", "multi-similarity"), ("triplet", "semihard")):
+        objective = {"loss": {"name": loss}, "miner": {"name": miner}}
+        change = {"objective": objective, "epochs": 1, "data": {"fold": None}}
         train(tiny(scenes, change), tmp_path / loss, progress=False)
         runs.append(tmp_path / loss)
     said = kinsight("diagnose", *runs, "--out", tmp_path / "diagnosis.html", "--pairs", 2)
