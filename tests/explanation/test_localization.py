@@ -32,7 +32,7 @@ from kinsight.explanation.scores import FIGURES, Localization, Scores
 from kinsight.explanation.upsampling import upsample
 from kinsight.models import ModelSettings, build_embedder
 from kinsight.pictures import Preprocessing, read_bytes
-from planted import SIDE, Mean, Patches
+from planted import SIDE, Mean, Patches, coloured
 from reference.localization import bilinear, component_box, iou, overlap, share_inside
 from shared_data import shared
 
@@ -258,6 +258,18 @@ def test_a_model_that_sees_brightness_finds_bright_rectangles(partners: str | np
     assert 0 <= found.figure("gradient x activation", "held_out").mean <= 1
 
 
+@pytest.mark.parametrize(("partner", "found"), [(1, 1), (2, 0)], ids=["red", "green"])
+def test_the_map_is_that_against_the_partner(partner: int, found: int) -> None:
+    """The box holds the red patch of a picture that also has a green one: only a red partner points there."""
+    images = [coloured({"red": (0, 0), "green": (3, 2)}), coloured({"red": (2, 1)}), coloured({"green": (1, 1)})]
+    boxes = np.array([[0, 0, 8, 8], [np.nan] * 4, [np.nan] * 4])
+    model = Explainer((Patches(), Mean()))
+    result = localize(model, images, [0, 0, 0], boxes, partners=np.array([partner, 0, 0]))
+    for method in ("decomposition", "decomposition clipped", "grad-cam no norm", "gradient x activation no norm"):
+        assert result.scores[method].box_peak.tolist() == [found]
+        assert (result.scores[method].box_energy[0] > 0.5) == found
+
+
 def test_pictures_without_a_box_are_partners_only() -> None:
     boxes = BOXES.astype(float)
     boxes[[1, 4]] = np.nan
@@ -285,14 +297,15 @@ def test_boxes_are_in_pixels_of_the_upright_picture() -> None:
     """Whole pictures through crop and squash; the trunk's places cover what the network sees."""
     pixels = np.full((60, 90, 3), 5, np.uint8)
     pixels[15:45, 30:60] = 250
-    box = np.array([[30.0, 15, 60, 45]] * 2)
+    partner = np.full((100, 40, 3), 90, np.uint8)  # of another shape, so that its window is another one
+    box = np.array([[np.nan] * 4] + [[30.0, 15, 60, 45]] * 2)
     for preprocessing in (
         Preprocessing(size=SIDE, resize=SIDE, mean=(0, 0, 0), std=(1, 1, 1)),
         Preprocessing(size=SIDE, resize=None, mean=(0, 0, 0), std=(1, 1, 1)),
         Preprocessing(size=SIDE, resize=40, mean=(0, 0, 0), std=(1, 1, 1)),
     ):
         model = Explainer((Patches(), Mean()), preprocessing=preprocessing)
-        found = localize(model, [pixels, Image.fromarray(pixels)], [0, 1], box, methods="decomposition")
+        found = localize(model, [partner, pixels, Image.fromarray(pixels)], [0, 0, 1], box, methods="decomposition")
         assert found.curve("decomposition")[0.5].mean == 1
         np.testing.assert_allclose(*found.scores["decomposition"].overlaps)
 
@@ -325,8 +338,11 @@ def test_a_foreign_preprocessing_hides_what_the_network_sees() -> None:
 )
 def test_bad_input(change: dict[str, Any], message: str) -> None:
     given: dict[str, Any] = {"labels": [0, 0, 0, 1, 1, 1], "boxes": BOXES, "methods": "decomposition", **change}
+    trunk = Patches()
     with pytest.raises(KinsightError, match=message):
-        localize(Explainer((Patches(), Mean())), bright(BOXES), **given)
+        localize(Explainer((trunk, Mean())), bright(BOXES), **given)
+    # All but the masks, which are read one by one, is refused before the network runs.
+    assert trunk.pictures == 0 or "masks" in change
 
 
 def test_unknown_names_of_a_result() -> None:

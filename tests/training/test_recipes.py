@@ -54,16 +54,18 @@ def test_recipe_can_be_built(name: str) -> None:
     assert timm.is_model(model.trunk)
     assert timm.models.get_pretrained_cfg(model.trunk, allow_unregistered=False) is not None
     check_frozen_norm(model.frozen_norm)
-    assert make_head(model.head, 32, (7, 7)).dim == (model.head.get("dim", 512) or 32)
+    groups = model.head.get("groups", 1)
+    assert make_head(model.head, 32, (7, 7)).dim == (model.head.get("dim", 512) or 32) // groups * groups
     preprocessing = model.preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert settings.data.augmentation in AUGMENTATIONS
     assert callable(augmentation(settings.data.augmentation, preprocessing))
     assert batches.size % (batches.per_class or 1) == 0
     assert batches.per_class is not None or not batches.balanced
 
-    objective = Objective(settings.objective, dim=16, classes=8)
-    vectors = torch.randn(32, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss = objective(torch.nn.functional.normalize(vectors), torch.arange(32) % 8, seed=0)
+    objective = Objective(settings.objective, dim=16 * groups, classes=8, groups=groups)
+    shape = (32, 16) if groups == 1 else (32, groups, 16)
+    vectors = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = objective(torch.nn.functional.normalize(vectors, dim=-1), torch.arange(32) % 8, seed=0)
     loss.backward()
     assert torch.isfinite(loss)
     assert vectors.grad is not None
@@ -191,6 +193,23 @@ def test_settings_given_on_top_win() -> None:
         ("attentive-grouping/sop-margin-code", "optimiser.trunk_rate", 9e-6),
         ("attentive-grouping/cars-contrastive", "schedule.milestones", [100]),
         ("attentive-grouping/sop-margin", "model.head.bias", False),
+        ("attentive-grouping/cub-a4-margin", "model.head", {"name": "attentive", "groups": 4, "dim": 512}),
+        ("attentive-grouping/cub-a4-margin", "objective.diversity", {"weight": 0.01, "scale": "paper"}),
+        ("attentive-grouping/cub-a4-margin", "objective.loss.per_class", True),
+        ("attentive-grouping/cars-a4-binomial", "objective.loss.beta0", 25.0),
+        ("attentive-grouping/cars-a4-contrastive", "epochs", 200),
+        ("attentive-grouping/sop-a4-margin", "optimiser.weight_decay", 0.001),
+        ("attentive-grouping/cars-a3", "objective.diversity.weight", 0.02),
+        ("attentive-grouping/sop-a3", "optimiser.weight_decay", 0.003),
+        ("attentive-grouping/cub-a3", "model.head.groups", 3),
+        ("attentive-grouping/cub-a3-code", "objective.diversity", {"weight": 0.02, "scale": "code"}),
+        ("attentive-grouping/cars-a3-code", "objective.diversity", {"weight": 0.01, "scale": "code"}),
+        ("attentive-grouping/cars-a3-code", "optimiser.weight_decay", 0.002),
+        ("attentive-grouping/sop-a3-code", "optimiser.loss_rate", 1e-5),
+        ("attentive-grouping/in-shop-a3-code", "optimiser.trunk_rate", 1e-5),
+        ("attentive-grouping/in-shop-a3-code", "schedule.milestones", [100]),
+        ("attentive-grouping-resnet50", "model.head.groups", 4),
+        ("attentive-grouping-resnet50", "model.trunk", "resnet50"),
         # Visual explanation: section 3 and the code that it follows.
         ("visual-explanation/cub-multi-similarity", "model.head.pooling", "max"),
         ("visual-explanation/cub-triplet", "optimiser.trunk_rate", 3e-5),

@@ -122,9 +122,8 @@ class Collection:
         if self._bias is not None:
             places = torch.stack([each.to(device) for each in self._places(queries, opened)])  # (n, h, w, D)
             bias, whole = self._bias[queries].to(device), self._whole[queries].to(device)
-            mine = Contributions(
-                places, bias, whole, torch.zeros(len(queries))
-            )  # checked when the pictures first passed
+            affinity_error = torch.zeros(len(queries))  # it was checked when the pictures first passed
+            mine = Contributions(places, bias, whole, affinity_error)
         return Batch(theirs, contributions=mine, opened=opened, class_weights=weights)
 
     def _places(self, rows: np.ndarray, opened: Opened | None = None) -> list[Tensor]:

@@ -11,6 +11,7 @@ have a closed form.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ def _evaluating(head: Head) -> AbstractContextManager[None]:
 
 @contextmanager
 def _fixed(head: Head, gates: str) -> Iterator[None]:
-    with _evaluating(head), frozen_gates(), written_out(hold_gates=gates == "standard"):
+    with _evaluating(head), frozen_gates(), written_out(hold_gates=gates == "standard"), warnings.catch_warnings():
+        # PyTorch's own forward derivatives still use it.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.script` is deprecated", category=FutureWarning)
         yield
 
 

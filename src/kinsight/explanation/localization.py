@@ -95,8 +95,12 @@ def localize(
     chosen = chosen_methods(methods, class_weights=class_weights is not None)
     labels = np.asarray(labels)
     rows = _check(len(pictures), labels, boxes, masks, class_weights)
+    _check_protocol(thresholds, iou, connectivity)
+    nearest = isinstance(partners, str) and partners == BEST
+    # Whatever can be refused is refused before the pictures pass the network.
+    partner = None if nearest else choose_partners(partners, np.empty((0, 0)), labels, seed=seed)
     collection = Collection(explainer, pictures, chosen, batch_size=batch_size, memory_mb=memory_mb)
-    partner = choose_partners(partners, collection.whole, labels, seed=seed)
+    partner = choose_partners(BEST, collection.whole, labels) if partner is None else partner
     weights = None if class_weights is None else np.asarray(class_weights)[rows]
     maps = collection.maps(np.stack([rows, partner[rows]], axis=1), class_weights=weights)
     return score_maps(

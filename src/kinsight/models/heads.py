@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
+from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.pooling import make_pooling, pooled_channels
 
 INITS = ("default", "orthogonal", "kaiming")
@@ -83,7 +84,13 @@ class LinearHead(nn.Module):
         return Embedding.single(self.layers(pooled))  # (N, D)
 
 
-HEADS: dict[str, type[nn.Module]] = {"linear": LinearHead}
+HEADS: dict[str, type[nn.Module]] = {
+    "linear": LinearHead,
+    "multi-linear": MultiLinearHead,
+    "gate": GateHead,
+    "channel": ChannelHead,
+    "attentive": AttentiveHead,
+}
 
 
 def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int]) -> nn.Module:

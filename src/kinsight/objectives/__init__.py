@@ -1,6 +1,7 @@
 """Losses and miners by name, the objective that a training minimises, and a watch over it."""
 
 from kinsight.objectives.deviance import BinomialDeviance
+from kinsight.objectives.diversity import DiversityLoss
 from kinsight.objectives.gathering import gather
 from kinsight.objectives.losses import describe_losses
 from kinsight.objectives.miners import describe_miners
@@ -10,6 +11,7 @@ from kinsight.objectives.watch import CollapseWatch, check_finite
 __all__ = [
     "BinomialDeviance",
     "CollapseWatch",
+    "DiversityLoss",
     "Objective",
     "ObjectiveSettings",
     "check_finite",

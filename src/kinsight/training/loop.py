@@ -100,7 +100,13 @@ class Training:
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
-        objective = Objective(settings.objective, dim=embedder.dim, classes=self.classes, seed=settings.seed)
+        objective = Objective(
+            settings.objective,
+            dim=embedder.dim,
+            classes=self.classes,
+            seed=settings.seed,
+            groups=getattr(embedder.head, "groups", 1),
+        )
         self.objective = objective.to(self.device)
         self.optimiser = make_optimiser(settings.optimiser, embedder.trunk, embedder.head, objective.loss_parameters())
         transform = augmentation(settings.data.augmentation, embedder.preprocessing)
@@ -166,7 +172,8 @@ class Training:
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
         whole = embedding.normalised if self.settings.model.l2 else embedding.whole.float()  # (B, D)
-        loss = self.objective(whole, labels, seed=_mix(self.settings.seed, step, -1))
+        compared = whole if self.objective.groups == 1 else embedding.parts.float()  # (B, D) or (B, P, d)
+        loss = self.objective(compared, labels, seed=_mix(self.settings.seed, step, -1))
         check_finite(loss, whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(loss, whole)
         if sentence:

@@ -53,6 +53,7 @@ def training_protocol(settings: TrainingSettings, embedder: Embedder, precision:
         "training": {
             "loss": settings.objective.loss,
             "miner": settings.objective.miner,
+            "diversity": settings.objective.diversity,
             "batches": asdict(settings.batches),
             "optimiser": asdict(settings.optimiser),
             "schedule": asdict(settings.schedule),
