@@ -1,6 +1,7 @@
-"""Localization by CAM: the ImageNet classifier of MobileNetV2 looks for the class that it predicts, beside the decomposition of its own features.
+"""Localization by CAM: MobileNetV2's ImageNet classifier looks for the class that it predicts.
 
-The classification row of the localization table (Visual Explanation, Table 1): no metric learning, no training.
+The classification row of the localization table (Visual Explanation, Table 1), beside the decomposition of the same features: no metric
+learning, no training.
 
     python benchmarks/cam_localization.py DATA.zip mobilenetv2_100_imagenet1k.safetensors [--split_by dml_split] [--split test]
 """

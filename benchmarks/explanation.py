@@ -34,7 +34,9 @@ def main() -> None:
     model = build_embedder(settings(options)).eval()
     a, b = torch.randn(2, 3, options.size, options.size, generator=torch.Generator().manual_seed(0))
     ours, theirs = alternate(lambda: kinsight_pair(model, a, b), lambda: grad_cam_maps(model, a, b), options.rounds)
-    print(f"one pair, {options.trunk} at {options.size} pixels, {torch.get_num_threads()} threads, median of {options.rounds}")
+    print(
+        f"one pair, {options.trunk} at {options.size} pixels, {torch.get_num_threads()} threads, median of {options.rounds}"
+    )
     print(f"  kinsight, two maps, terms and tensor   {ours * 1000:8.1f} ms")
     print(f"  pytorch-grad-cam, two maps             {theirs * 1000:8.1f} ms")
     print(f"  ratio                                  {theirs / ours:8.2f}  (bar: at least 5)")
@@ -99,7 +101,7 @@ def many_pairs(model: Embedder, size: int) -> None:
     worst = 0.0
     for n, m in pairs:
         pair = Pair(views[n], views[m])
-        pair.overall("query"), pair.overall("other")  # noqa: B018
+        pair.overall("query"), pair.overall("other")
         worst = max(worst, pair.completeness_error, abs(pair.tensor.sum() - pair.terms.places))
     handle.remove()
     total = time.perf_counter() - started

@@ -40,7 +40,9 @@ def _files(pictures: Path) -> list[Path]:
     return sorted(pictures.parent.glob("class_0[01]/*.png"))
 
 
-def test_a_pair_becomes_a_page_a_figure_and_arrays(kinsight: Call, trained: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_pair_becomes_a_page_a_figure_and_arrays(
+    kinsight: Call, trained: Path, pictures: Path, tmp_path: Path
+) -> None:
     a, b, *_ = _files(pictures)
     for suffix in ("html", "png", "npz"):
         said = kinsight("explain", trained, a, b, "--out", tmp_path / f"pair.{suffix}")
@@ -110,7 +112,9 @@ def test_what_cannot_be_explained_is_said(kinsight: Call, trained: Path, picture
 
 
 def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
-    said = kinsight("localize", trained, "--data", scenes, "--split", "all", "--methods", "decomposition", "grad-cam", "--stage", 2)
+    said = kinsight(
+        "localize", trained, "--data", scenes, "--split", "all", "--methods", "decomposition", "grad-cam", "--stage", 2
+    )
     assert said.code == 0, said.err
     assert {"decomposition", "grad-cam", "centre", "0.15"} <= set(said.out.split())
     found = json.loads((trained / "evaluation" / "localization-all-stage-2.json").read_text())

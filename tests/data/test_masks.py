@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from shared_data import shared
 
 from kinsight.data import MaskFiles, read_mask, read_table
 from kinsight.errors import KinsightError
+from shared_data import shared
 
 
 def _saved(path: Path, values: list[list[int]], mode: str = "L") -> str:
@@ -34,9 +34,9 @@ def test_unreadable_masks_are_named(tmp_path: Path) -> None:
         read_mask(str(colours))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"nothing")
-    with pytest.raises(KinsightError, match="broken.png cannot be read"):
+    with pytest.raises(KinsightError, match=r"broken\.png cannot be read"):
         read_mask(str(broken))
-    with pytest.raises(KinsightError, match="missing.png"):
+    with pytest.raises(KinsightError, match=r"missing\.png"):
         read_mask(str(tmp_path / "missing.png"))
 
 
