@@ -129,6 +129,8 @@ def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
         kinsight("localize", trained, "--data", scenes, "--split", "all", "--partners", "itself", "--json").out
     )
     assert again["partners"] == "itself"
+    low = kinsight("localize", trained, "--data", scenes, "--split", "all", "--thresholds", 0.01, 0.1, "--json")
+    assert json.loads(low.out)["thresholds"] == [0.01, 0.1]
     assert "decomposition clipped" in again["methods"]
 
 

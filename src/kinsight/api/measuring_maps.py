@@ -18,7 +18,7 @@ from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer
 from kinsight.explanation.correspondence import Correspondence, correspondence
 from kinsight.explanation.faithfulness import Faithfulness, faithfulness
-from kinsight.explanation.localization import localize
+from kinsight.explanation.localization import THRESHOLDS, localize
 from kinsight.explanation.partners import BEST
 from kinsight.explanation.sanity import SanityCheck, sanity_check
 from kinsight.explanation.scores import Localization
@@ -116,6 +116,7 @@ def localize_run(
     *,
     methods: str | Sequence[str] = "all",
     partners: str = BEST,
+    thresholds: Sequence[float] | None = None,
     split: str = "test",
     data: str | None = None,
     split_by: str | None = None,
@@ -129,6 +130,7 @@ def localize_run(
         run: the run folder.
         methods: "all", or names out of `kinsight.explanation.methods.METHODS`.
         partners: "best match", "itself" or "random same class": what each picture is explained against.
+        thresholds: shares of the map's maximum at which it is cut; None takes the paper's.
         split: test, validation, train or all.
         data: another table, folder or zip than the run's own; `split_by` names its split.
         stage: 0 explains on the last map, 1 on the next finer one.
@@ -147,6 +149,7 @@ def localize_run(
         masks,
         partners=partners,
         methods=methods,
+        thresholds=THRESHOLDS if thresholds is None else thresholds,
         seed=seed,
     )
     subject.write(_name("localization", split, stage, partners), found.to_dict())

@@ -25,6 +25,12 @@ def run(arguments: Sequence[str]) -> None:
         choices=("best match", "itself", "random same class"),
         help="what each picture is explained against (default: its best match in the split)",
     )
+    parser.add_argument(
+        "--thresholds",
+        nargs="+",
+        type=float,
+        help="shares of the map's maximum at which it is cut (default: the paper's, 0.15 to 0.7; sparse maps want lower ones)",
+    )
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(list(arguments))
@@ -34,6 +40,11 @@ def run(arguments: Sequence[str]) -> None:
 
     methods = "all" if options.methods == ["all"] else options.methods
     found = localize_run(
-        options.run, methods=methods, partners=options.partners, limit=options.limit, **subject_of(options)
+        options.run,
+        methods=methods,
+        partners=options.partners,
+        thresholds=options.thresholds,
+        limit=options.limit,
+        **subject_of(options),
     )
     print(json.dumps(found.to_dict(), indent=2) if options.json else localization_table(found))
