@@ -38,7 +38,7 @@ def test_equal_to_plain_loops(groups: int, scale: str, options: dict[str, float]
 
 @pytest.mark.parametrize(("cosine", "value"), [(1.0, 25.0), (0.5, math.log(2)), (0.0, math.log1p(math.exp(-25)))])
 def test_values_of_the_facts(cosine: float, value: float) -> None:
-    assert float(DiversityLoss()(at_cosine(cosine))) == pytest.approx(value, rel=1e-6)
+    assert DiversityLoss()(at_cosine(cosine)).item() == pytest.approx(value, rel=1e-6)
 
 
 @pytest.mark.parametrize("groups", [2, 3, 4, 5])
