@@ -50,6 +50,12 @@ def shown(page: Any, side: str) -> np.ndarray | None:
     return None if found is None else np.array(found)
 
 
+def settled(page: Any) -> Any:
+    """The page, drawn: it otherwise waits for the next frame, which a busy machine may leave for later."""
+    page.evaluate("kinsight.state()")
+    return page
+
+
 def painted(page: Any, side: str) -> np.ndarray:
     found = page.evaluate("side => kinsight.pixels(side)", side)
     return np.array(found["values"]).reshape(found["size"])
@@ -112,7 +118,7 @@ def test_the_mouse_away_shows_the_overall_maps(page: Any, made: Pair) -> None:
     page.mouse.move(3, 3)
     shows_overall(page, made)
     assert state(page)["target"] is None
-    (added,) = page.locator(".words b").all_inner_texts()
+    (added,) = settled(page).locator(".words b").all_inner_texts()
     assert number(added) == pytest.approx(made.overall("query").sum(), abs=6e-4)
 
 
@@ -143,26 +149,26 @@ def test_the_scale_is_fixed_or_adapts(page: Any, made: Pair) -> None:
     fixed = state(page)
     hover(page, "query", 0.2, 0.8)
     assert state(page)["limit"] == fixed["limit"]
-    assert "same for all points" in page.inner_text("[data-out=legend]")
+    assert "same for all points" in settled(page).inner_text("[data-out=legend]")
     page.locator("input[name=scale][value=adapts]").check(force=True)
     hover(page, "query", 0.9, 0.1)
     found = state(page)
     most = np.abs(made.point("query", found["target"]["y"], found["target"]["x"])).max()
     assert found["limit"] == pytest.approx(most, rel=1e-3)
-    assert "adapts" in page.inner_text("[data-out=legend]")
-    low, zero, high = page.locator(".ticks span").all_inner_texts()
+    assert "adapts" in settled(page).inner_text("[data-out=legend]")
+    low, zero, high = settled(page).locator(".ticks span").all_inner_texts()
     assert float(high) == pytest.approx(most, rel=0.01)
     assert (low, zero) == ("\N{MINUS SIGN}" + high, "0")
-    assert "similarity" in page.inner_text("[data-out=legend]")
+    assert "similarity" in settled(page).inner_text("[data-out=legend]")
 
 
 def test_the_readout_gives_the_best_answer(page: Any, made: Pair) -> None:
     hover(page, "query", 0.3, 0.3)
     target = state(page)["target"]
     answers = made.point("query", target["y"], target["x"])
-    said = [number(one) for one in page.locator(".words b").all_inner_texts()]
+    said = [number(one) for one in settled(page).locator(".words b").all_inner_texts()]
     assert said == pytest.approx([answers.max(), answers.sum()], abs=2e-5)
-    assert f" of {text(made.similarity)}. " in page.inner_text(".words")
+    assert f" of {text(made.similarity)}. " in settled(page).inner_text(".words")
     row, column = np.unravel_index(answers.argmax(), answers.shape)
     ring, box = page.locator("[data-side=other] .answer").bounding_box(), surface(page, "other").bounding_box()
     assert (ring["y"] + ring["height"] / 2 - box["y"]) / box["height"] == pytest.approx((row + 0.5) / 5, abs=0.01)
@@ -180,7 +186,7 @@ def test_a_click_holds_a_point_and_the_other_picture_is_read(page: Any, made: Pa
     assert found["target"] == held
     answers = made.point("query", held["y"], held["x"])
     there = point_weights(found["over"]["y"], found["over"]["x"], made.other.size, made.other.grid)
-    under = number(page.locator(".words b").last.inner_text())
+    under = number(settled(page).locator(".words b").last.inner_text())
     assert under == pytest.approx((there * answers).sum(), abs=2e-5)
     button = page.get_by_role("button", name="Let go")
     assert button.get_attribute("aria-pressed") == "true"
@@ -208,7 +214,7 @@ def test_a_drag_shows_the_sum_of_the_region(page: Any, made: Pair) -> None:
     mask[top:bottom, left:right] = 1
     assert found["places"] == pytest.approx(mask.sum() / 120)
     same(shown(page, "other"), made.region("query", mask), found["step"], found["places"])
-    assert "region" in page.inner_text(".words")
+    assert "region" in settled(page).inner_text(".words")
 
 
 def test_a_drag_may_end_outside_of_the_picture(page: Any, made: Pair) -> None:
@@ -232,7 +238,7 @@ def test_tiny_numbers_are_said_with_a_power_of_ten(open_page: Open) -> None:
     page.evaluate("kinsight.point('query', 10, 10)")
     said = [
         one.split(" \N{MULTIPLICATION SIGN} 10\N{SUPERSCRIPT MINUS}")
-        for one in page.locator(".words b").all_inner_texts()
+        for one in settled(page).locator(".words b").all_inner_texts()
     ]
     answers = made.point("query", 10, 10)
     assert [number(one) for one, _ in said] == pytest.approx([1e6 * answers.max(), 1e6 * answers.sum()], abs=0.02)
@@ -360,7 +366,7 @@ def test_the_terms_add_up_to_the_score(open_page: Open, seed: int) -> None:
     assert starts[1:4] == pytest.approx(ends[:3], abs=2)
     assert starts[0] == pytest.approx(starts[4], abs=2)
     assert ends[3] == pytest.approx(ends[4], abs=2)
-    said = [number(one) for one in page.locator(".terms b").all_inner_texts()]
+    said = [number(one) for one in settled(page).locator(".terms b").all_inner_texts()]
     assert said == pytest.approx(values, abs=6e-4)
 
 
@@ -372,8 +378,8 @@ def test_a_point_of_the_query_is_compared_between_matches(open_page: Open) -> No
     found = state(page)
     assert found["target"] == {"side": "query", "y": 20, "x": 30}
     same(shown(page, "other"), pairs[2].point("query", 20, 30), found["step"])
-    assert page.inner_text("[data-out=similarity]") == text(pairs[2].similarity)
-    assert page.locator("figure[data-side=other]").inner_text().startswith("Match 3")
+    assert settled(page).inner_text("[data-out=similarity]") == text(pairs[2].similarity)
+    assert settled(page).locator("figure[data-side=other]").inner_text().startswith("Match 3")
     page.keyboard.press("ArrowLeft")
     page.evaluate("kinsight.point('other', 20, 10)")
     page.locator("input[name=match][value='0']").check(force=True)
@@ -453,9 +459,9 @@ def test_any_grid_and_no_picture(open_page: Open) -> None:
 def test_one_place_that_contradicts(open_page: Open) -> None:
     page = open_page(pair_html(planted(-1.0)))
     page.evaluate("kinsight.point('query', 17.5, 44.5)")  # the centre of place (1, 4)
-    assert "finds no answer" in page.inner_text(".words")
+    assert "finds no answer" in settled(page).inner_text(".words")
     page.get_by_label("negative", exact=True).check(force=True)
-    assert "contradiction" in page.inner_text(".words")
+    assert "contradiction" in settled(page).inner_text(".words")
     np.testing.assert_allclose(shown(page, "other"), planted(-1.0).tensor[1, 4], atol=1e-6)
     assert not page.get_by_label("with bias").is_enabled()  # there is none
 
