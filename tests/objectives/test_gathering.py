@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 
 from kinsight.objectives import Objective, ObjectiveSettings, gather
+from two_processes import run_two
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrastive": ({"name": "contrastive"}, {"name": "none"}),
@@ -67,18 +66,7 @@ def process(rank: int, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
-    folder = tmp_path_factory.mktemp("two")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    running = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    for one in running:
-        _, errors = one.communicate(timeout=300)
-        assert one.returncode == 0, errors
-    return [dict(np.load(folder / f"{rank}.npz", allow_pickle=False)) for rank in range(2)]
+    return run_two(__file__, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
