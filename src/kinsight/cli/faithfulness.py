@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.measured import add_subject, subject_of
+from kinsight.cli.measured import add_methods, add_subject, methods_of, subject_of
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -17,9 +17,7 @@ def run(arguments: Sequence[str]) -> None:
         "blurred, most important first, for every map method and for random orders.",
     )
     add_subject(parser)
-    parser.add_argument(
-        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
-    )
+    add_methods(parser)
     parser.add_argument("--pairs", type=int, default=64, help="how many queries (default: 64)")
     parser.add_argument("--replacement", choices=("blurred", "grey"), default="blurred", help="(default: blurred)")
     parser.add_argument(
@@ -31,10 +29,9 @@ def run(arguments: Sequence[str]) -> None:
     from kinsight.api import faithfulness_run
     from kinsight.show import faithfulness_table, sanity_table
 
-    methods = "all" if options.methods == ["all"] else options.methods
     found, checked = faithfulness_run(
         options.run,
-        methods=methods,
+        methods=methods_of(options),
         pairs=options.pairs,
         replacement=options.replacement,
         sanity=options.sanity,

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.measured import add_subject, subject_of
+from kinsight.cli.measured import add_methods, add_subject, methods_of, subject_of
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -16,9 +16,7 @@ def run(arguments: Sequence[str]) -> None:
         description="Weakly supervised localization: boxes drawn from maps against true boxes (and masks), for every map method.",
     )
     add_subject(parser)
-    parser.add_argument(
-        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
-    )
+    add_methods(parser)
     parser.add_argument(
         "--partners",
         default="best match",
@@ -38,10 +36,9 @@ def run(arguments: Sequence[str]) -> None:
     from kinsight.api import localize_run
     from kinsight.show import localization_table
 
-    methods = "all" if options.methods == ["all"] else options.methods
     found = localize_run(
         options.run,
-        methods=methods,
+        methods=methods_of(options),
         partners=options.partners,
         thresholds=options.thresholds,
         limit=options.limit,

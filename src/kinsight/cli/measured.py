@@ -16,6 +16,18 @@ def add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
 
 
+def add_methods(parser: argparse.ArgumentParser) -> None:
+    """Which methods draw the maps."""
+    parser.add_argument(
+        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
+    )
+
+
+def methods_of(options: argparse.Namespace) -> str | list[str]:
+    """The chosen methods, or "all"."""
+    return "all" if options.methods == ["all"] else list(options.methods)
+
+
 def subject_of(options: argparse.Namespace) -> dict[str, Any]:
     """Those options by name, without the run."""
     return {name: getattr(options, name) for name in ("data", "split", "split_by", "stage", "seed")}
