@@ -206,10 +206,11 @@ def test_real_birds_against_plain_loops() -> None:
         values = pair.point("query", (y - top) / (bottom - top) * 64 - 0.5, (x - left) / (right - left) * 64 - 0.5)
         row, column = np.unravel_index(values.argmax(), values.shape)
         left, top, right, bottom = views[other].window
+        there = views[other].drawn_at.centre(row, column)
         spot = torch.tensor(
             [
-                left + (right - left) * (column + 0.5) / values.shape[1],
-                top + (bottom - top) * (row + 0.5) / values.shape[0],
+                left + (right - left) * (there[1] + 0.5) / 64,
+                top + (bottom - top) * (there[0] + 0.5) / 64,
             ]
         )
         longer = max(boxes[other, 2] - boxes[other, 0], boxes[other, 3] - boxes[other, 1])

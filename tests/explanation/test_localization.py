@@ -24,12 +24,12 @@ from kinsight.explanation.boxes import (
     to_input,
     to_picture,
 )
+from kinsight.explanation.centres import Axis, Centres
 from kinsight.explanation.collection import Collection
 from kinsight.explanation.intervals import class_interval, class_intervals
 from kinsight.explanation.localization import CENTRE, THRESHOLDS, WHOLE, localize, score_maps
 from kinsight.explanation.methods import chosen_methods
 from kinsight.explanation.scores import FIGURES, Localization, Scores
-from kinsight.explanation.upsampling import upsample
 from kinsight.models import ModelSettings, build_embedder
 from kinsight.pictures import Preprocessing, read_bytes
 from planted import SIDE, Mean, Patches, coloured
@@ -68,7 +68,7 @@ def test_a_map_without_positive_values_has_no_box() -> None:
 
 def test_up_sampling_is_that_of_plain_loops() -> None:
     values = np.random.default_rng(0).normal(size=(3, 4))
-    np.testing.assert_allclose(upsample(values, (13, 9)), bilinear(values, 13, 9), atol=1e-12)
+    np.testing.assert_allclose(Centres.even((13, 9), (3, 4)).upsample(values), bilinear(values, 13, 9), atol=1e-12)
 
 
 def test_overlaps() -> None:
@@ -108,9 +108,12 @@ def test_a_drawn_rectangle_is_found_where_it_is(preprocessing: Preprocessing, sh
 def test_the_peak_is_the_centre_of_the_largest_place() -> None:
     values = np.zeros((3, 4))
     values[2, 1] = 5
-    assert peak_of(values, (0, 0, 40, 30)) == (15, 25)
-    assert peak_of(values, (100, 10, 180, 40)) == (130, 35)
-    assert peak_of(np.zeros((3, 4)), (0, 0, 40, 30)) == (5, 5)
+    even = Centres.even((60, 80), (3, 4))
+    assert peak_of(values, (0, 0, 40, 30), even) == (15, 25)
+    assert peak_of(values, (100, 10, 180, 40), even) == (130, 35)
+    assert peak_of(np.zeros((3, 4)), (0, 0, 40, 30), even) == (5, 5)
+    aside = Centres(Axis(60, 3, 19.5, 20), Axis(80, 4, 19.5, 20))
+    assert peak_of(values, (0, 0, 40, 30), aside) == (20, 30)
 
 
 def test_scores_are_those_of_plain_loops() -> None:
@@ -128,7 +131,7 @@ def test_scores_are_those_of_plain_loops() -> None:
             np.testing.assert_allclose(found.scores[name].overlaps[row], wanted, atol=1e-9)
             share = share_inside(values[row], PIXELS, window, box)
             assert found.scores[name].box_energy[row] == pytest.approx(share)
-            x, y = peak_of(values[row], window)
+            x, y = peak_of(values[row], window, Centres.even(PIXELS, (3, 4)))
             assert found.scores[name].box_peak[row] == (box[0] <= x < box[2] and box[1] <= y < box[3])
 
 
@@ -160,7 +163,7 @@ def test_masks() -> None:
         masks=[mask],
     )
     assert (found.scores["a"].mask_peak[0], found.scores["c"].mask_peak[0]) == (1, 0)
-    pixels = upsample(values[0], (40, 40))
+    pixels = Centres.even((40, 40), (4, 4)).upsample(values[0])
     assert found.scores["a"].mask_energy[0] == pytest.approx(pixels[:20, :10].sum() / pixels.sum())
     assert found.scores["a"].box_energy[0] == pytest.approx(pixels[:20, :20].sum() / pixels.sum())
     assert found.scores[WHOLE].mask_peak[0] == pytest.approx(1 / 8)

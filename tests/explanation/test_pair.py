@@ -11,8 +11,8 @@ from torch import nn
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair, View
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.pair import region_weights
-from kinsight.explanation.upsampling import point_weights, upsample
 from kinsight.models import LinearHead
 from made_pairs import CHANNELS, GRID, HEADS, SIZE, cosine, head_of, maps, pair_of, views
 from reference.contributions import matrices, point_to_point, split
@@ -83,7 +83,7 @@ def test_points_between_places_are_mixed_bilinearly() -> None:
         wanted = (1 - a) * ((1 - b) * padded[i, j] + b * padded[i, j + 1])
         wanted = wanted + a * ((1 - b) * padded[i + 1, j] + b * padded[i + 1, j + 1])
         assert np.allclose(pair.point("query", y, x), wanted, rtol=0, atol=1e-14)
-        weights = point_weights(y, x, SIZE, GRID)
+        weights = Centres.even(SIZE, GRID).weights(y, x)
         assert weights.min() >= 0
         assert weights.sum() == pytest.approx(1)
 
@@ -97,12 +97,13 @@ def test_points_follow_the_drawn_out_map() -> None:
 
 def test_drawing_out_is_bilinear_with_half_pixel_centres() -> None:
     values = np.random.default_rng(0).normal(size=(2, 3, 4))
-    found = upsample(values, (9, 10))
+    even = Centres.even((9, 10), (3, 4))
+    found = even.upsample(values)
     for y in range(9):
         for x in range(10):
-            wanted = (point_weights(y, x, (9, 10), (3, 4)) * values).sum((1, 2))
+            wanted = (even.weights(y, x) * values).sum((1, 2))
             assert np.allclose(found[:, y, x], wanted)
-    assert upsample(np.full((1, 1), 2.5), (4, 5)).tolist() == np.full((4, 5), 2.5).tolist()
+    assert Centres.even((4, 5), (1, 1)).upsample(np.full((1, 1), 2.5)).tolist() == np.full((4, 5), 2.5).tolist()
 
 
 def test_a_region_is_the_sum_of_its_places() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinsight.explanation import Pair, View
+from kinsight.explanation.centres import Axis, Centres
 
 
 def view(
@@ -16,19 +17,23 @@ def view(
     picture: tuple[int, int] | None = (60, 90),
     bias: float = 1.0,
     affinity: float = 0.0,
+    centres: Centres | None = None,
 ) -> View:
     """Contributions (h, w, 6) around a direction that all views share, and a bias."""
     random = np.random.default_rng(seed)
     places = (random.normal(size=(*grid, 6)) + np.array([1, 0.5, 0, 0, 0, 0])).astype(np.float32) / (grid[0] * grid[1])
     added = (bias * random.normal(size=6)).astype(np.float32)
     pixels = None if picture is None else random.integers(0, 256, (*picture, 3)).astype(np.uint8)
-    return View(places, added, places.sum((0, 1)) + added, size, affinity, pixels, name)
+    return View(places, added, places.sum((0, 1)) + added, size, affinity, pixels, name, centres=centres)
 
 
 def pair(seed: int = 0, *, bias: float = 1.0) -> Pair:
-    """A pair whose sides differ in grid, in size, and in the shape of the picture."""
+    """A pair whose sides differ in grid, in size, in the shape of the picture, and in where their places stand."""
+    aside = Centres(Axis(40, 5, 6.5, 8.0), Axis(32, 3, 1.0, 11.0))
     query = view((4, 6), (48, 60), seed=seed, name="birds.zip/query one.jpg", bias=bias)
-    return Pair(query, view((5, 3), (40, 32), seed=seed + 1, name="other.png", picture=(80, 64), bias=bias))
+    return Pair(
+        query, view((5, 3), (40, 32), seed=seed + 1, name="other.png", picture=(80, 64), bias=bias, centres=aside)
+    )
 
 
 def matches(count: int = 3) -> list[Pair]:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from kinsight.explanation import Pair, View
-from kinsight.explanation.upsampling import point_weights
 from kinsight.show.pair_page import pair_fragment, pair_html
 from kinsight.show.signed_colours import signed_colours
 from show.made_pair import matches, pair, planted, view
@@ -170,9 +169,10 @@ def test_the_readout_gives_the_best_answer(page: Any, made: Pair) -> None:
     assert said == pytest.approx([answers.max(), answers.sum()], abs=2e-5)
     assert f" of {text(made.similarity)}. " in settled(page).inner_text(".words")
     row, column = np.unravel_index(answers.argmax(), answers.shape)
+    y, x = made.other.drawn_at.centre(row, column)
     ring, box = page.locator("[data-side=other] .answer").bounding_box(), surface(page, "other").bounding_box()
-    assert (ring["y"] + ring["height"] / 2 - box["y"]) / box["height"] == pytest.approx((row + 0.5) / 5, abs=0.01)
-    assert (ring["x"] + ring["width"] / 2 - box["x"]) / box["width"] == pytest.approx((column + 0.5) / 3, abs=0.01)
+    assert (ring["y"] + ring["height"] / 2 - box["y"]) / box["height"] == pytest.approx((y + 0.5) / 40, abs=0.01)
+    assert (ring["x"] + ring["width"] / 2 - box["x"]) / box["width"] == pytest.approx((x + 0.5) / 32, abs=0.01)
 
 
 def test_a_click_holds_a_point_and_the_other_picture_is_read(page: Any, made: Pair) -> None:
@@ -185,7 +185,7 @@ def test_a_click_holds_a_point_and_the_other_picture_is_read(page: Any, made: Pa
     found = state(page)
     assert found["target"] == held
     answers = made.point("query", held["y"], held["x"])
-    there = point_weights(found["over"]["y"], found["over"]["x"], made.other.size, made.other.grid)
+    there = made.other.drawn_at.weights(found["over"]["y"], found["over"]["x"])
     under = number(settled(page).locator(".words b").last.inner_text())
     assert under == pytest.approx((there * answers).sum(), abs=2e-5)
     button = page.get_by_role("button", name="Let go")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from kinsight.explanation.centres import Centres
+
 Window = tuple[float, float, float, float]
 
 CONNECTIVITY = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
@@ -66,15 +68,21 @@ def overlaps(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.nan_to_num(common / np.where(union > 0, union, np.nan))
 
 
-def peak_of(values: np.ndarray, window: Window) -> tuple[float, float]:
+def peak_of(values: np.ndarray, window: Window, centres: Centres) -> tuple[float, float]:
     """Where a map (h, w) peaks, as x, y of the upright picture: the centre of its largest place.
 
     A bilinearly up-sampled map has its maximum there. Of equally large places the first in reading order counts.
     """
-    height, width = values.shape
-    row, column = divmod(int(values.argmax()), width)
-    left, top, right, bottom = window
-    return left + (column + 0.5) / width * (right - left), top + (row + 0.5) / height * (bottom - top)
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    return place_in_picture(row, column, window, centres)
+
+
+def place_in_picture(row: int, column: int, window: Window, centres: Centres) -> tuple[float, float]:
+    """The centre of a place, as x, y of the upright picture."""
+    y, x = centres.centre(row, column)
+    size = centres.rows.pixels, centres.columns.pixels
+    left, top, _, _ = to_picture(np.array([x + 0.5, y + 0.5, x + 0.5, y + 0.5]), window, size).tolist()
+    return left, top
 
 
 def coverage(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:

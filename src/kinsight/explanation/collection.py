@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kinsight.errors import KinsightError
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.contributions import Contributions, whole_of
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.intervals import classes_of
@@ -33,6 +34,7 @@ class Collection:
     Attributes:
         whole: (N, D), the embeddings before normalisation.
         size: height and width of the network's input.
+        centres: where the places of the maps stand in it.
         windows: (N, 4), left, top, right, bottom of what the network sees of each picture, in pixels of the upright picture; of a
             preprocessed tensor in its own pixels; NaN where a foreign preprocessing does not say.
 
@@ -60,6 +62,7 @@ class Collection:
         self._kept: dict[int, Tensor] = {}
         self.windows = np.full((len(pictures), 4), np.nan)
         self.size: tuple[int, int] = (0, 0)
+        self.centres: Centres | None = None
         whole, bias = [], []
         for rows in _batches(np.arange(len(pictures)), batch_size):
             opened = self._open(rows)
@@ -154,7 +157,9 @@ class Collection:
                 self.windows[row] = one.window
             elif isinstance(self.pictures[row], Tensor):
                 self.windows[row] = (0, 0, one.size[1], one.size[0])
-        return self.explainer.opened(prepared)
+        opened = self.explainer.opened(prepared)
+        self.centres = opened.centres
+        return opened
 
 
 def embeddings(explainer: Explainer, opened: Opened) -> Tensor:

@@ -23,7 +23,8 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.statistics import Interval
-from kinsight.explanation.boxes import Window, peak_of, point_to_input
+from kinsight.explanation.boxes import Window, peak_of, place_in_picture, point_to_input
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.intervals import class_interval, classes_of
 from kinsight.explanation.pair import Pair, View
@@ -207,7 +208,8 @@ class _Points:
             raise KinsightError(
                 f"picture {rows[1]} has parts but no box, which the radius is measured by; give boxes for all pictures"
             )
-        overall = peak_of(pair.overall("other"), window)
+        centres = pair.other.drawn_at
+        overall = peak_of(pair.overall("other"), window, centres)
         pixels = _pixel_centres(pair.other)  # (H, 1), (1, W)
         in_box = (pixels[0] >= box[1]) & (pixels[0] < box[3]) & (pixels[1] >= box[0]) & (pixels[1] < box[2])
         for part, (x, y) in query_parts.items():
@@ -221,13 +223,13 @@ class _Points:
             partial = pair.point("query", row - 0.5, column - 0.5)
             across, down = (column / pair.query.size[1], row / pair.query.size[0])
             guesses = {
-                PARTIAL: peak_of(partial, window),
+                PARTIAL: peak_of(partial, window, centres),
                 OVERALL: overall,
                 SAME_POSITION: (
                     window[0] + across * (window[2] - window[0]),
                     window[1] + down * (window[3] - window[1]),
                 ),
-                NEAREST: _nearest(truth, window, pair.other.grid),
+                NEAREST: _nearest(truth, window, centres),
             }
             for name, guess in guesses.items():
                 self.right[name].append((np.hypot(guess[0] - truth[0], guess[1] - truth[1]) <= radii).astype(float))
@@ -261,11 +263,9 @@ def _pixel_centres(view: View) -> tuple[np.ndarray, np.ndarray]:
     return rows[:, None], columns[None]
 
 
-def _nearest(point: tuple[float, float], window: Window, grid: tuple[int, int]) -> tuple[float, float]:
-    left, top, right, bottom = window
-    column = min(int((point[0] - left) / (right - left) * grid[1]), grid[1] - 1)
-    row = min(int((point[1] - top) / (bottom - top) * grid[0]), grid[0] - 1)
-    return left + (column + 0.5) / grid[1] * (right - left), top + (row + 0.5) / grid[0] * (bottom - top)
+def _nearest(point: tuple[float, float], window: Window, centres: Centres) -> tuple[float, float]:
+    column, row = point_to_input(*point, window, (centres.rows.pixels, centres.columns.pixels))
+    return place_in_picture(*centres.nearest(row - 0.5, column - 0.5), window, centres)
 
 
 def _holds(window: Window, x: float, y: float) -> bool:

@@ -128,11 +128,12 @@ class Explainer:
         return found
 
     def _explain(self, batch: list[_Prepared]) -> list[View]:
-        found = self.contributions(self.opened(batch))
+        opened = self.opened(batch)
+        found = self.contributions(opened)
         places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
         errors = found.affinity_error.tolist()
         return [
-            View(places[n], bias[n], whole[n], one.size, errors[n], one.picture, one.name, one.window)
+            View(places[n], bias[n], whole[n], one.size, errors[n], one.picture, one.name, one.window, opened.centres)
             for n, one in enumerate(batch)
         ]
 

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.statistics import Interval
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.collection import Collection, embeddings
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.intervals import class_interval, classes_of
 from kinsight.explanation.methods import chosen_methods
-from kinsight.explanation.upsampling import upsample
 
 Kind = Literal["deletion", "insertion"]
 RANDOM = "random order"
@@ -138,6 +138,7 @@ def faithfulness(
     over = classes_of(pairs, labels, len(pictures))
     maps = collection.maps(pairs, class_weights=class_weights)
     grid = next(iter(maps.values())).shape[1:]
+    centres = collection.centres or Centres.even(collection.size, grid)
     names = [method.name for method in chosen]
     found: dict[Kind, dict[str, list[np.ndarray]]] = {
         kind: {name: [] for name in (*names, RANDOM)} for kind in ("deletion", "insertion")
@@ -146,7 +147,7 @@ def faithfulness(
         generator = np.random.default_rng([seed, number])
         ties = generator.permutation(collection.size[0] * collection.size[1])
         drawn = [maps[name][number] for name in names] + list(generator.random((random_orders, *grid)))
-        ranks = [_ranks(upsample(values, collection.size), ties) for values in drawn]
+        ranks = [_ranks(centres.upsample(values), ties) for values in drawn]
         watched = _Watched(explainer, pictures[query], collection.whole[partner], REPLACEMENTS[replacement], batch_size)
         for kind, curves in watched.curves(ranks, steps).items():
             for name, curve in zip(names, curves, strict=False):

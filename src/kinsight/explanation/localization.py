@@ -34,12 +34,12 @@ from kinsight.explanation.boxes import (
     to_input,
     to_picture,
 )
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.collection import Collection
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.methods import chosen_methods
 from kinsight.explanation.partners import BEST, choose_partners
 from kinsight.explanation.scores import Localization, Scores
-from kinsight.explanation.upsampling import upsample
 
 THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 WHOLE, CENTRE = "whole picture", "centre"
@@ -114,6 +114,7 @@ def localize(
         iou=iou,
         connectivity=connectivity,
         partners=partners if isinstance(partners, str) else "given",
+        centres=collection.centres,
     )
 
 
@@ -129,6 +130,7 @@ def score_maps(
     iou: float = 0.5,
     connectivity: int = 8,
     partners: str = "given",
+    centres: Centres | None = None,
 ) -> Localization:
     """Hold maps, however they were drawn, against boxes and masks.
 
@@ -141,6 +143,7 @@ def score_maps(
         windows: (N, 4), what the network saw of each picture, in pixels of the upright picture.
         labels, boxes, masks, thresholds, iou, connectivity: as in `localize`; every picture has a box.
         partners: how the partners were chosen, for the record.
+        centres: where the places of the maps stand in the network's input; None puts each in the middle of its cell.
 
     Raises:
         KinsightError: what was given does not fit.
@@ -155,13 +158,15 @@ def score_maps(
     scores = {name: Scores.empty(len(labels), len(thresholds)) for name in names}
     fixed = {WHOLE: np.ones(size), CENTRE: _pyramid(size)}
     cut = {name: component_boxes(pixels, thresholds, connectivity) for name, pixels in fixed.items()}
+    grid = next((values.shape[1:] for values in maps.values()), (1, 1))
+    centres = centres or Centres.even(size, grid)
     for row in range(len(labels)):
         window: Window = tuple(windows[row].tolist())
         truth = _Truth(boxes[row], None if masks is None else masks[row], window, size, row)
         for name, values in maps.items():
-            pixels = np.maximum(upsample(values[row], size), 0)  # (H, W)
+            pixels = np.maximum(centres.upsample(values[row]), 0)  # (H, W)
             found = component_boxes(pixels, thresholds, connectivity)
-            _note(scores[name], row, truth, pixels, found, peak_of(values[row], window))
+            _note(scores[name], row, truth, pixels, found, peak_of(values[row], window, centres))
         for name, pixels in fixed.items():
             middle = ((window[0] + window[2]) / 2, (window[1] + window[3]) / 2)
             _note(scores[name], row, truth, pixels, cut[name], middle)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.contributions import Head, differs, whole_of
+from kinsight.explanation.geometry import Geometry
 from kinsight.explanation.layout import Layout
 from kinsight.models import Embedder
 from kinsight.models.modes import evaluating
@@ -30,11 +32,13 @@ class Opened:
         feature_map: the map of N pictures, in the model's own axes.
         head: from such a map (of these same pictures) to the embedding.
         layout: the axes of the map.
+        centres: where its places stand in the pictures; None where nobody looked.
     """
 
     feature_map: Tensor
     head: Head
     layout: Layout
+    centres: Centres | None = None
 
 
 class Opening:
@@ -46,6 +50,7 @@ class Opening:
 
     def __init__(self, run: Callable[[Tensor], Opened], modules: list[nn.Module]) -> None:
         self._run = run
+        self._centres: dict[tuple[int, ...], Centres] = {}
         self.modules = modules
 
     def __call__(self, images: Tensor) -> Opened:
@@ -54,7 +59,15 @@ class Opening:
         if first is not None:
             images = images.to(first.device, first.dtype)
         with evaluating(*self.modules), torch.no_grad():
-            return self._run(images)
+            size = tuple(images.shape[1:])
+            if images.ndim != 4 or size in self._centres:
+                return replace(self._run(images), centres=self._centres.get(size))
+            # Pictures of a size that is new show the way that all others of it go.
+            with Geometry(images) as geometry:
+                opened = self._run(images)
+            found = geometry.centres(opened.feature_map, opened.layout.size(opened.feature_map))
+            self._centres[size] = found
+            return replace(opened, centres=found)
 
 
 def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: Layout | None = None) -> Opening:

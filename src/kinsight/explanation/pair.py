@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.upsampling import point_weights, upsample
+from kinsight.explanation.centres import Centres
 
 Side = Literal["query", "other"]
 Sign = Literal["both", "positive", "negative"]
@@ -33,6 +33,7 @@ class View:
         picture: (H, W, 3) uint8, the network's input for display, where known.
         name: where the picture comes from.
         window: left, top, right, bottom of what the network saw, in pixels of the upright picture, where known.
+        centres: where the places stand in the picture; None puts each in the middle of its cell.
     """
 
     places: np.ndarray
@@ -43,11 +44,17 @@ class View:
     picture: np.ndarray | None = field(default=None, repr=False)
     name: str = ""
     window: tuple[float, float, float, float] | None = None
+    centres: Centres | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
         """Height and width in places."""
         return self.places.shape[0], self.places.shape[1]
+
+    @property
+    def drawn_at(self) -> Centres:
+        """Where the places are drawn."""
+        return self.centres or Centres.even(self.size, self.grid)
 
 
 class Terms(NamedTuple):
@@ -156,14 +163,15 @@ class Pair:
                 f"the point y={y}, x={x} lies outside of the picture, which the network sees as {height} x {width} "
                 f"pixels; give 0 to {height - 1} and 0 to {width - 1}"
             )
-        return self._answers(side, point_weights(y, x, mine.size, mine.grid), sign)
+        return self._answers(side, mine.drawn_at.weights(y, x), sign)
 
     def region(self, side: Side, mask: np.ndarray, *, sign: Sign = "both") -> np.ndarray:
         """What answers in the other picture to a region of this side: a map (h', w') of the other side.
 
         Args:
             side: where the region lies.
-            mask: (h, w), how much of each place belongs to it, or (H, W) in pixels, of which every place takes its mean.
+            mask: (h, w), how much of each place belongs to it, or (H, W) in pixels, of which every place takes
+                the mean over those nearest to it.
 
         Raises:
             KinsightError: the mask has neither size.
@@ -172,8 +180,8 @@ class Pair:
         return self._answers(side, region_weights(mask, mine), sign)
 
     def pixels(self, side: Side, values: np.ndarray) -> np.ndarray:
-        """A map (h, w) of one side, drawn out to the pixels of its picture (H, W), bilinearly with half-pixel centres."""
-        return upsample(values, self._sides(side)[0].size)
+        """A map (h, w) of one side, drawn out to the pixels of its picture (H, W): bilinear between its places."""
+        return self._sides(side)[0].drawn_at.upsample(values)
 
     def swapped(self) -> Pair:
         """The same pair seen from the other side."""
@@ -212,14 +220,7 @@ def region_weights(mask: np.ndarray, view: View) -> np.ndarray:
             f"the mask has the shape {given.shape}; give one of {view.grid} (places) or of {view.size} (pixels as the "
             "network sees them)"
         )
-    return _shares(view.grid[0], view.size[0]) @ given @ _shares(view.grid[1], view.size[1]).T
-
-
-def _shares(places: int, pixels: int) -> np.ndarray:
-    """(places, pixels): each place takes the mean of its stretch of pixels, also where they do not divide evenly."""
-    edges = np.arange(places + 1) * pixels / places
-    starts, ends = np.maximum(edges[:-1, None], np.arange(pixels)), np.minimum(edges[1:, None], np.arange(pixels) + 1)
-    return np.maximum(ends - starts, 0) * places / pixels
+    return view.drawn_at.means(given)
 
 
 def _rows(view: View) -> np.ndarray:

@@ -77,6 +77,7 @@ def _view(pair: Pair, side: Side, pictures: _Pictures) -> dict[str, Any]:
         "aspect": width / height,
         "grid": view.grid,
         "size": view.size,
+        "centres": [[axis.first, axis.step] for axis in (view.drawn_at.rows, view.drawn_at.columns)],
         "overall": _base64(pair.overall(side), "<f4"),
         "with_bias": _base64(pair.overall(side, bias=True), "<f4"),
     }

@@ -15,7 +15,6 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import MaxNLocator
 
 from kinsight.explanation.pair import Pair, Side, View
-from kinsight.explanation.upsampling import upsample
 from kinsight.files import writing
 from kinsight.show.pair_data import short_name
 from kinsight.show.signed_colours import signed_colours, signed_ramp
@@ -132,7 +131,8 @@ def _picture(axes: Axes, view: View, *, grey: bool) -> None:
 def _map(axes: Axes, pair: Pair, side: Side, scale: float) -> None:
     height, width = _view(pair, side).size
     grow = max(DRAWN / max(height, width), 1)
-    colours = signed_colours(upsample(pair.overall(side), (round(height * grow), round(width * grow))), scale)
+    large = _view(pair, side).drawn_at.scaled((round(height * grow), round(width * grow)))
+    colours = signed_colours(large.upsample(pair.overall(side)), scale)
     colours[..., 3] = np.round(colours[..., 3] * STRENGTH)
     axes.imshow(colours, extent=(0, 1, 1, 0), aspect="auto", interpolation="antialiased")
 
@@ -149,10 +149,7 @@ def _links(figure: Figure, one: Axes, two: Axes, links: list[Link], pair: Pair) 
     for number, (here, there, value) in enumerate(links):
         share = value / links[0][2]
         colour = LINK_COLOURS[number % len(LINK_COLOURS)]
-        ends = [
-            ((at[1] + 0.5) / grid[1], (at[0] + 0.5) / grid[0])
-            for at, grid in ((here, pair.query.grid), (there, pair.other.grid))
-        ]
+        ends = [_share(view, *at) for at, view in ((here, pair.query), (there, pair.other))]
         for width, tone, strength in ((2 * share + 1.1, "black", 0.45), (2 * share, colour, 1.0)):
             figure.add_artist(
                 ConnectionPatch(
@@ -220,6 +217,12 @@ def _colour_bar(axes: Axes, scale: float) -> None:
     axes.tick_params(labelsize=7, length=2, color=SOFT)
     axes.set_title("less alike   ·   more alike", fontsize=7.5, pad=4)
     axes.set_xlabel("similarity per place", fontsize=7.5, labelpad=3)
+
+
+def _share(view: View, row: int, column: int) -> tuple[float, float]:
+    """The centre of a place as shares of the picture's width and height."""
+    y, x = view.drawn_at.centre(row, column)
+    return (x + 0.5) / view.size[1], (y + 0.5) / view.size[0]
 
 
 def _view(pair: Pair, side: Side) -> View:

@@ -48,8 +48,9 @@ def write_pair_arrays(path: str | Path, pair: Pair) -> Path:
     """Write an `.npz` without pickle.
 
     `tensor (h, w, h', w')`; `query_overall` and `query_overall_with_bias (h, w)`, the same of `other`; `terms (4,)` and `term_names`;
-    `similarity`, `completeness_error`, `affinity_error`; of each side `_name`, `_size` (height and width that the network sees) and, where
-    known, `_picture` and `_window`. Maps are float32, all in units of the similarity.
+    `similarity`, `completeness_error`, `affinity_error`; of each side `_name`, `_size` (height and width that the network sees), `_rows`
+    and `_columns` (the pixels there at which the places of maps have their centres) and, where known, `_picture` and `_window`. Maps are
+    float32, all in units of the similarity.
     """
     arrays: dict[str, Any] = {
         "tensor": pair.tensor.astype(np.float32),
@@ -65,6 +66,7 @@ def write_pair_arrays(path: str | Path, pair: Pair) -> Path:
         arrays[f"{side}_overall_with_bias"] = pair.overall(side, bias=True).astype(np.float32)
         arrays[f"{side}_name"] = np.array(view.name)
         arrays[f"{side}_size"] = np.array(view.size)
+        arrays[f"{side}_rows"], arrays[f"{side}_columns"] = view.drawn_at.rows.centres, view.drawn_at.columns.centres
         if view.picture is not None:
             arrays[f"{side}_picture"] = view.picture
         if view.window is not None:

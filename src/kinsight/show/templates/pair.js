@@ -51,14 +51,14 @@
     const pair = current(), { target } = state;
     for (const side of SIDES) {
       const { figure, surface, canvas, spot, dot, answer } = figures[side], mine = target?.side === side;
-      shown.painted[side] = colours.paint(canvas, shown[side], pair[side].size, shown.scale, state.drawn === "smooth");
+      shown.painted[side] = colours.paint(canvas, shown[side], pair[side], shown.scale, state.drawn === "smooth");
       surface.classList.toggle("mapped", shown[side] !== null);
       surface.classList.toggle("held", mine && state.held);
       spot.hidden = !mine;
       dot.hidden = !mine || Boolean(target.box);
       answer.hidden = true;
       if (mine) mark({ spot, dot }, target, pair[side]);
-      else if (target) shown.best = markAnswer(answer, shown[side], state.sign, shown.digits);
+      else if (target) shown.best = markAnswer(answer, shown[side], pair[side], state.sign, shown.digits);
       find(".shows", figure).textContent = words.caption(side, state);
     }
     colours.legend(find(".legend-bar canvas"), state.sign);
@@ -67,7 +67,7 @@
 
   function write() {
     const pair = current(), { target, held, over, sign } = state, digits = words.decimals(shown.scale);
-    shown.under = held && over && over.side !== target.side ? maps.valueAt(shown[over.side], over.y, over.x, pair[over.side].size) : null;
+    shown.under = held && over && over.side !== target.side ? maps.valueAt(shown[over.side], over.y, over.x, pair[over.side]) : null;
     find(".words").replaceChildren(...words.readout(pair, state, shown));
     holdButton.disabled = !target;
     holdButton.setAttribute("aria-pressed", String(held));

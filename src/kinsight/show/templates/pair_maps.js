@@ -1,4 +1,5 @@
-// The numbers of a pair, computed as Python's Pair computes them: half-pixel centres, bilinear between the centres of places.
+// The numbers of a pair, computed as Python's Pair computes them: bilinear between the centres of places.
+// A view says where its places stand: size and grid (rows, columns), and for both axes the first centre and the step to the next.
 const kinsightMaps = (() => {
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const opposite = { query: "other", other: "query" };
@@ -22,15 +23,30 @@ const kinsightMaps = (() => {
   }
 
   // Where a pixel lies between the centres of places: the lower of two places, and the share of the upper one.
-  function between(position, pixels, places) {
-    const at = Math.min(Math.max(((position + 0.5) / pixels) * places - 0.5, 0), places - 1);
+  function between(position, view, axis) {
+    const [first, step] = view.centres[axis], places = view.grid[axis];
+    const at = Math.min(Math.max((position - first) / step, 0), places - 1);
     const lower = Math.min(Math.floor(at), Math.max(places - 2, 0));
     return [lower, at - lower];
   }
 
+  const within = (value, low, high) => Math.min(Math.max(value, low), high);
+  const centre = (place, view, axis) => within(view.centres[axis][0] + place * view.centres[axis][1], -0.5, view.size[axis] - 0.5);
+  const nearest = (position, view, axis) => {
+    const [first, step] = view.centres[axis];
+    return within(Math.floor((position - first) / step + 0.5), 0, view.grid[axis] - 1);
+  };
+  // The edge before a place, half way to the one before; that after the last place is the picture's.
+  function edge(place, view, axis) {
+    if (place <= 0) return 0;
+    if (place >= view.grid[axis]) return view.size[axis];
+    const [first, step] = view.centres[axis];
+    return within(first + (place - 0.5) * step + 0.5, 0, view.size[axis]);
+  }
+
   // How much each place counts for a point: pairs of (place number, weight).
-  function pointWeights(y, x, { size, grid }) {
-    const [row, down] = between(y, size[0], grid[0]), [column, right] = between(x, size[1], grid[1]);
+  function pointWeights(y, x, view) {
+    const { grid } = view, [row, down] = between(y, view, 0), [column, right] = between(x, view, 1);
     const found = [];
     for (const [i, a] of [[row, 1 - down], [row + 1, down]])
       for (const [j, b] of [[column, 1 - right], [column + 1, right]]) if (a * b > 0) found.push([i * grid[1] + j, a * b]);
@@ -38,17 +54,18 @@ const kinsightMaps = (() => {
   }
 
   // For a rectangle [top, left, bottom, right] between pixels: the share of each place that it covers.
-  function regionWeights(box, { size, grid }) {
-    const share = (number, pixels, places, start, end) => {
-      const length = pixels / places;
-      return Math.max(Math.min(end, (number + 1) * length) - Math.max(start, number * length), 0) / length;
+  function regionWeights(box, view) {
+    const { grid } = view;
+    const share = (number, axis, start, end) => {
+      const low = edge(number, view, axis), high = edge(number + 1, view, axis);
+      return high > low ? Math.max(Math.min(end, high) - Math.max(start, low), 0) / (high - low) : 0;
     };
     const found = [];
     for (let i = 0; i < grid[0]; i++) {
-      const a = share(i, size[0], grid[0], box[0], box[2]);
+      const a = share(i, 0, box[0], box[2]);
       if (a === 0) continue;
       for (let j = 0; j < grid[1]; j++) {
-        const weight = a * share(j, size[1], grid[1], box[1], box[3]);
+        const weight = a * share(j, 1, box[1], box[3]);
         if (weight > 0) found.push([i * grid[1] + j, weight]);
       }
     }
@@ -73,19 +90,20 @@ const kinsightMaps = (() => {
     return map(values.map(sign === "positive" ? (v) => Math.max(v, 0) : (v) => Math.min(v, 0)), grid);
   }
 
-  // (h, w) -> (H, W); `smooth` bilinear, else every pixel takes the place that it lies in.
-  function pixels({ values, grid }, [height, width], smooth = true) {
+  // (h, w) -> (H, W), in any size; `smooth` bilinear, else every pixel takes the place that is nearest.
+  function pixels({ values, grid }, view, [height, width], smooth = true) {
     const found = new Float32Array(height * width), line = new Float64Array(grid[1]);
-    const columns = Array.from({ length: width }, (_, x) => across(x, width, grid[1], smooth));
+    const columns = Array.from({ length: width }, (_, x) => across(x, width, view, 1, smooth));
     for (let y = 0, at = 0; y < height; y++) {
-      const [row, down] = across(y, height, grid[0], smooth), next = Math.min(row + 1, grid[0] - 1);
+      const [row, down] = across(y, height, view, 0, smooth), next = Math.min(row + 1, grid[0] - 1);
       for (let j = 0; j < grid[1]; j++) line[j] = values[row * grid[1] + j] * (1 - down) + values[next * grid[1] + j] * down;
       for (const [column, right] of columns) found[at++] = line[column] * (1 - right) + (right ? line[column + 1] * right : 0);
     }
     return found;
   }
-  function across(position, count, places, smooth) {
-    return smooth ? between(position, count, places) : [Math.floor(((position + 0.5) / count) * places), 0];
+  function across(number, count, view, axis, smooth) {
+    const position = ((number + 0.5) / count) * view.size[axis] - 0.5;
+    return smooth ? between(position, view, axis) : [nearest(position, view, axis), 0];
   }
 
   const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -100,10 +118,10 @@ const kinsightMaps = (() => {
   }
 
   // The value of a map at a pixel of its picture.
-  const valueAt = (shown, y, x, size) =>
-    pointWeights(y, x, { size, grid: shown.grid }).reduce((total, [place, weight]) => total + weight * shown.values[place], 0);
+  const valueAt = (shown, y, x, view) =>
+    pointWeights(y, x, view).reduce((total, [place, weight]) => total + weight * shown.values[place], 0);
 
   const rows = ({ values, grid }) => Array.from({ length: grid[0] }, (_, i) => [...values.slice(i * grid[1], (i + 1) * grid[1])]);
 
-  return { answers, bytes, decoded, largest, opposite, peak, pixels, pointWeights, regionWeights, rows, signed, sum, valueAt };
+  return { answers, bytes, centre, decoded, edge, largest, nearest, opposite, peak, pixels, pointWeights, regionWeights, rows, signed, sum, valueAt };
 })();

@@ -1,6 +1,6 @@
 // What is drawn from numbers: maps, the legend's colours, marks, and the terms that add up.
 const kinsightPaint = (() => {
-  const { bytes, peak, pixels } = kinsightMaps, { element, plain, withSign } = kinsightWords;
+  const { bytes, centre, peak, pixels } = kinsightMaps, { element, plain, withSign } = kinsightWords;
   const MOST = 768;  // pixels of a map's longer side
 
   function colourist(ramp) {
@@ -11,7 +11,8 @@ const kinsightPaint = (() => {
     };
 
     // Paints a map over its whole canvas; gives the values it painted.
-    function paint(canvas, shown, size, scale, smooth) {
+    function paint(canvas, shown, view, scale, smooth) {
+      const { size } = view;
       const shrink = Math.min(1, MOST / Math.max(...size));
       const [height, width] = size.map((length) => Math.max(1, Math.round(length * shrink)));
       if (canvas.height !== height || canvas.width !== width) [canvas.height, canvas.width] = [height, width];
@@ -20,7 +21,7 @@ const kinsightPaint = (() => {
         context.clearRect(0, 0, width, height);
         return null;
       }
-      const values = pixels(shown, [height, width], smooth);
+      const values = pixels(shown, view, [height, width], smooth);
       const image = context.createImageData(width, height);
       const target = new Uint32Array(image.data.buffer), source = new Uint32Array(colours.buffer);
       for (let n = 0; n < values.length; n++) target[n] = source[indexOf(values[n], scale)];
@@ -45,22 +46,23 @@ const kinsightPaint = (() => {
   const lay = (node, top, left, tall, wide) => Object.assign(node.style, { top: percent(top), left: percent(left), height: percent(tall), width: percent(wide) });
 
   // Frames the region, or the stretch of the place that is pointed at.
-  function mark({ spot, dot }, target, { size: [height, width], grid }) {
+  function mark({ spot, dot }, target, { size: [height, width], centres }) {
     if (target.box) {
       const [top, left, bottom, right] = target.box;
       return lay(spot, top / height, left / width, (bottom - top) / height, (right - left) / width);
     }
     const y = (target.y + 0.5) / height, x = (target.x + 0.5) / width;
-    lay(spot, y - 0.5 / grid[0], x - 0.5 / grid[1], 1 / grid[0], 1 / grid[1]);
+    const tall = centres[0][1] / height, wide = centres[1][1] / width;
+    lay(spot, y - tall / 2, x - wide / 2, tall, wide);
     Object.assign(dot.style, { top: percent(y), left: percent(x) });
   }
 
   // Rings the place that answers most, with its value; gives the value, 0 where none answers.
-  function markAnswer(node, map, sign, digits) {
+  function markAnswer(node, map, view, sign, digits) {
     const best = peak(map, sign), value = best < 0 ? 0 : map.values[best];
     node.hidden = best < 0;
     if (best < 0) return 0;
-    const y = (Math.floor(best / map.grid[1]) + 0.5) / map.grid[0], x = ((best % map.grid[1]) + 0.5) / map.grid[1];
+    const y = (centre(Math.floor(best / map.grid[1]), view, 0) + 0.5) / view.size[0], x = (centre(best % map.grid[1], view, 1) + 0.5) / view.size[1];
     Object.assign(node.style, { top: percent(y), left: percent(x) });
     node.classList.toggle("low", y < 0.15);
     node.classList.toggle("leftmost", x < 0.15);

@@ -1,6 +1,6 @@
 // Every way to point: mouse, finger, keys. What was pointed at goes to `page`, which shows it.
 const kinsightPointing = (() => {
-  const { peak } = kinsightMaps;
+  const { centre, edge, nearest, peak } = kinsightMaps;
   const FAR = 5, NEAR = 14;  // CSS pixels: what counts as a drag, and as the same point again
 
   function listen(side, surface, dot, page) {
@@ -86,27 +86,24 @@ const kinsightPointing = (() => {
     return true;
   }
 
-  const centre = (number, pixels, places) => ((number + 0.5) / places) * pixels - 0.5;
-
   // The place that says most to the whole other picture.
   function strongest(side, page) {
-    const { overall, size, grid } = page.view(side), best = Math.max(peak(overall, "both"), 0);
-    page.point(side, centre(Math.floor(best / grid[1]), size[0], grid[0]), centre(best % grid[1], size[1], grid[1]));
+    const view = page.view(side), best = Math.max(peak(view.overall, "both"), 0), columns = view.grid[1];
+    page.point(side, centre(Math.floor(best / columns), view, 0), centre(best % columns, view, 1));
   }
 
   // From place to place; with Shift one corner of a region moves, and the other stays where the point was.
   function stepBy(side, step, stretch, page) {
-    const { size, grid } = page.view(side), { target } = page.state;
+    const view = page.view(side), { grid } = view, { target } = page.state;
     if (!target || target.side !== side) return strongest(side, page);
-    const place = (position, axis) => Math.min(Math.max(Math.floor(((position + 0.5) / size[axis]) * grid[axis]), 0), grid[axis] - 1);
+    const place = (position, axis) => nearest(position, view, axis);
     const { box } = target;
     const from = target.from ?? (box ? [place(box[0], 0), place(box[1], 1)] : [place(target.y, 0), place(target.x, 1)]);
     const last = target.to ?? (box ? [place(box[2] - 1, 0), place(box[3] - 1, 1)] : from);
     const to = last.map((value, axis) => Math.min(Math.max(value + step[axis], 0), grid[axis] - 1));
-    if (!stretch) return page.point(side, centre(to[0], size[0], grid[0]), centre(to[1], size[1], grid[1]));
-    const edge = (value, axis) => (value * size[axis]) / grid[axis];
+    if (!stretch) return page.point(side, centre(to[0], view, 0), centre(to[1], view, 1));
     const [low, high] = [to.map((value, axis) => Math.min(value, from[axis])), to.map((value, axis) => Math.max(value, from[axis]) + 1)];
-    page.region(side, [edge(low[0], 0), edge(low[1], 1), edge(high[0], 0), edge(high[1], 1)], { from, to });
+    page.region(side, [edge(low[0], view, 0), edge(low[1], view, 1), edge(high[0], view, 0), edge(high[1], view, 1)], { from, to });
   }
 
   return { listen };
