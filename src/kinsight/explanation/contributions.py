@@ -44,12 +44,16 @@ class Contributions:
         affinity_error: (N,), how far the head with frozen gates is from affine: its second-order term along the map and
             along a random direction of the map's size, as a share of the embedding. 0 for exact maps; large where a
             gate was not declared.
+        groups: P of a head whose embedding is P sub-embeddings one after the other, else 1.
+        attention: (N, P, h, w), where each group looks, if the head says so.
     """
 
     places: Tensor
     bias: Tensor
     whole: Tensor
     affinity_error: Tensor
+    groups: int = 1
+    attention: Tensor | None = None
 
 
 def contributions(
@@ -85,7 +89,8 @@ def contributions(
     layout.size(feature_map)  # complains where there are no places
     feature_map = feature_map.detach().clone()  # trunks may give views whose values share their memory
     with _evaluating(head), torch.no_grad():
-        whole = _checked(whole_of(head(feature_map.clone())), feature_map)
+        answer = head(feature_map.clone())
+        whole = _checked(whole_of(answer), feature_map)
     with _fixed(head, gates), torch.no_grad():
         _compare(whole, whole_of(head(feature_map.clone())))
         if fast and layout.kind == "NCHW" and has_closed_form(head):
@@ -93,12 +98,24 @@ def contributions(
         else:
             places = _places(head, feature_map, layout, chunk, whole.shape[1])
             bias = whole - places.sum((1, 2))
-        return Contributions(places, bias, whole, _affinity_error(head, feature_map, whole))
+        error = _affinity_error(head, feature_map, whole)
+        return Contributions(places, bias, whole, error, groups_of(answer), _attention_of(answer))
 
 
 def whole_of(answer: Any) -> Any:
     """The embedding before normalisation of whatever a head answers."""
     return answer.whole if isinstance(answer, Embedding) else answer
+
+
+def groups_of(answer: Any) -> int:
+    """P of an answer whose embedding is its P parts one after the other, else 1."""
+    if not isinstance(answer, Embedding) or answer.parts.numel() != answer.whole.numel():
+        return 1
+    return answer.parts.shape[1]
+
+
+def _attention_of(answer: Any) -> Tensor | None:
+    return answer.extras.get("attention") if isinstance(answer, Embedding) else None
 
 
 def _checked(whole: Any, feature_map: Tensor) -> Tensor:

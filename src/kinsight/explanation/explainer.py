@@ -132,8 +132,21 @@ class Explainer:
         found = self.contributions(opened)
         places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
         errors = found.affinity_error.tolist()
+        attention = None if found.attention is None else _array(found.attention)  # (N, P, h, w)
         return [
-            View(places[n], bias[n], whole[n], one.size, errors[n], one.picture, one.name, one.window, opened.centres)
+            View(
+                places[n],
+                bias[n],
+                whole[n],
+                one.size,
+                errors[n],
+                one.picture,
+                one.name,
+                one.window,
+                opened.centres,
+                found.groups,
+                None if attention is None else attention[n],
+            )
             for n, one in enumerate(batch)
         ]
 

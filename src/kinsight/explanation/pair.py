@@ -7,7 +7,7 @@ Every map here is in units of the similarity: it adds up to a part of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -34,6 +34,8 @@ class View:
         name: where the picture comes from.
         window: left, top, right, bottom of what the network saw, in pixels of the upright picture, where known.
         centres: where the places stand in the picture; None puts each in the middle of its cell.
+        groups: P, of an embedding that is P sub-embeddings one after the other.
+        attention: (P, h, w), where each group looks, if the head says so; it adds up to 1 over the places.
     """
 
     places: np.ndarray
@@ -45,6 +47,8 @@ class View:
     name: str = ""
     window: tuple[float, float, float, float] | None = None
     centres: Centres | None = None
+    groups: int = 1
+    attention: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -55,6 +59,26 @@ class View:
     def drawn_at(self) -> Centres:
         """Where the places are drawn."""
         return self.centres or Centres.even(self.size, self.grid)
+
+    def group(self, number: int) -> View:
+        """The same picture as one group embeds it.
+
+        Raises:
+            KinsightError: there is no such group.
+        """
+        if not 0 <= number < self.groups:
+            raise KinsightError(f"group {number} does not exist; this embedding has the groups 0 to {self.groups - 1}")
+        length = len(self.whole) // self.groups
+        mine = slice(number * length, (number + 1) * length)
+        attention = None if self.attention is None else self.attention[number : number + 1]
+        return replace(
+            self,
+            places=self.places[..., mine],
+            bias=self.bias[mine],
+            whole=self.whole[mine],
+            groups=1,
+            attention=attention,
+        )
 
 
 class Terms(NamedTuple):
@@ -182,6 +206,24 @@ class Pair:
     def pixels(self, side: Side, values: np.ndarray) -> np.ndarray:
         """A map (h, w) of one side, drawn out to the pixels of its picture (H, W): bilinear between its places."""
         return self._sides(side)[0].drawn_at.upsample(values)
+
+    @cached_property
+    def groups(self) -> tuple[Pair, ...]:
+        """The pair as each group sees it, with maps of its own in units of its own cosine.
+
+        Where all groups' vectors have one length (as in the heads of attentive grouping) the similarity is the mean of
+        theirs, and every map of the pair the mean of theirs. An embedding without groups is one group.
+
+        Raises:
+            KinsightError: the two embeddings do not have equally many groups.
+        """
+        if self.query.groups != self.other.groups:
+            raise KinsightError(
+                f"the embeddings of this pair have {self.query.groups} and {self.other.groups} groups; give two models with "
+                "equally many"
+            )
+        numbers = range(self.query.groups)
+        return tuple(Pair(self.query.group(number), self.other.group(number)) for number in numbers)
 
     def swapped(self) -> Pair:
         """The same pair seen from the other side."""

@@ -146,6 +146,11 @@ class Embedder(nn.Module):
             precision=precision,
         )
 
+    @property
+    def groups(self) -> int:
+        """P, of a head whose embedding is P sub-embeddings one after the other; else 1."""
+        return int(getattr(self.head, "groups", 1))
+
     def digest(self) -> str:
         """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""
         return digest_of(self._architecture(), self.state_dict())

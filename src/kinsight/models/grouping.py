@@ -75,7 +75,8 @@ class GateHead(GroupingHead):
     """G: each group weighs every value of the map with a mask of its own, then pools; a matrix for all groups.
 
     The masks are linear in the map (no sigmoid, as in the code): h = conv(map) to C // reduction channels, mask_i =
-    conv_i(h), f_i = W mean(map * mask_i). C C/r + C/r + P (C C/r + C) + C d parameters.
+    conv_i(h), f_i = W mean(map * mask_i). C C/r + C/r + P (C C/r + C) + C d parameters. Extras in eval mode: `response`
+    (N, P, h, w), the weighed map of the channel that says most to each group (Figure 5).
 
     Args:
         reduction: r.
@@ -93,15 +94,19 @@ class GateHead(GroupingHead):
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
         masks = gate(self.masks(self.reduce(feature_map)).unflatten(1, (self.groups, self.channels)))  # (N, P, C, h, w)
-        pooled = (feature_map.unsqueeze(1) * masks).mean(dim=(3, 4))  # (N, P, C)
-        return self.linear(pooled), {}  # (N, P, d)
+        weighed = feature_map.unsqueeze(1) * masks  # (N, P, C, h, w)
+        pooled = weighed.mean(dim=(3, 4))  # (N, P, C)
+        if self.training:
+            return self.linear(pooled), {}  # (N, P, d)
+        strongest = pooled.argmax(2)[:, :, None, None, None].expand(-1, -1, 1, *weighed.shape[3:])
+        return self.linear(pooled), {"response": weighed.gather(2, strongest).squeeze(2)}  # (N, P, d), (N, P, h, w)
 
 
 class ChannelHead(GroupingHead):
     """C: each group weighs the channels by squeeze and excitation of its own; a matrix and a bias for all groups.
 
     w_i = sigmoid(V_i relu(U_i mean(map))) with C // reduction numbers in between, f_i = W (w_i * mean(map)) + b.
-    2 P C C/r + C d + d parameters.
+    2 P C C/r + C d + d parameters. Extras in eval mode: `response` (N, P, h, w), as of G.
 
     Args:
         reduction: r; the code has 5 here, whatever the other heads have.
@@ -128,7 +133,13 @@ class ChannelHead(GroupingHead):
         pooled = feature_map.mean(dim=(2, 3))  # (N, C)
         weights = gate(torch.stack([weigh(pooled) for weigh in self.weights], dim=1))  # (N, P, C)
         # A channel's weight is the same at all places, so the mean may be taken before.
-        return self.linear(weights * pooled.unsqueeze(1)), {}  # (N, P, d)
+        weighed = weights * pooled.unsqueeze(1)  # (N, P, C)
+        if self.training:
+            return self.linear(weighed), {}  # (N, P, d)
+        strongest = weighed.argmax(2)  # (N, P)
+        channels = feature_map.gather(1, strongest[:, :, None, None].expand(-1, -1, *feature_map.shape[2:]))
+        response = channels * weights.gather(2, strongest.unsqueeze(2)).unsqueeze(3)  # (N, P, h, w)
+        return self.linear(weighed), {"response": response}
 
 
 class AttentiveHead(GroupingHead):
