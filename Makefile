@@ -28,6 +28,7 @@ test-all: .venv/installed  ## all tests
 bench: .venv/installed  ## speed and memory as ratios against a peer, each measured in one run
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/explanation.py
 
