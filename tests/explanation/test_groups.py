@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from kinsight.errors import KinsightError
-from kinsight.explanation import Explainer, Pair, View
+from kinsight.explanation import Explainer, Pair, View, contributions
 from kinsight.explanation.centres import Centres
+from kinsight.explanation.closed_form import has_closed_form
 from kinsight.explanation.groups import ELSEWHERE, Groups, part_confusion, read_groups
 from kinsight.models import Embedder, ModelSettings, build_embedder
 
@@ -218,3 +219,14 @@ def test_translation_moves_attention_by_whole_places() -> None:
     assert torch.allclose(first[:, inside, inside], second[:, 3:-1, 3:-1], atol=5e-3)
     assert not torch.allclose(first[:, inside, inside], second[:, inside, inside], atol=5e-2)
     assert float(torch.nn.functional.cosine_similarity(*answer.whole, dim=0)) > 0.99
+
+
+@pytest.mark.parametrize("options", [{"name": name} for name in HEADS] + [{"name": "attentive", "shared_linear": True}])
+def test_the_closed_form_is_what_derivatives_give(options: dict[str, Any]) -> None:
+    head = model_of(**{"head": options["name"], **{key: value for key, value in options.items() if key != "name"}}).head
+    feature_map = torch.randn(2, head.channels, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert has_closed_form(head)
+    fast, slow = (contributions(head, feature_map, fast=each) for each in (True, False))
+    assert torch.allclose(fast.places, slow.places, rtol=0, atol=1e-12)
+    assert torch.allclose(fast.bias, slow.bias, rtol=0, atol=1e-12)
+    assert torch.allclose(fast.places.sum((1, 2)) + fast.bias, fast.whole, rtol=0, atol=1e-12)

@@ -12,13 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinsight.explanation.grouped_closed_form import KNOWN, grouped_closed_form
 from kinsight.models import LinearHead
+from kinsight.models.grouping import GroupingHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
 
 
-def has_closed_form(head: object) -> TypeGuard[LinearHead]:
+def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead]:
     """Whether `closed_form` knows the head."""
     # A subclass may compute something else.
+    if type(head) in KNOWN:
+        return True
     if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
         return False
     if type(head.pooling) is Flatten:
@@ -26,13 +30,15 @@ def has_closed_form(head: object) -> TypeGuard[LinearHead]:
     return type(head.pooling) in _POOLINGS
 
 
-def closed_form(head: LinearHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+def closed_form(head: LinearHead | GroupingHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
     """The contributions of the places (N, h, w, D) and the bias (N, D), which is computed on its own, not as the rest.
 
     Args:
         head: in eval mode, one for which `has_closed_form` holds.
         feature_map: (N, C, h, w).
     """
+    if isinstance(head, GroupingHead):
+        return grouped_closed_form(head, feature_map)
     values = head.pooling(feature_map)  # (N, C')
     layers = list(head.layers)
     if isinstance(head.pooling, Flatten):

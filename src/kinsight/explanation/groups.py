@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.statistics import Interval
@@ -23,6 +24,7 @@ from kinsight.models.modes import evaluating
 
 LOOKS = ("attention", "response", "contributions")
 ELSEWHERE = "elsewhere"
+NO_GROUPS = "this model has no groups; train one with a head that has: attentive, multi-linear, gate or channel"
 REACH = 0.2  # of the longer side of the box: how near a peak must be to a part
 Parts = Mapping[str, tuple[float, float]]
 
@@ -83,28 +85,30 @@ class Groups:
         return found
 
 
-def read_groups(explainer: Explainer, pictures: Sequence[Picture], *, batch_size: int = 16) -> Groups:
+def read_groups(
+    explainer: Explainer, pictures: Sequence[Picture], *, batch_size: int = 16, progress: bool = False
+) -> Groups:
     """Pass pictures through a model with groups and keep where each group looks.
 
     Args:
         explainer: the model.
         pictures: N pictures that give inputs of one size.
         batch_size: pictures at a time.
+        progress: show a bar.
 
     Raises:
         KinsightError: the model's head has no groups, or a picture cannot be used.
     """
     vectors, responses, attention, contributions, windows = [], [], [], [], []
     centres: Centres | None = None
-    for start in range(0, len(pictures), batch_size):
+    starts = range(0, len(pictures), batch_size)
+    for start in tqdm(starts, unit="batch", desc="groups", disable=None if progress else True):
         some = pictures[start : start + batch_size]
         prepared = [explainer.prepare(picture) for picture in some]
         opened = explainer.opened(prepared)
         found = explainer.contributions(opened)
         if found.groups < 2:
-            raise KinsightError(
-                "this model has no groups; train one with a head that has: attentive, multi-linear, gate or channel"
-            )
+            raise KinsightError(NO_GROUPS)
         with torch.no_grad(), evaluating(*explainer.opening.modules):
             answer = opened.head(opened.feature_map)
         vectors.append(_unit(found.whole.unflatten(1, (found.groups, -1))))  # (n, P, d)
@@ -152,6 +156,7 @@ class PartConfusion:
         distinct: (N,), on how many different parts the groups of a picture fall, elsewhere not counted.
         labels: (N,), the class of each picture.
         reach: how near a peak must be to a part's point, as a share of the longer side of the object's box.
+        fallen: (N, P), the part of each picture and group, as its place in `parts`.
     """
 
     parts: list[str]
@@ -159,6 +164,7 @@ class PartConfusion:
     distinct: np.ndarray
     labels: np.ndarray
     reach: float
+    fallen: np.ndarray
 
     def at_least(self, count: int) -> Interval:
         """How many of the pictures have peaks on at least so many different parts, resampled over classes."""
@@ -199,4 +205,4 @@ def part_confusion(
         fallen[row, near] = far[near].argmin(1)
     shares = np.stack([(fallen == part).mean(0) for part in range(len(names) + 1)], axis=1)
     distinct = np.array([len(set(row[row < len(names)].tolist())) for row in fallen])
-    return PartConfusion([*names, ELSEWHERE], shares, distinct, np.asarray(labels), reach)
+    return PartConfusion([*names, ELSEWHERE], shares, distinct, np.asarray(labels), reach, fallen)
