@@ -26,6 +26,7 @@ from foreign.networks import (
 )
 from kinsight.errors import KinsightError
 from kinsight.explanation import Contributions, Layout, Opened, contributions, open_model
+from kinsight.explanation.opening import finer_layer
 from kinsight.models import Embedder
 from kinsight.models.embedder import build_embedder
 from kinsight.models.settings import ModelSettings
@@ -333,3 +334,8 @@ def test_layers_without_a_map_are_refused(make: Callable[[], Any], layer: str | 
     with pytest.raises(KinsightError) as caught:
         open_model(make(), layer=layer)(images())
     assert words in str(caught.value)
+
+
+def test_stages_count_from_the_map_that_the_trunk_gives() -> None:
+    settings = ModelSettings(trunk="resnet18", size=64, trunk_options={"stage": 1}, head={"dim": 8})
+    assert finer_layer(build_embedder(settings), 1) == "trunk.network.layer2"

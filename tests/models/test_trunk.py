@@ -173,3 +173,26 @@ def test_no_network_no_pretrained_weights():
     assert "could not be fetched from https://huggingface.co/timm/resnet10t" in message
     assert "--model.weights FILE" in message
     assert "\n" not in message
+
+
+def test_a_trunk_may_stop_at_a_finer_map() -> None:
+    whole = Trunk("resnet18", size=(64, 96), seed=3).eval()
+    finer = Trunk("resnet18", options={"stage": 1}, size=(64, 96), seed=3).eval()
+    assert (finer.channels, finer.map_size) == (256, (4, 6))
+    assert finer.finer_maps() == whole.finer_maps()[1:]
+    seen: list[torch.Tensor] = []
+    hook = whole.network.get_submodule(whole.finer_maps()[0][1]).register_forward_hook(
+        lambda _, __, output: seen.append(output.clone())
+    )
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        whole(images)
+        assert torch.equal(finer(images), seen[0])
+    hook.remove()
+    # What lies above is gone, so that every process gets gradients for all that is left.
+    assert not any("layer4" in name for name, _ in finer.named_parameters())
+    assert all(value.requires_grad for value in finer.parameters())
+    with pytest.raises(KinsightError, match="stage 9 does not exist: trunk resnet18 has 4 finer maps than its last"):
+        Trunk("resnet18", options={"stage": 9})
+    with pytest.raises(KinsightError, match="vit_tiny_patch16_224 has 0 finer maps"):
+        Trunk("vit_tiny_patch16_224", options={"stage": 1})

@@ -116,11 +116,7 @@ def finer_layer(model: Embedder, stage: int) -> str:
     Raises:
         KinsightError: the trunk has no such map.
     """
-    known = list(getattr(model.trunk.network, "feature_info", []))
-    last = max((each["reduction"] for each in known), default=0)
-    # The deepest layer of each size comes last.
-    by_size = {each["reduction"]: each["module"] for each in known if each["reduction"] < last}
-    names = [by_size[size] for size in sorted(by_size, reverse=True)]
+    names = [layer for _, layer in model.trunk.finer_maps()]
     if not isinstance(stage, int) or not 1 <= stage <= len(names):
         raise KinsightError(
             f"stage {stage} does not exist: trunk {model.trunk.name} has {len(names)} finer maps than its last; write a "

@@ -37,7 +37,8 @@ class Trunk(nn.Module):
         name: a timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224.
         pretrained: take the weights of that name from the Hugging Face hub; nothing else here reaches the network.
         weights: a local .safetensors file for the same network; its classifier is ignored. Not with `pretrained`.
-        options: passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`.
+        options: passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`; but `stage`
+            is taken here: 0 gives the last map, 1 stops at the next finer one, whose places see less of the picture.
         frozen_norm: batch norm in training: "none" trains it, "statistics" keeps its running statistics, "affine" also
             its weight and bias.
         size: height and width of the pictures; None is the network's own. Transformers are built so that other sizes go
@@ -71,11 +72,15 @@ class Trunk(nn.Module):
         check_frozen_norm(frozen_norm)
         if pretrained and weights is not None:
             raise KinsightError(f"both pretrained and weights ({weights}) are given; keep one of them")
-        _check_name(name, options or {})
+        options = dict(options or {})
+        stage = options.pop("stage", 0)
+        _check_name(name, options)
         self.name = name
         self.frozen_norm = frozen_norm
         with seeded(seed):
-            self.network: Any = _create(name, dict(options or {}), size)
+            self.network: Any = _create(name, options, size)
+        self.stage = 0
+        self._index = self._index_of(stage)
         cfg: Any = self.network.pretrained_cfg
         self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
         self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
@@ -98,6 +103,10 @@ class Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, h, w)."""
+        if self._index is not None:
+            return self.network.forward_intermediates(
+                images, indices=[self._index], stop_early=True, intermediates_only=True
+            )[0]  # (N, C, h, w)
         features = self.network.forward_features(images)
         if not isinstance(features, Tensor) or features.ndim not in (3, 4):
             raise _NoMapError(self.name)
@@ -113,6 +122,29 @@ class Trunk(nn.Module):
         if self.frozen_norm != "none":
             freeze_statistics(self.network)
         return self
+
+    def finer_maps(self) -> list[tuple[int, str]]:
+        """The maps below the one that this trunk gives, the next finer one first: their number and the name of their layer."""
+        known = list(getattr(self.network, "feature_info", []))
+        last = max((each["reduction"] for each in known), default=0)
+        # The deepest layer of each size comes last.
+        by_size = {
+            each["reduction"]: (number, each["module"]) for number, each in enumerate(known) if each["reduction"] < last
+        }
+        return [by_size[size] for size in sorted(by_size, reverse=True)][self.stage :]
+
+    def _index_of(self, stage: object) -> int | None:
+        """The number of a finer map among those that timm lists; None for the last map."""
+        if stage == 0 and not isinstance(stage, bool):
+            return None
+        finer = self.finer_maps() if hasattr(self.network, "forward_intermediates") else []
+        if isinstance(stage, bool) or not isinstance(stage, int) or not 1 <= stage <= len(finer):
+            raise KinsightError(
+                f"stage {stage!r} does not exist: trunk {self.name} has {len(finer)} finer maps than its last; write a whole "
+                f"number from 0 to {len(finer)}"
+            )
+        self.stage = stage
+        return finer[stage - 1][0]
 
     def _grid(self, tokens: Tensor, aspect: float) -> Tensor:
         # Most transformers say how many tokens stand before the grid; those that do not have at most a class token.
