@@ -220,3 +220,9 @@ def test_real_birds_against_plain_loops() -> None:
     for row in (PARTIAL, OVERALL):
         assert (found.right[NEAREST] >= found.right[row]).all()
     assert found.pck(NEAREST, 0.2).mean > found.pck(CHANCE, 0.2).mean > 0
+
+
+def test_without_boxes_what_the_network_sees_is_the_box() -> None:
+    with_boxes, without = planted(), planted(boxes=None)
+    for row, values in with_boxes.right.items():
+        assert np.array_equal(values, without.right[row]), row

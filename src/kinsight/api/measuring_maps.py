@@ -169,10 +169,11 @@ def correspond_run(
     """How often a part is answered by the same part in another picture of the class; writes `correspondence-SPLIT.json`.
 
     Args:
-        per_class: pairs drawn of each class; the rest as for `localize_run`.
+        per_class: pairs drawn of each class; the rest as for `localize_run`. Where the data have no boxes (pictures cut to
+            their objects) what the network sees counts as the box.
 
     Raises:
-        KinsightError: there is no run, or its data have no boxes or part points.
+        KinsightError: there is no run, or its data have no part points.
     """
     subject = open_subject(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
     parts = read_parts(subject.table)
@@ -181,7 +182,7 @@ def correspond_run(
         subject.pictures,
         subject.labels,
         [parts[item] for item in subject.table["id"]],
-        subject.boxes,
+        subject.boxes if set(BOX) <= set(subject.table.columns) else None,
         per_class=per_class,
         seed=seed,
     )

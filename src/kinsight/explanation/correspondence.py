@@ -142,7 +142,7 @@ def correspondence(
     pictures: Sequence[Picture],
     labels: Sequence[object] | np.ndarray,
     parts: Sequence[Parts],
-    boxes: np.ndarray,
+    boxes: np.ndarray | None,
     *,
     pairs: np.ndarray | None = None,
     per_class: int = 50,
@@ -157,7 +157,8 @@ def correspondence(
         pictures: N pictures.
         labels: (N,), their classes.
         parts: for each picture its parts as points x, y in pixels of the upright picture; NaN where not visible.
-        boxes: (N, 4), left, top, right, bottom in the same pixels.
+        boxes: (N, 4), left, top, right, bottom in the same pixels; None where pictures are cut to their objects: what the
+            network sees then counts as the box.
         pairs: rows (M, 2) of query and other picture; None draws them with `same_class_pairs`.
         per_class: pairs of each class, when they are drawn.
         alphas: radii, as shares of the longer side of the other picture's box.
@@ -167,10 +168,11 @@ def correspondence(
     Raises:
         KinsightError: what was given does not fit, or no part is in view in both pictures of a pair.
     """
-    labels, boxes = np.asarray(labels), np.asarray(boxes, np.float64)
-    if not len(pictures) == len(labels) == len(parts) == len(boxes) or boxes.shape != (len(pictures), 4):
+    labels = np.asarray(labels)
+    given = np.zeros((len(pictures), 4)) if boxes is None else np.asarray(boxes, np.float64)
+    if not len(pictures) == len(labels) == len(parts) or given.shape != (len(pictures), 4):
         raise KinsightError(
-            f"{len(pictures)} pictures, {len(labels)} labels, {len(parts)} parts and boxes of shape {boxes.shape} do not fit; give "
+            f"{len(pictures)} pictures, {len(labels)} labels, {len(parts)} parts and boxes of shape {given.shape} do not fit; give "
             "one of each for every picture"
         )
     if not alphas or min(alphas) <= 0:
@@ -186,7 +188,8 @@ def correspondence(
         )
         for query, other in mine:
             pair = Pair(views[query], views[other])
-            points.add(pair, (query, other), label, parts[query], parts[other], boxes[other])
+            box = np.array(_window(pair.other)) if boxes is None else given[other]
+            points.add(pair, (query, other), label, parts[query], parts[other], box)
     return points.result()
 
 
