@@ -9,6 +9,7 @@ from typing import Any
 _HOME = {
     "load": "kinsight.api",
     "embed": "kinsight.api",
+    "compare": "kinsight.api",
     "evaluate_run": "kinsight.api",
     "explain": "kinsight.api",
     "explain_matches": "kinsight.api",

@@ -1,0 +1,185 @@
+"""A comparison as text, Markdown, CSV, JSON and a page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinsight.errors import KinsightError
+from kinsight.evaluation.comparison import Estimate
+from kinsight.show.comparison import Comparison, Row
+from show.made_page import Page
+
+METRICS = ["map_at_r", "nmi", "hubness"]
+
+
+def row(setting: str, pairs: int = 0, differences: dict[str, Estimate] | None = None) -> Row:
+    values = {
+        "map_at_r": Estimate(0.3612, 3, 0.3531, 0.3718, "runs"),
+        "nmi": Estimate(0.5, 1),
+        "hubness": Estimate(1.23456, 1, 1.1, 1.4, "queries"),
+    }
+    return Row(setting, 3, values, pairs, differences or {}, 512, 2_879_744, 18.84)
+
+
+def made(**changes: Any) -> Comparison:
+    differences = {
+        "map_at_r": Estimate(0.0121, 3, 0.004, 0.0202, "runs"),
+        "nmi": Estimate(-0.02, 1),
+        "hubness": Estimate(0.3, 1, 0.1, 0.5, "queries"),
+    }
+    worse = {key: Estimate(-0.01, 3, -0.03, 0.01, "runs") for key in METRICS}
+    content: dict[str, Any] = {
+        "name": "test",
+        "baseline": "n",
+        "metrics": METRICS,
+        "rows": [row("n"), row("a|4", 3, differences), row("<c>", 3, worse), row("alone")],
+        "recipe": {"model.head.groups": {"n": None, "a|4": 4, "<c>": 4, "alone": True}},
+        "disagreements": ["similarity is cosine in runs/n-0, but dot in runs/a-0"],
+        "notes": ["Without a pair in n: a seed 3; its mean counts them."],
+        "runs": [{"setting": "n", "run": "runs/n-0", "seed": 0, "fold": None, "metrics": {"nmi": 0.5}}],
+    }
+    return Comparison(**content | changes)
+
+
+def test_text_says_values_intervals_marks_and_notes():
+    text = made().table(width=200)
+    assert str(made()) == made().table(120)
+    keys, means, differences, said = text.split("\n\n")
+    assert keys.splitlines()[2].split() == ["model.head.groups", "-", "4", "4", "true"]
+    assert means.splitlines()[0].split() == [
+        "test",
+        "n",
+        "MAP@R,",
+        "%",
+        "NMI,",
+        "%",
+        "Hubness",
+        "dim",
+        "parameters",
+        "minutes",
+    ]
+    line = " ".join(means.splitlines()[2].split())
+    assert line == "n 3 36.1 [35.3, 37.2] 50.0 1.235 [1.1, 1.4]† 512 2.88 M 18.8"
+    assert differences.splitlines()[0].startswith("less n")
+    line = next(line for line in differences.splitlines() if line.startswith("a|4"))
+    assert "+1.2 [+0.4, +2.0]*" in line
+    assert "-2.0 " in line
+    assert "+0.3 [+0.1, +0.5]†*" in line
+    assert "-1.0 [-3.0, +1.0]   " in next(line for line in differences.splitlines() if line.startswith("<c>"))
+    assert "-" in next(line for line in differences.splitlines() if line.startswith("alone"))
+    for part in (
+        "Not of one protocol: similarity",
+        "Without a pair",
+        "Student's t",
+        "bootstrap",
+        "excludes zero",
+        "No interval",
+    ):
+        assert part in said
+
+
+def test_legend_speaks_only_of_what_is_there():
+    plain = Row("n", 1, {"nmi": Estimate(0.5, 1)}, 0, {}, None, None, None)
+    text = made(rows=[plain], metrics=["nmi"], recipe={}, disagreements=[], notes=[]).table()
+    assert text.splitlines()[0].split() == ["test,", "%", "n", "NMI", "dim", "parameters", "minutes"]
+    assert text.splitlines()[2].split() == ["n", "1", "50.0", "-", "-", "-"]
+    assert text.splitlines()[3:] == [
+        "",
+        "No interval: one run or pair and nothing to resample, or values that are all alike.",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_wide_tables_go_on_below(width: int):
+    text = made().table(width)
+    assert max(map(len, text.splitlines())) <= width
+    for part in ("36.1 [35.3, 37.2]", "+0.3 [+0.1, +0.5]†*", "2.88 M"):
+        assert part in text
+    heads = [line for line in text.splitlines() if line.startswith("test ")]
+    assert len(heads) == (1 if width == 120 else 2)
+
+
+def test_markdown_is_tables_with_bold_where_zero_is_outside(tmp_path: Path):
+    made().write(tmp_path / "new" / "table.md")
+    text = (tmp_path / "new" / "table.md").read_text()
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert [len(table) for table in tables] == [3, 6, 5]
+    for table in tables:
+        assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert "| a\\|4 | 3 | **+1.2 [+0.4, +2.0]**\\* | -2.0 | **+0.3 [+0.1, +0.5]†**\\* |" in tables[2]
+    assert "- MAP@R (`map_at_r`): Precision at each hit" in text
+    assert "**-1.0" not in text
+
+
+def test_csv_has_fractions(tmp_path: Path):
+    made().write(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["setting"] for line in lines] == ["n", "a|4", "<c>", "alone"]
+    first, second = lines[:2]
+    assert float(first["map_at_r"]) == 0.3612
+    assert (first["map_at_r_difference"], first["map_at_r_interval"], first["nmi_low"]) == ("", "runs", "")
+    assert float(second["map_at_r_difference_low"]) == 0.004
+    assert (second["hubness_difference_interval"], second["pairs"], second["baseline"]) == ("queries", "3", "n")
+
+
+def test_json_holds_everything(tmp_path: Path):
+    made().write(tmp_path / "table.json")
+    read = json.loads((tmp_path / "table.json").read_text())
+    assert read == made().to_dict()
+    assert read["rows"][1]["differences"]["map_at_r"] == {
+        "mean": 0.0121,
+        "n": 3,
+        "low": 0.004,
+        "high": 0.0202,
+        "interval": "runs",
+    }
+    assert read["metrics"]["nmi"]["definition"].startswith("Normalised mutual information")
+    assert read["runs"][0]["run"] == "runs/n-0"
+
+
+def test_other_formats_are_refused(tmp_path: Path):
+    with pytest.raises(KinsightError, match=r"says no known format; end it in \.md, \.csv, \.json or \.html"):
+        made().write(tmp_path / "table.xlsx")
+
+
+def test_page_holds_all_tables_and_nothing_from_outside(tmp_path: Path):
+    made().write(tmp_path / "table.html")
+    page = Page((tmp_path / "table.html").read_text())
+    assert page.references == []
+    assert page.count("table") == 3
+    assert page.count("script") == 0
+    for part in (
+        "not of one protocol",
+        "similarity is cosine in runs/n-0",
+        "Without a pair in n",
+        "<c>",
+        "36.1",
+        "[35.3, 37.2]",
+        "+1.2*",
+        "[+0.4, +2.0]",
+        "model.head.groups",
+        "averaged over queries.",
+    ):
+        assert part in page.text
+    assert page.classes.count("right") == 1  # MAP@R up
+    assert page.classes.count("wrong") == 1  # hubness up
+    quiet = Page(_html(tmp_path, made(disagreements=[], rows=[row("n")], recipe={})))
+    assert "notice" not in quiet.classes
+    assert quiet.count("table") == 1
+
+
+def test_page_fits_a_phone(tmp_path: Path, open_page: Callable[..., Any]):
+    page = open_page(_html(tmp_path, made()), width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def _html(folder: Path, comparison: Comparison) -> str:
+    comparison.write(folder / "page.html")
+    return (folder / "page.html").read_text()
