@@ -90,7 +90,7 @@ class Explainer:
         """Explain a pair; `by` explains the other picture where it has a stream of its own."""
         return Pair(self.views([query])[0], (by or self).views([other])[0])
 
-    def prepare(self, picture: Picture, box: Box | None = None) -> _Prepared:
+    def prepare(self, picture: Picture, box: Box | None = None) -> Prepared:
         """One picture as the network takes it: its tensor, size and window."""
         if isinstance(picture, Tensor):
             return _from_tensor(picture)
@@ -107,9 +107,9 @@ class Explainer:
         shown = _shown(opened.crop((round(left), round(top), round(right), round(bottom))))
         x, y = (max(box[0], 0), max(box[1], 0)) if box else (0, 0)
         window = (left + x, top + y, right + x, bottom + y)
-        return _Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
+        return Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
 
-    def opened(self, batch: Sequence[_Prepared]) -> Opened:
+    def opened(self, batch: Sequence[Prepared]) -> Opened:
         """Prepared pictures of one size at the opening."""
         shapes = {tuple(one.tensor.shape) for one in batch}
         if len(shapes) > 1:
@@ -127,7 +127,7 @@ class Explainer:
         self._check(found.affinity_error)
         return found
 
-    def _explain(self, batch: list[_Prepared]) -> list[View]:
+    def _explain(self, batch: list[Prepared]) -> list[View]:
         opened = self.opened(batch)
         found = self.contributions(opened)
         places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
@@ -174,8 +174,15 @@ def _fitting(refusal: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """One picture ready for the network, and what is shown of it."""
+class Prepared:
+    """One picture ready for the network, and what is shown of it.
+
+    Attributes:
+        tensor: (3, H, W).
+        picture: (H, W, 3) uint8.
+        name: where it comes from, if known.
+        window: left, top, right, bottom of what the network sees, in pixels of the upright picture, where known.
+    """
 
     tensor: Tensor
     picture: np.ndarray
@@ -184,10 +191,11 @@ class _Prepared:
 
     @property
     def size(self) -> tuple[int, int]:
+        """H, W."""
         return self.tensor.shape[1], self.tensor.shape[2]
 
 
-def _from_tensor(tensor: Tensor) -> _Prepared:
+def _from_tensor(tensor: Tensor) -> Prepared:
     if tensor.ndim == 4 and len(tensor) == 1:
         tensor = tensor[0]
     if tensor.ndim != 3 or not tensor.is_floating_point():
@@ -197,7 +205,7 @@ def _from_tensor(tensor: Tensor) -> _Prepared:
     low, high = tensor.amin(), tensor.amax()
     scaled = (tensor - low) / (high - low).clamp_min(1e-12) * 255
     shown = scaled.round().to(torch.uint8)[:3].movedim(0, -1).cpu().numpy()
-    return _Prepared(tensor, shown if shown.shape[2] == 3 else shown[..., :1].repeat(3, 2), "", None)
+    return Prepared(tensor, shown if shown.shape[2] == 3 else shown[..., :1].repeat(3, 2), "", None)
 
 
 def _array(values: Tensor) -> np.ndarray:
