@@ -1,8 +1,12 @@
 """Trunks of every family of timm: one layout, frozen batch norm, errors that help."""
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
+import torchvision
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -196,3 +200,21 @@ def test_a_trunk_may_stop_at_a_finer_map() -> None:
         Trunk("resnet18", options={"stage": 9})
     with pytest.raises(KinsightError, match="vit_tiny_patch16_224 has 0 finer maps"):
         Trunk("vit_tiny_patch16_224", options={"stage": 1})
+
+
+def test_googlenet_is_torchvisions(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    published = torchvision.models.GoogLeNet(aux_logits=True, transform_input=False, init_weights=False).eval()
+    save_file(published.state_dict(), tmp_path / "googlenet.safetensors")
+    trunk = Trunk("googlenet", weights=tmp_path / "googlenet.safetensors", size=(96, 64), seed=1).eval()
+    seen: list[torch.Tensor] = []
+    published.inception5b.register_forward_hook(lambda _, __, output: seen.append(output))
+    images = torch.rand(2, 3, 96, 64)
+    with torch.no_grad():
+        published(images)
+        found = trunk(images)
+    assert torch.equal(found, seen[0])
+    assert (trunk.channels, trunk.map_size) == (1024, (3, 2))
+    assert sum(value.numel() for value in trunk.parameters()) == 5_599_904
+    with pytest.raises(KinsightError, match="unexpected keyword"):
+        Trunk("googlenet", options={"pad_type": "same"})

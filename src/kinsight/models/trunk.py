@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+import kinsight.models.googlenet  # noqa: F401  a network that timm lacks
 from kinsight.errors import KinsightError
 from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
 from kinsight.models.weights import fetch_weights, load_weights, read_tensors
