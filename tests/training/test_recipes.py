@@ -220,6 +220,12 @@ def test_settings_given_on_top_win() -> None:
         ("relational/cub-proxy-anchor", "optimiser.clip_norm", 10),
         ("relational/cub-proxy-anchor", "schedule.head_first", 1),
         ("relational/cars-triplet-128", "model.head.dim", 128),
+        ("attentive-grouping/cub-googlenet-a4-margin", "model.head.groups", 4),
+        ("attentive-grouping/cub-googlenet-a4-margin", "model.size", 227),
+        ("attentive-grouping/cub-googlenet-a4-binomial", "objective.loss.beta0", 25),
+        ("attentive-grouping/cars-googlenet-margin", "optimiser.trunk_rate", 2e-5),
+        ("attentive-grouping/sop-googlenet-a3", "objective.diversity.weight", 0.02),
+        ("attentive-grouping/sop-googlenet-a3", "model.frozen_norm", "none"),
     ],
 )
 def test_values_of_the_tables(name: str, key: str, expected: object) -> None:
@@ -229,4 +235,4 @@ def test_values_of_the_tables(name: str, key: str, expected: object) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_settings_start_from_the_weights_of_their_papers(name: str) -> None:
     # timm's plain resnet50 is a later, stronger training than the torchvision weights that all the papers had.
-    assert loaded(name).model.trunk == "resnet50.tv_in1k"
+    assert loaded(name).model.trunk == ("googlenet" if "googlenet" in name else "resnet50.tv_in1k")
