@@ -20,4 +20,4 @@ def run(arguments: Sequence[str]) -> None:
         print(recipe_text(options.name), end="")
         return
     for name in recipe_names():
-        print(f"{name:48}{recipe_title(name)}")
+        print(f"{name:50}{recipe_title(name)}")
