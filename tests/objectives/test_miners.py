@@ -137,3 +137,7 @@ def test_no_upper_limit_of_distance_weighted_negatives():
     assert miner.nonzero_loss_cutoff is None
     with pytest.raises(KinsightError, match="cutoff: None is not allowed"):
         build_miner({"name": "distance-weighted", "cutoff": None})
+
+
+def test_null_is_no_miner() -> None:
+    assert type(build_miner({"name": None})) is type(build_miner({"name": "none"}))

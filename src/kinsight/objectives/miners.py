@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -85,12 +86,13 @@ MINERS: dict[str, Named] = {
 
 
 def build_miner(choice: dict[str, Any]) -> nn.Module:
-    """The miner that `choice` names (`MINERS` or a class path); called as `miner(embeddings, labels)`.
+    """The miner that `choice` names (`MINERS` or a class path); called as `miner(embeddings, labels)`. The name null is none.
 
     Raises:
         KinsightError: see `building.build`.
     """
-    return build(choice, MINERS, "miner", {})
+    without = isinstance(choice, Mapping) and choice.get("name", "") is None
+    return build({"name": "none"} if without else choice, MINERS, "miner", {})
 
 
 def describe_miners() -> list[tuple[str, str, dict[str, Any]]]:
