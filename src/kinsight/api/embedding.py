@@ -14,6 +14,7 @@ from accelerate import PartialState
 
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
+from kinsight.explanation.groups import NO_GROUPS
 from kinsight.files import write_npz
 from kinsight.models import Embedder, load_embedder
 from kinsight.training.encoding import encode_rows
@@ -60,6 +61,7 @@ def embed(
     crop_to_box: bool = False,
     on_unreadable: Literal["refuse", "skip"] = "refuse",
     progress: bool = False,
+    group: int | None = None,
 ) -> Embeddings:
     """Embed a table, a folder, a zip, one picture, or a list of pictures.
 
@@ -68,18 +70,41 @@ def embed(
         pictures: labels are known where a table or class folders give them.
         crop_to_box: cut every picture to its box in the table.
         on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
+        group: of a model with groups: the vectors of this group alone, of length 1.
 
     Raises:
-        KinsightError: the model or the pictures cannot be read.
+        KinsightError: the model or the pictures cannot be read, or the model has no such group.
     """
     embedder = model if isinstance(model, Embedder) else load(model, device=device())
+    if group is not None:
+        check_group(embedder, group)
     table = pictures_table(pictures)
     data = DataSettings(workers=workers, crop_to_box=crop_to_box, on_unreadable=on_unreadable)
     encoded = encode_rows(embedder, table, np.arange(len(table)), data, batch_size=batch_size, progress=progress)
+    vectors = encoded.vectors if group is None else group_vectors(encoded.vectors, embedder.groups)[:, group]
     labels = table["label"].to_numpy()[encoded.rows] if "label" in table.columns else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
-    return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), encoded.vectors, labels, embedder.digest())
+    return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), vectors, labels, embedder.digest())
+
+
+def check_group(model: Embedder, group: int) -> None:
+    """Refuse a group that a model does not have.
+
+    Raises:
+        KinsightError: the model has no groups, or none of this number.
+    """
+    if model.groups < 2:
+        raise KinsightError(NO_GROUPS)
+    if not 0 <= group < model.groups:
+        raise KinsightError(f"group {group} does not exist; this model has the groups 0 to {model.groups - 1}")
+
+
+def group_vectors(vectors: np.ndarray, groups: int) -> np.ndarray:
+    """Embeddings (N, P d) of a model with P groups -> those of each group alone, (N, P, d), of length 1."""
+    parts = vectors.reshape(len(vectors), groups, -1)
+    lengths = np.linalg.norm(parts, axis=2, keepdims=True)
+    return parts / np.maximum(lengths, np.finfo(parts.dtype).tiny)
 
 
 def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:

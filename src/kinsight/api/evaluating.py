@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight.api.embedding import device
+from kinsight.api.embedding import device, group_vectors
 from kinsight.data import read_table, require_sound
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
+from kinsight.explanation.groups import NO_GROUPS
 from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
 from kinsight.show import write_report
@@ -37,6 +38,7 @@ def evaluate_run(
     untrained: bool = False,
     which: str = "best",
     ks: Sequence[int] = (1, 2, 4, 8),
+    groups: bool = False,
     progress: bool = False,
 ) -> list[dict[str, Any]]:
     """Evaluate the model of a run on unseen classes and write `evaluation/` and `report.html` into the run folder.
@@ -48,24 +50,28 @@ def evaluate_run(
         split_by: which column of the table is the split, or `halves`.
         untrained: also evaluate what training started from: the trunk with its starting weights, pooled, without a head.
         which: `best` (chosen on validation classes) or `last`.
+        groups: also evaluate each group of the trained model alone; their records follow, `test-group-0` and so on.
 
     Returns:
         One record each: name, model, split, metrics (flat, fractions), protocol.
 
     Raises:
-        KinsightError: there is no run, or the split has no pictures.
+        KinsightError: there is no run, the split has no pictures, or the model has no groups.
     """
     folder = RunFolder(run).require()
     table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
     name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
     trained = load_embedder(folder.trained_model(which), device=device())
+    if groups and trained.groups < 2:
+        raise KinsightError(NO_GROUPS)
     models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
     if untrained:
         models.append(("untrained", starting_point(settings).to(device()), f"{name}-untrained"))
-    records = [
-        _evaluate_one(folder, title, kind, model, table, split, settings.data, ks, progress)
-        for kind, model, title in models
-    ]
+    records = []
+    for kind, model, title in models:
+        records += _evaluate_one(
+            folder, title, kind, model, table, split, settings.data, ks, progress, groups=groups and model is trained
+        )
     write_report(folder.path)
     return records
 
@@ -165,28 +171,41 @@ def _evaluate_one(
     data: DataSettings,
     ks: Sequence[int],
     progress: bool,
-) -> dict[str, Any]:
+    *,
+    groups: bool = False,
+) -> list[dict[str, Any]]:
     rows = rows_of(table, split, data)
     started = time.monotonic()
     encoded = encode_rows(model, table, rows, data, progress=progress)
     labels = table["label"].to_numpy()[encoded.rows]
-    result = evaluate(encoded.vectors, labels, **roles(table, encoded.rows), ks=tuple(ks), per_query=True)
-    record = {
-        "name": name,
-        "model": kind,
-        "split": split,
-        "metrics": dict(result),
-        "protocol": {
-            **result.protocol,
-            "data": data_protocol(table, data),
-            "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
-            "unreadable_pictures": encoded.unreadable,
-            "seconds": round(time.monotonic() - started, 1),
-        },
-    }
-    write_json(folder.evaluation / f"{name}.json", record)
-    write_npz(folder.evaluation / f"{name}.npz", _arrays(table, encoded, result))
-    return record
+    known: dict[str, Any] = {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict()}
+    readings = [(name, kind, {**known, "dim": model.dim}, encoded)]
+    if groups:
+        alone = group_vectors(encoded.vectors, model.groups)  # (R, P, d)
+        for group in range(model.groups):
+            told = {**known, "dim": alone.shape[2], "group": group}
+            one = replace(encoded, vectors=alone[:, group])
+            readings.append((f"{name}-group-{group}", f"group {group}", told, one))
+    records = []
+    for title, what, told, one in readings:
+        result = evaluate(one.vectors, labels, **roles(table, one.rows), ks=tuple(ks), per_query=True)
+        record = {
+            "name": title,
+            "model": what,
+            "split": split,
+            "metrics": dict(result),
+            "protocol": {
+                **result.protocol,
+                "data": data_protocol(table, data),
+                "model": told,
+                "unreadable_pictures": one.unreadable,
+                "seconds": round(time.monotonic() - started, 1),
+            },
+        }
+        write_json(folder.evaluation / f"{title}.json", record)
+        write_npz(folder.evaluation / f"{title}.npz", _arrays(table, one, result))
+        records.append(record)
+    return records
 
 
 def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:

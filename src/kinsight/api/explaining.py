@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from kinsight.api.embedding import device, embed, load, pictures_table
+from kinsight.api.embedding import check_group, device, embed, group_vectors, load, pictures_table
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer, Layout, Pair
@@ -34,6 +34,7 @@ def explain(
     layout: Layout | None = None,
     preprocessing: Feeding | None = None,
     tolerance: float | None = None,
+    group: int | None = None,
 ) -> Pair:
     """Split the similarity of two pictures exactly over their places.
 
@@ -52,9 +53,10 @@ def explain(
         layout: the axes of the feature map, where they cannot be guessed.
         preprocessing: what a foreign model is fed with, a `Preprocessing` or a callable from a PIL picture to a tensor.
         tolerance: the largest affinity error that is let pass.
+        group: of a model with groups: explain with this group alone; without it `pair.groups` has them all.
 
     Raises:
-        KinsightError: a picture cannot be used, the model cannot be opened, or its head has gates that were not declared.
+        KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, or no such group.
     """
     if len(pictures) == 3:
         model, pictures = (model, pictures[0]), pictures[1:]
@@ -67,8 +69,12 @@ def explain(
     }  # fmt: skip
     if tolerance is not None:
         options["tolerance"] = tolerance
-    explainer = Explainer(_model(model), **options)
-    return explainer.pair(*pictures, by=None if other is None else Explainer(_model(other), **options))
+    opened = _model(model)
+    if group is not None and isinstance(opened, Embedder):
+        check_group(opened, group)
+    explainer = Explainer(opened, **options)
+    pair = explainer.pair(*pictures, by=None if other is None else Explainer(_model(other), **options))
+    return pair if group is None else Pair(pair.query.group(group), pair.other.group(group))
 
 
 def explain_matches(
@@ -77,6 +83,7 @@ def explain_matches(
     gallery: str | Path | Sequence[str | Path],
     *,
     top: int = 5,
+    group: int | None = None,
     workers: int = 2,
     progress: bool = False,
     **options: Any,
@@ -88,24 +95,32 @@ def explain_matches(
         query: a picture; where the gallery holds the same file it is left out.
         gallery: a table, a folder, a zip or a list of pictures.
         top: how many matches.
+        group: of a model with groups: search and explain with this group alone.
         options: as those of `explain`.
 
     Raises:
-        KinsightError: nothing is in the gallery, or a picture cannot be used.
+        KinsightError: nothing is in the gallery, a picture cannot be used, or the model has no such group.
     """
     if top < 1:
         raise KinsightError(f"top {top} is not a number of matches; write 1 or more")
     embedder = _model(model)
+    if group is not None:
+        check_group(embedder, group)
     table = pictures_table(gallery)
     if isinstance(query, (str, Path)):
         same = str(Path(query).resolve())
         table = table[[str(Path(path).resolve()) != same for path in table["path"]]].reset_index(drop=True)
     if not len(table):
         raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
-    embeddings = embed(embedder, table["path"].tolist(), workers=workers, progress=progress)
-    found = neighbours(embedder.encode(query), embeddings.vectors, k=min(top, len(table)))
+    embeddings = embed(embedder, table["path"].tolist(), workers=workers, progress=progress, group=group)
+    asked = embedder.encode(query)  # (1, D)
+    if group is not None:
+        asked = group_vectors(asked, embedder.groups)[:, group]
+    found = neighbours(asked, embeddings.vectors, k=min(top, len(table)))
     explainer = Explainer(embedder, **options)
     views = explainer.views([query, *(embeddings.ids[row] for row in found.indices[0])])
+    if group is not None:
+        views = [view.group(group) for view in views]
     return [Pair(views[0], view) for view in views[1:]]
 
 

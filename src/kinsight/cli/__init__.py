@@ -13,11 +13,13 @@ from kinsight.errors import KinsightError
 VERBS = {
     "train": "train an embedder, or go on with a run",
     "evaluate": "measure a run on unseen classes, or anybody's embeddings",
+    "compare": "settings side by side: means, intervals, paired differences",
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
     "correspond": "how often a part is answered by the same part in the other picture",
     "faithfulness": "whether what maps call important is: deletion, insertion, random weights",
     "diagnose": "compare runs: where do they look, on seen and on unseen classes",
+    "groups": "what each group of a head looks at, finds alone, and stands for",
     "embed": "write the embeddings of pictures to an .npz",
     "report": "write the report of a run anew",
     "data": "check a table, list known data sets, render a data set",

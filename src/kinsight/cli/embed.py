@@ -16,6 +16,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--crop_to_box", action="store_true", help="cut every picture to its box in the table")
     parser.add_argument("--on_unreadable", choices=("refuse", "skip"), default="refuse")
+    parser.add_argument("--group", type=int, metavar="N", help="of a model with groups: the vectors of group N alone")
     options = parser.parse_args(list(arguments))
 
     from kinsight.api import embed
@@ -28,7 +29,9 @@ def run(arguments: Sequence[str]) -> None:
         crop_to_box=options.crop_to_box,
         on_unreadable=options.on_unreadable,
         progress=True,
+        group=options.group,
     )
     embeddings.save(options.out)
     count, dim = embeddings.vectors.shape
-    print(f"{count} embeddings of {dim} dimensions in {options.out} (model {embeddings.digest[:12]})")
+    which = "" if options.group is None else f" of group {options.group}"
+    print(f"{count} embeddings{which} of {dim} dimensions in {options.out} (model {embeddings.digest[:12]})")

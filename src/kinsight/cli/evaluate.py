@@ -21,6 +21,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
     parser.add_argument("--split_by", "--data.split_by", dest="split_by", help="which column is the split, or halves")
     parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
+    parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
     parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")
     parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8], help="the k of recall@k (default: 1 2 4 8)")
     parser.add_argument(
@@ -29,11 +30,16 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print flat JSON instead of a table; with --untrained its numbers are called untrained_...",
+        help="print flat JSON instead of a table; with --untrained its numbers are called untrained_..., with --groups group_0_...",
     )
     options = parser.parse_args(list(arguments))
     if (options.run is None) == (options.embeddings is None):
         raise KinsightError("give either a run folder or --embeddings FILE.npz")
+
+    if options.groups and options.embeddings is not None:
+        raise KinsightError(
+            "--groups needs a run folder; `kinsight embed --group N` writes the embeddings of one group of a model"
+        )
 
     from kinsight.api import evaluate_file, evaluate_run, per_query_table
     from kinsight.files import write_text
@@ -55,6 +61,7 @@ def run(arguments: Sequence[str]) -> None:
             untrained=options.untrained,
             which=options.which,
             ks=options.k,
+            groups=options.groups,
             progress=not options.json,
         )
     if options.per_query is not None:
@@ -70,5 +77,6 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _flat(record: dict[str, Any]) -> dict[str, float]:
-    prefix = "untrained_" if record["model"] == "untrained" else ""
+    model = record["model"]  # trained, untrained, group 0, ...
+    prefix = "" if model in ("trained", "embeddings") else f"{model.replace(' ', '_')}_"
     return {f"{prefix}{key}": value for key, value in record["metrics"].items()}

@@ -38,6 +38,9 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--chunk", type=int, default=64, help="places computed at a time; bounds the memory (default: 64)"
     )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--groups", action="store_true", help="also show each pair as every group of the model sees it")
+    which.add_argument("--group", type=int, metavar="N", help="search and explain with group N of the model alone")
     options = parser.parse_args(list(arguments))
     wanted = 1 if options.gallery else 2
     if len(options.pictures) != wanted:
@@ -48,7 +51,13 @@ def run(arguments: Sequence[str]) -> None:
     from kinsight.api import explain, explain_matches
     from kinsight.show import write_pair
 
-    settings = {"stage": options.stage, "layer": options.layer, "gates": options.gates, "chunk": options.chunk}
+    settings = {
+        "stage": options.stage,
+        "layer": options.layer,
+        "gates": options.gates,
+        "chunk": options.chunk,
+        "group": options.group,
+    }
     if options.gallery:
         pairs = explain_matches(
             options.run, options.pictures[0], options.gallery, top=options.top, progress=True, **settings
@@ -56,10 +65,34 @@ def run(arguments: Sequence[str]) -> None:
     else:
         pairs = [explain(options.run, *options.pictures, **settings)]
     out = options.out or ("matches.html" if options.gallery else "pair.html")
-    write_pair(out, pairs)
+    if options.groups:
+        grouped = _with_groups(pairs)
+        write_pair(out, list(grouped.values()), names=list(grouped))
+    else:
+        write_pair(out, pairs)
     for pair in pairs:
         print(_lines(pair))
+        if options.groups:
+            print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
     print(f"{'page' if out.endswith('.html') else 'written'}: {out}")
+
+
+def _with_groups(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    """Every pair, and after it the same pair by each group, under the names that pages and files give them.
+
+    Raises:
+        KinsightError: the model has no groups.
+    """
+    from kinsight.explanation.groups import NO_GROUPS
+
+    named = {}
+    for rank, pair in enumerate(pairs, start=1):
+        if len(pair.groups) < 2:
+            raise KinsightError(NO_GROUPS)
+        match = f"match {rank}" if len(pairs) > 1 else ""
+        named[match or "all groups"] = pair
+        named |= {f"{match} group {number}".strip(): each for number, each in enumerate(pair.groups)}
+    return named
 
 
 def _lines(pair: Pair) -> str:

@@ -6,13 +6,14 @@ import argparse
 from typing import Any
 
 
-def add_subject(parser: argparse.ArgumentParser) -> None:
-    """The run, and the pictures its maps are measured on."""
+def add_subject(parser: argparse.ArgumentParser, *, stage: bool = True) -> None:
+    """The run, and the pictures its maps are measured on; `stage`: also on which map."""
     parser.add_argument("run", help="the run folder")
     parser.add_argument("--data", help="another table, folder or zip than the run's own")
     parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
     parser.add_argument("--split_by", "--data.split_by", dest="split_by", help="which column is the split, or halves")
-    parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+    if stage:
+        parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
 
 
@@ -30,4 +31,5 @@ def methods_of(options: argparse.Namespace) -> str | list[str]:
 
 def subject_of(options: argparse.Namespace) -> dict[str, Any]:
     """Those options by name, without the run."""
-    return {name: getattr(options, name) for name in ("data", "split", "split_by", "stage", "seed")}
+    names = ("data", "split", "split_by", "stage", "seed")
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}

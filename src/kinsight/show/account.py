@@ -106,6 +106,7 @@ def commands(run: Run) -> list[str]:
     ):
         options = "" if split == "test" else f" --split {shlex.quote(split)}"
         options += " --untrained" if f"{split}-untrained" in measured else ""
+        options += " --groups" if f"{split}-group-0" in measured else ""
         lines.append(f"kinsight evaluate {name}{options}")
     return lines
 

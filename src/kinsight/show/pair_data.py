@@ -24,7 +24,7 @@ COMPLETENESS = 1e-4
 AFFINITY = 1e-3
 
 
-def page_data(pairs: Sequence[Pair]) -> dict[str, Any]:
+def page_data(pairs: Sequence[Pair], names: Sequence[str] | None = None) -> dict[str, Any]:
     """Everything about the pairs as plain JSON values.
 
     A tensor travels as int16 with one scale factor, so that each of its values is off by at most half a step, 1/65534 of the largest; the
@@ -33,6 +33,7 @@ def page_data(pairs: Sequence[Pair]) -> dict[str, Any]:
     pictures = _Pictures()
     return {
         "pairs": [_pair(pair, pictures) for pair in pairs],
+        "names": None if names is None else list(names),
         "pictures": pictures.encoded,
         "ramp": ramp_text(),
         "tolerances": {"completeness": COMPLETENESS, "affinity": AFFINITY},

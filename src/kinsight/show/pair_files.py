@@ -12,20 +12,25 @@ from kinsight.errors import KinsightError
 from kinsight.explanation.pair import Pair, Side, View
 from kinsight.files import write_npz
 from kinsight.show.pair_figure import write_pair_figure
-from kinsight.show.pair_page import write_pair_page
+from kinsight.show.pair_page import check_names, write_pair_page
 
 
-def write_pair(path: str | Path, pairs: Pair | Sequence[Pair], *, title: str | None = None) -> list[Path]:
+def write_pair(
+    path: str | Path, pairs: Pair | Sequence[Pair], *, title: str | None = None, names: Sequence[str] | None = None
+) -> list[Path]:
     """Write pairs as the suffix of `path` says: `.html` the page, `.png` the still figure, `.npz` the arrays.
 
     A page holds any number of pairs. A figure or an array file holds one: of several pairs each gets its own, numbered by rank
-    (`pair-1.png`, `pair-2.png`).
+    (`pair-1.png`, `pair-2.png`) or after its name (`pair-group-0.png`).
+
+    Args:
+        names: what each pair is called, such as `group 0`; without them several pairs are matches 1, 2, ...
 
     Returns:
         The files that were written.
 
     Raises:
-        KinsightError: another suffix, no pair, or the files cannot be written.
+        KinsightError: another suffix, no pair, names that are not one for each, or the files cannot be written.
     """
     path = Path(path)
     shown = [pairs] if isinstance(pairs, Pair) else list(pairs)
@@ -37,8 +42,10 @@ def write_pair(path: str | Path, pairs: Pair | Sequence[Pair], *, title: str | N
     if not shown:
         raise KinsightError("no pair was given, so there is nothing to write; give at least one")
     if kind == ".html":
-        return [write_pair_page(path, shown, title=title)]
-    paths = [path] if len(shown) == 1 else [path.with_stem(f"{path.stem}-{rank}") for rank in range(1, len(shown) + 1)]
+        return [write_pair_page(path, shown, title=title, names=names)]
+    check_names(shown, names)
+    ends = [name.replace(" ", "-") for name in names] if names else range(1, len(shown) + 1)
+    paths = [path] if len(shown) == 1 else [path.with_stem(f"{path.stem}-{end}") for end in ends]
     for one, pair in zip(paths, shown, strict=True):
         (write_pair_figure if kind == ".png" else write_pair_arrays)(one, pair)
     return paths

@@ -17,22 +17,29 @@ from kinsight.show.pair_data import page_data, short_name
 HEADING = "Why are these two pictures alike?"
 
 
-def pair_html(pairs: Pair | Sequence[Pair], *, title: str | None = None) -> str:
+def pair_html(pairs: Pair | Sequence[Pair], *, title: str | None = None, names: Sequence[str] | None = None) -> str:
     """One pair, or a query with its ranked matches, as one HTML text with every style, script and picture inside it.
 
     Args:
         pairs: a pair, or several in the order of their rank; the page shows one at a time.
         title: the heading; without it the page asks what it answers.
+        names: what each pair is called, such as `group 0`; without them several pairs are matches 1, 2, ...
 
     Raises:
-        KinsightError: there is no pair.
+        KinsightError: there is no pair, or the names are not one for each.
     """
-    return _rendered(pairs, title, fragment=False)
+    return _rendered(pairs, title, fragment=False, names=names)
 
 
-def write_pair_page(path: str | Path, pairs: Pair | Sequence[Pair], *, title: str | None = None) -> Path:
+def write_pair_page(
+    path: str | Path,
+    pairs: Pair | Sequence[Pair],
+    *,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Path:
     """Write `pair_html` to a file, whole or not at all."""
-    write_text(path, pair_html(pairs, title=title))
+    write_text(path, pair_html(pairs, title=title, names=names))
     return Path(path)
 
 
@@ -55,10 +62,21 @@ def pair_fragment(pairs: Pair | Sequence[Pair]) -> str:
     )
 
 
-def _rendered(pairs: Pair | Sequence[Pair], title: str | None, *, fragment: bool) -> str:
+def check_names(pairs: Sequence[Pair], names: Sequence[str] | None) -> None:
+    """Refuse names that are not one for each pair, no two alike."""
+    if names is not None and not len(pairs) == len(names) == len(set(names)):
+        raise KinsightError(
+            f"the names {', '.join(map(repr, names))} do not fit {len(pairs)} pairs; give each pair a name of its own"
+        )
+
+
+def _rendered(
+    pairs: Pair | Sequence[Pair], title: str | None, *, fragment: bool, names: Sequence[str] | None = None
+) -> str:
     pairs = [pairs] if isinstance(pairs, Pair) else list(pairs)
     if not pairs:
         raise KinsightError("no pair was given, so there is nothing to show; give at least one")
+    check_names(pairs, names)
     return (
         environment()
         .get_template("pair.html")
@@ -67,11 +85,13 @@ def _rendered(pairs: Pair | Sequence[Pair], title: str | None, *, fragment: bool
             tab=title or _tab(pairs),
             fragment=fragment,
             pairs=pairs,
-            data=page_data(pairs),
+            names=names,
+            data=page_data(pairs, names),
         )
     )
 
 
 def _tab(pairs: Sequence[Pair]) -> str:
     query = short_name(pairs[0].query, "a picture")
-    return f"{query} and {short_name(pairs[0].other, 'another')}" if len(pairs) == 1 else f"{query} and its matches"
+    others = {short_name(pair.other, "another") for pair in pairs}
+    return f"{query} and {others.pop() if len(others) == 1 else 'its matches'}"

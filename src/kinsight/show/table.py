@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kinsight.show.figures import figure_of, is_fraction, ordered, title_of
 from kinsight.show.results import Result, result_of
 
+_BESIDE = re.compile(r"-(untrained|group-\d+)$")
+
 
 def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
     """The metrics of evaluation records side by side, fractions in percent with their 95 % intervals.
 
-    Records that were measured on the same pictures (same name but for `-untrained`) share a block, one column each;
+    Records that were measured on the same pictures (same name but for `-untrained` or `-group-0`) share a block, one column each;
     numbers that are no fractions stand below a line.
     """
     blocks: dict[str, list[Result]] = {}
     for record in evaluations:
         result = result_of(record)
-        blocks.setdefault(result.name.removesuffix("-untrained"), []).append(result)
+        blocks.setdefault(_BESIDE.sub("", result.name), []).append(result)
     return "\n\n".join(_block(name, results) for name, results in blocks.items())
 
 

@@ -13,9 +13,11 @@
     const figure = find(`figure[data-side=${side}]`), part = (name) => find(name, figure);
     return [side, { figure, surface: part(".surface"), canvas: part("canvas"), image: part("img"), spot: part(".spot"), dot: part(".dot"), answer: part(".answer") }];
   }));
-  // One scale for all pairs of the page, so that colours can be compared between matches.
-  const limit = (kind) => Math.max(...pairs.map((pair) => pair.limits[kind]));
-  const limits = { point: limit("point"), overall: limit("overall"), with_bias: limit("with_bias") };
+  // One scale for all matches of the page, so that their colours can be compared. The groups of a pair have their own: the whole is
+  // their mean, and would be pale beside a group that looks at one place.
+  const widest = (kind) => Math.max(...pairs.map((pair) => pair.limits[kind]));
+  const common = { point: widest("point"), overall: widest("overall"), with_bias: widest("with_bias") };
+  const limitsOf = (pair) => (data.names ? pair.limits : common);
 
   // target: null, {side, y, x} or {side, box: [top, left, bottom, right]}, in pixels as the network sees them. over: what the pointer is over.
   const state = { match: 0, target: null, held: false, over: null, sign: "both", map: "overall", scale: "fixed", drawn: "smooth", tool: "point" };
@@ -24,7 +26,7 @@
   const current = () => pairs[state.match];
 
   function compute() {
-    const pair = current(), { target, sign } = state;
+    const pair = current(), limits = limitsOf(pair), { target, sign } = state;
     let fixed = limits[state.map];
     shown.whole = null;
     if (!target) for (const side of SIDES) shown[side] = maps.signed(pair[side][state.map], sign);
@@ -74,7 +76,7 @@
     holdButton.textContent = held ? "Let go" : "Hold";
     ticks[0].textContent = sign === "positive" ? "" : words.plain(-shown.scale, digits);
     ticks[2].textContent = sign === "negative" ? "" : words.plain(shown.scale, digits);
-    out("legend").textContent = words.legend(state, shown, pairs.length > 1);
+    out("legend").textContent = words.legend(state, shown, data.names ? " of this embedding" : pairs.length > 1 ? " and matches" : "");
     speak();
   }
 
@@ -102,7 +104,7 @@
       image.hidden = view.picture === null;
       find(".blank", surface).hidden = !image.hidden;
       if (!image.hidden) image.src = data.pictures[view.picture];
-      if (side === "other" && pairs.length > 1) role.textContent = `Match ${number + 1}`;
+      if (side === "other" && pairs.length > 1) role.textContent = data.names ? `Other, ${data.names[number]}` : `Match ${number + 1}`;
       name.textContent = view.name;
       name.title = view.path;
       surface.setAttribute("aria-label", `${role.textContent}: ${view.name}. Arrow keys move a point.`);
@@ -144,6 +146,11 @@
       if (other.picture !== null) image.src = data.pictures[other.picture];
       image.alt = other.name;
       image.title = `${other.name} with ${pairs[image.dataset.match].query.name}`;
+    }
+    // Readings of one pair differ in their maps, not in their pictures.
+    for (const canvas of root.querySelectorAll("canvas[data-map]")) {
+      const pair = pairs[canvas.dataset.map];
+      colours.paint(canvas, pair.other.overall, pair.other, pair.limits.overall, true);
     }
     // Without a bias both overall maps are the same.
     const biased = pairs.some((pair) => Math.abs(pair.terms[1]) + Math.abs(pair.terms[2]) > 1e-9);

@@ -59,13 +59,13 @@ const kinsightWords = (() => {
   }
 
   // Beside the colours: what they mean, in which unit, and on which scale.
-  function legend({ target, sign, scale }, shown, many) {
+  function legend({ target, sign, scale }, shown, more) {
     const meaning = {
       both: "Orange makes the two pictures more alike, blue less; clear is nothing.",
       positive: "Orange makes the two pictures more alike; clear is nothing, or less.",
       negative: "Blue makes the two pictures less alike; clear is nothing, or more.",
     }[sign];
-    const every = (!target ? "all overall maps" : target.box ? "all regions of this size" : "all points") + (many ? " and matches" : "");
+    const every = (!target ? "all overall maps" : target.box ? "all regions of this size" : "all points") + more;
     const range = scale === "fixed" ? `The scale is fixed: the same for ${every}` : "The scale adapts to what is shown";
     return `${meaning} The unit is that of the similarity. ${range}${shown.beyond ? "; values beyond it take the full colour" : ""}.`;
   }

@@ -1,0 +1,213 @@
+"""The verb groups, and what the other verbs do with single groups."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import kinsight as package
+from grouped_run import GROUPS, grouped
+from kinsight.api.embedding import pictures_table
+from kinsight.data import write_scenes
+from kinsight.models import Embedder
+from kinsight.pictures.decoding import open_picture
+from tiny_run import PER_CLASS
+
+__all__ = ["grouped"]
+
+Call = Callable[..., Any]
+NONE = "this model has no groups; train one with a head that has"
+
+
+@pytest.fixture(scope="module")
+def trained(grouped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the run that may be written into."""
+    return Path(shutil.copytree(grouped, tmp_path_factory.mktemp("runs") / "trained"))
+
+
+@pytest.fixture(scope="module")
+def model(grouped: Path) -> Embedder:
+    return package.load(grouped)
+
+
+def files_of(pictures: Path) -> list[Path]:
+    """Those of the test classes."""
+    return sorted(file for file in pictures.parent.glob("class_*/*.png") if int(file.parent.name[-2:]) >= 6)
+
+
+def parts_of(model: Embedder, files: list[Path]) -> np.ndarray:
+    """(N, P, d), straight from the head."""
+    images = torch.stack([model.preprocessing.transform()(open_picture(file)) for file in files])
+    with torch.no_grad():
+        return model(images).parts.numpy()
+
+
+def test_groups_writes_a_page_and_its_numbers(
+    kinsight: Call, trained: Path, model: Embedder, pictures: Path, tmp_path: Path
+) -> None:
+    said = kinsight("groups", trained, "--out", tmp_path / "groups.html", "--top", 4)
+    assert said.code == 0, said.err
+    assert f"page: {tmp_path / 'groups.html'}" in said.out
+    assert "Parts were not measured:" in said.out
+    page = (tmp_path / "groups.html").read_text()
+    assert "Not measured:" in page
+    assert page.count('class="view"') == 3 * 4 + 6 * 3
+    found = json.loads((tmp_path / "groups.json").read_text())
+    assert (found["groups"], found["dimensions"], found["maps"], found["head"]) == (
+        GROUPS,
+        15,
+        "attention",
+        "attentive",
+    )
+    assert "missing" in found["parts"]
+    files = files_of(pictures)
+    parts = parts_of(model, files)
+    labels = np.array([file.parent.name for file in files])
+    options: dict[str, Any] = {"ks": (1,), "clustering": False, "diagnosis": False, "whole_gallery": False}
+    for number, alone in enumerate(found["alone"]):
+        assert alone["metrics"] == pytest.approx(dict(package.evaluate(parts[:, number], labels, **options)), abs=1e-6)
+        assert len(alone["strongest"]) == 4
+        value = f"{100 * alone['metrics']['map_at_r']:.1f}"
+        assert re.search(rf"group {number} .*{value} \[", said.out)
+    assert found["whole"] == pytest.approx(dict(package.evaluate(parts.reshape(len(parts), -1), labels, **options)))
+    cosines = np.einsum("npd,nqd->pq", parts, parts) / len(parts)
+    assert np.array(found["similarity"]) == pytest.approx(cosines, abs=1e-5)
+    others = (cosines.sum(1) - 1) / (GROUPS - 1)
+    assert [each["mean_similarity_to_others"] for each in found["alone"]] == pytest.approx(others, abs=1e-5)
+    assert found["protocol"]["split"] == "test"
+    assert found["protocol"]["evaluation"]["queries"] == len(files)
+
+
+def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", classes=4, per_class=4, size=48, seed=2)
+    out = tmp_path / "parts.html"
+    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", out, "--limit", 12)
+    assert said.code == 0, said.err
+    found = json.loads((tmp_path / "parts.json").read_text())
+    parts = found["parts"]
+    shares = np.array(parts["shares"])
+    assert parts["names"][-1] == "elsewhere"
+    assert shares.shape == (GROUPS, len(parts["names"]))
+    assert shares.sum(1) == pytest.approx(np.ones(GROUPS))
+    assert parts["reach_of"] == "the longer side of the object's box"
+    assert set(parts["at_least_so_many_different"]) == {"2", "3"}
+    share = parts["at_least_so_many_different"]["2"]["mean"]
+    assert f"groups on at least 2 different parts: {100 * share:.1f}" in said.out
+    for number, alone in enumerate(found["alone"]):
+        assert alone["its_share"] == shares[number].max()
+        assert f"{alone['most_frequent_part']} {100 * alone['its_share']:.1f} %" in said.out
+        assert len(alone["strongest"]) == found["pictures"] == 12
+        # All pictures are listed here, so that the parts of each make up the shares.
+        listed = [each["part"] for each in alone["strongest"]]
+        assert [listed.count(name) / 12 for name in parts["names"]] == pytest.approx(shares[number].tolist())
+
+
+def test_parts_without_boxes_are_measured_by_the_picture(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", classes=2, per_class=3, size=48, seed=2)
+    (table,) = [file for file in (tmp_path / "scenes").glob("*.csv") if file.name != "parts.csv"]
+    pd.read_csv(table).drop(columns=["x_1", "y_1", "x_2", "y_2"]).to_csv(table, index=False)
+    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html")
+    assert said.code == 0, said.err
+    assert "the data have no boxes" in json.loads((tmp_path / "parts.json").read_text())["parts"]["reach_of"]
+    assert "the data have no boxes" in (tmp_path / "parts.html").read_text()
+
+
+def test_what_has_no_groups_is_refused(kinsight: Call, finished: Path, pictures: Path, tmp_path: Path) -> None:
+    a, b, *_ = files_of(pictures)
+    assert NONE in kinsight("groups", finished, "--out", tmp_path / "groups.html").sentence
+    assert NONE in kinsight("evaluate", finished, "--groups").sentence
+    assert NONE in kinsight("embed", finished, pictures, "--out", tmp_path / "x.npz", "--group", 0).sentence
+    assert NONE in kinsight("explain", finished, a, b, "--groups", "--out", tmp_path / "pair.html").sentence
+    assert NONE in kinsight("explain", finished, a, b, "--group", 0).sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_values_are_refused(kinsight: Call, grouped: Path, pictures: Path, tmp_path: Path) -> None:
+    a, b, *_ = files_of(pictures)
+    out = tmp_path / "groups.html"
+    assert "top 0 is not a number of pictures" in kinsight("groups", grouped, "--out", out, "--top", 0).sentence
+    assert "limit -1 is not" in kinsight("groups", grouped, "--out", out, "--limit", -1).sentence
+    assert "ends in .html" in kinsight("groups", grouped, "--out", tmp_path / "groups.json").sentence
+    for command in (["embed", grouped, pictures, "--out", tmp_path / "x.npz"], ["explain", grouped, a, b]):
+        said = kinsight(*command, "--group", 3)
+        assert "group 3 does not exist; this model has the groups 0 to 2" in said.sentence
+    assert "--groups needs a run folder" in kinsight("evaluate", "--embeddings", "x.npz", "--groups").sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_each_group(kinsight: Call, trained: Path, model: Embedder, pictures: Path) -> None:
+    said = kinsight("evaluate", trained, "--groups", "--untrained", "--k", 1, 2)
+    assert said.code == 0, said.err
+    head, *_ = said.out.splitlines()
+    assert re.split(r"\s{2,}", head) == ["test", "trained", "group 0", "group 1", "group 2", "untrained"]
+    files = files_of(pictures)
+    labels = np.array([file.parent.name for file in files])
+    parts = parts_of(model, files)
+    for number in range(GROUPS):
+        record = json.loads((trained / "evaluation" / f"test-group-{number}.json").read_text())
+        metrics = package.evaluate(parts[:, number], labels, ks=(1, 2))
+        assert record["metrics"]["map_at_r"] == pytest.approx(metrics["map_at_r"])
+        assert record["metrics"]["queries"] == 6 * PER_CLASS
+        assert (record["protocol"]["model"]["group"], record["protocol"]["model"]["dim"]) == (number, 5)
+        with np.load(trained / "evaluation" / f"test-group-{number}.npz", allow_pickle=False) as arrays:
+            np.testing.assert_allclose(arrays["vectors"], parts[:, number], atol=1e-5)
+    report = (trained / "report.html").read_text()
+    assert "test-group-2 (test split)" in report
+    assert "--untrained --groups" in report
+    flat = json.loads(kinsight("evaluate", trained, "--groups", "--json").out)
+    record = json.loads((trained / "evaluation" / "test-group-1.json").read_text())
+    assert {key: flat[f"group_1_{key}"] for key in record["metrics"]} == record["metrics"]
+    assert flat["map_at_r"] == json.loads((trained / "evaluation" / "test.json").read_text())["metrics"]["map_at_r"]
+
+
+def test_embed_one_group(kinsight: Call, grouped: Path, model: Embedder, pictures: Path, tmp_path: Path) -> None:
+    said = kinsight("embed", grouped, pictures, "--out", tmp_path / "e.npz", "--group", 2, "--workers", 0)
+    assert said.code == 0, said.err
+    assert "embeddings of group 2 of 5 dimensions" in said.out
+    paths = [Path(path) for path in pictures_table(pictures)["path"]]
+    with np.load(tmp_path / "e.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(arrays["vectors"], parts_of(model, paths)[:, 2], atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(arrays["vectors"], axis=1), 1, atol=1e-6)
+
+
+def test_explain_by_group(kinsight: Call, grouped: Path, pictures: Path, tmp_path: Path) -> None:
+    a, b, *_ = files_of(pictures)
+    said = kinsight("explain", grouped, a, b, "--groups", "--out", tmp_path / "pair.html")
+    assert said.code == 0, said.err
+    pair = package.explain(grouped, a, b)
+    for number, each in enumerate(pair.groups):
+        assert re.search(rf"group {number} +\{each.similarity:+.4f}", said.out)
+        assert package.explain(grouped, a, b, group=number).similarity == pytest.approx(each.similarity, abs=1e-6)
+    page = (tmp_path / "pair.html").read_text()
+    data = json.loads(re.search(r'id="pairs">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
+    assert data["names"] == ["all groups", "group 0", "group 1", "group 2"]
+    wanted = [pair.similarity, *(each.similarity for each in pair.groups)]
+    assert [each["similarity"] for each in data["pairs"]] == pytest.approx(wanted, abs=1e-6)
+    assert kinsight("explain", grouped, a, b, "--groups", "--out", tmp_path / "p.npz").code == 0
+    names = {file.name for file in tmp_path.glob("*.npz")}
+    assert names == {"p-all-groups.npz", "p-group-0.npz", "p-group-1.npz", "p-group-2.npz"}
+
+
+def test_search_with_one_group(kinsight: Call, grouped: Path, model: Embedder, pictures: Path, tmp_path: Path) -> None:
+    query, *rest = files_of(pictures)
+    vectors = parts_of(model, [query, *rest])[:, 1]
+    cosines = vectors[1:] @ vectors[0]
+    found = package.explain_matches(grouped, query, rest, top=3, group=1, workers=0)
+    assert [pair.similarity for pair in found] == pytest.approx(np.sort(cosines)[::-1][:3].tolist(), abs=1e-5)
+    best = int(cosines.argmax())
+    assert found[0].other.name == str(rest[best])
+    said = kinsight(
+        "explain", grouped, query, "--gallery", pictures, "--top", 2, "--groups", "--out", tmp_path / "m.html"
+    )
+    assert said.code == 0, said.err
+    page = (tmp_path / "m.html").read_text()
+    assert {"match 1", "match 2 group 2"} <= set(re.findall(r'class="rank">([^<]*)<', page))

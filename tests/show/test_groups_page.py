@@ -1,0 +1,164 @@
+"""The page of the groups: what it shows is what was measured, and it works in a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinsight.explanation.centres import Axis, Centres
+from kinsight.explanation.groups import Groups, part_confusion
+from kinsight.show.groups_page import groups_html
+from kinsight.show.groups_result import GroupsResult
+from kinsight.show.groups_table import groups_table
+from show.made_page import Page
+
+COUNT, GROUPS, GRID, SIZE = 9, 3, (4, 5), (80, 100)
+NASTY = "<script>alert(1)</script>"
+WINDOW = (20.0, 10.0, 220.0, 170.0)  # twice the network's size
+
+
+def made(**changes: Any) -> GroupsResult:
+    """Group g of picture n looks at the place (g, n % 5) alone, more strongly the later the picture."""
+    looks = np.zeros((COUNT, GROUPS, *GRID))
+    for row in range(COUNT):
+        looks[row, range(GROUPS), range(GROUPS), row % 5] = 0.1 + row / 10
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(COUNT, GROUPS, 4))
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    centres = Centres(Axis(80, 4, 9.5, 20.0), Axis(100, 5, 9.5, 20.0))
+    groups = Groups(vectors, looks, "attention", random.normal(size=looks.shape), centres, np.tile(WINDOW, (COUNT, 1)))
+    labels = np.array([f"{NASTY}_{row // 3}" for row in range(COUNT)])
+    # The crown is where group 0 looks in the first picture, the tail where group 1 does.
+    parts = [{"crown": (40.0, 30.0), "tail": (40.0, 70.0)}] * COUNT
+    found = part_confusion(groups, parts, np.tile([0.0, 0.0, 100.0, 100.0], (COUNT, 1)), labels)
+    values = {"recall_at_1": 0.5, "recall_at_1_low": 0.4, "recall_at_1_high": 0.625, "map_at_r": 0.25}
+    metrics = {**values, "map_at_r_low": 0.2, "map_at_r_high": 0.3, "classes": 3.0, "gallery": 9.0}
+    alone = [{**metrics, "recall_at_1": 0.1 * (number + 1)} for number in range(GROUPS)]
+    ids = [f"pictures/{row}.jpg" for row in range(COUNT)]
+    protocol = {"data": {"rendered": True}, "limit": None, "seed": 0}
+    given: dict[str, Any] = {
+        "run": "birds & co", "head": "attentive", "split": "test", "groups": groups, "ids": ids, "labels": labels,
+        "whole": metrics, "alone": alone, "parts": found, "reach_of": "the object's box", "shown": [0, 4], "top": 2,
+        "protocol": protocol,
+    }  # fmt: skip
+    return GroupsResult(**(given | changes))
+
+
+def of_kind(kind: str) -> GroupsResult:
+    found = made()
+    return replace(found, groups=replace(found.groups, kind=kind))
+
+
+def grey(row: int) -> np.ndarray:
+    return np.full((80, 100, 3), 100 + row, np.uint8)
+
+
+def test_only_pictures_that_are_shown_are_read_and_each_once() -> None:
+    asked: list[int] = []
+
+    def picture(row: int) -> np.ndarray:
+        asked.append(row)
+        return grey(row)
+
+    groups_html(made(), picture)
+    # The two strongest of every group are the last two.
+    assert sorted(asked) == [0, 4, 7, 8]
+
+
+def test_a_map_lies_where_the_group_looks() -> None:
+    page = groups_html(made(top=1), grey)
+    looks = re.findall(r'class="look" src="data:image/png;base64,([^"]+)"', page)
+    peaks = re.findall(r'class="peak" style="left:([\d.]+)%;top:([\d.]+)%"', page)
+    assert len(looks) == len(peaks) == GROUPS + 2 * GROUPS
+    # The strongest picture of all is number 8: its groups look at column 3 of 5, each at its own row of 4.
+    for number in range(GROUPS):
+        assert [float(each) for each in peaks[number]] == [70.0, 12.5 + 25 * number]
+        with Image.open(io.BytesIO(base64.b64decode(looks[number]))) as image:
+            pixels = np.asarray(image.convert("RGBA")).astype(int)
+        height, width = pixels.shape[:2]
+        assert width / height == pytest.approx(100 / 80, rel=0.05)
+        red, green, blue, opacity = pixels[round((0.125 + 0.25 * number) * height), round(0.7 * width)]
+        assert opacity > 200
+        assert red > green > blue
+        assert pixels[-1, 0, 3] == 0
+
+
+def test_the_numbers_of_the_page() -> None:
+    found = made()
+    html = groups_html(found, grey)
+    page = Page(html)
+    assert page.count("script") == 0
+    assert not [each for each in page.references if not each.startswith("data:")]
+    assert "birds & co" in page.text
+    assert "3 groups of 4 numbers each, 12 together, from an attentive head." in page.text
+    assert "9 rendered pictures of 3 classes" in page.text
+    assert "R@1 20.0\xa0% alone, 50.0\xa0% with all" in html.replace("&nbsp;", "\xa0")
+    assert f"{found.groups.similarity[0, 1]:.2f}" in page.text
+    assert found.favourite(0) == ("elsewhere", pytest.approx(7 / 9))
+    assert (found.part_of(0, 0), found.part_of(0, 1), found.part_of(1, 0)) == ("crown", "tail", "elsewhere")
+    confusion = re.search(r'class="heat confusion">(.*?)</table>', html, re.S)
+    assert confusion is not None
+    cells = [float(cell) for cell in re.findall(r">([\d.]+)(?:</b>)?</td>", confusion[1])]
+    assert cells == pytest.approx((100 * found.parts.shares.T).ravel().tolist(), abs=0.05)  # type: ignore[union-attr]
+    assert "at least 3" in page.text
+
+
+def test_every_kind_of_map_is_named() -> None:
+    says = {"attention": "add up to 100 %", "response": "no attention", "contributions": "shows nothing of itself"}
+    for kind, words in says.items():
+        page = Page(groups_html(of_kind(kind), grey))
+        assert words in page.text
+        assert page.count("input", id_="maps-adds") == (kind != "contributions")
+
+
+def test_without_parts_it_says_why() -> None:
+    found = made(parts="parts.csv does not exist: write it")
+    page = Page(groups_html(found, grey))
+    assert "Not measured: parts.csv does not exist: write it." in page.text
+    assert "falls on most" not in page.text
+    table = groups_table(found)
+    assert "Parts were not measured: parts.csv does not exist: write it." in table
+    assert "falls on most" not in table
+    assert found.to_dict()["parts"] == {"missing": "parts.csv does not exist: write it"}
+
+
+def test_the_table_of_the_terminal() -> None:
+    lines = groups_table(made()).splitlines()
+    assert lines[2].split() == ["all", "groups", "50.0", "[40.0,", "62.5]", "%", "25.0", "[20.0,", "30.0]", "%"]
+    assert re.search(r"group 1 .*20\.0 \[40\.0, 62\.5\] % .*elsewhere 77\.8 %", lines[4])
+    assert lines[-2].startswith("groups on at least 2 different parts: 22.2 [")
+
+
+def test_in_a_browser(open_page: Callable[..., Any]) -> None:
+    html = groups_html(made(), grey)
+    page = open_page(html)
+    view = page.locator(".tiles .view").first
+    look, adds, ring = (view.locator(name) for name in (".look", ".adds", ".peak"))
+    assert look.is_visible()
+    assert not adds.is_visible()
+    # The ring is in the middle of the place that group 0 looks at most in picture 8.
+    box, at = view.bounding_box(), ring.bounding_box()
+    assert (at["x"] + at["width"] / 2 - box["x"]) / box["width"] == pytest.approx(0.7, abs=0.01)
+    assert (at["y"] + at["height"] / 2 - box["y"]) / box["height"] == pytest.approx(0.125, abs=0.01)
+    assert box["width"] / box["height"] == pytest.approx(100 / 80, rel=0.02)
+    page.locator("#maps-adds").click()
+    assert adds.is_visible()
+    assert not look.is_visible()
+    assert not ring.is_visible()
+    page.locator("#maps-none").click()
+    assert not adds.is_visible()
+    assert not look.is_visible()
+    assert view.locator(".ground").evaluate("node => getComputedStyle(node).filter") == "none"
+    assert page.locator(".beside li").first.locator(".view").count() == GROUPS + 1
+    assert "<script>" in page.locator(".caption").first.inner_text()
+    for width, scheme in ((360, "light"), (360, "dark"), (1280, "dark")):
+        narrow = open_page(html, width=width, color_scheme=scheme)
+        assert narrow.evaluate("document.documentElement.scrollWidth") <= width
