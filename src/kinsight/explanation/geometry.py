@@ -51,7 +51,7 @@ class Geometry(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and note where the places of its results stand."""
         results = func(*args, **(kwargs or {}))
-        known = [self._grids[each] for each in _tensors(args) if each in self._grids]
+        known = [grid for each in _tensors(args) if (grid := self._grids.get(each)) is not None]
         grid = _moved(func.overloadpacket, args, results, known) if known else None
         for each in _tensors([results]):
             if grid is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,9 @@ class Opened:
     centres: Centres | None = None
 
 
+_FOLLOWED: WeakKeyDictionary[nn.Module, dict[str, dict[tuple[int, ...], Centres]]] = WeakKeyDictionary()
+
+
 class Opening:
     """A model open at a map. Made by `open_model`.
 
@@ -48,10 +52,12 @@ class Opening:
         modules: the torch modules it consists of; they are in eval mode while pictures pass.
     """
 
-    def __init__(self, run: Callable[[Tensor], Opened], modules: list[nn.Module]) -> None:
+    def __init__(self, run: Callable[[Tensor], Opened], modules: list[nn.Module], place: str = "") -> None:
         self._run = run
-        self._centres: dict[tuple[int, ...], Centres] = {}
         self.modules = modules
+        # Following a network costs as much as a tenth of a pass: it is done once for a model, not for each opening.
+        known = _FOLLOWED.setdefault(modules[0], {}) if modules else {}
+        self._centres = known.setdefault(place, {})
 
     def __call__(self, images: Tensor) -> Opened:
         """(N, 3, H, W) -> the pictures at the opening."""
@@ -95,7 +101,7 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
             raise KinsightError(f"layer {layer} was given with trunk and head, which are open already; leave it out")
         trunk, head = model
         modules = [part for part in model if isinstance(part, nn.Module)]
-        return Opening(lambda images: _opened(trunk(images), head, layout, images), modules)
+        return Opening(lambda images: _opened(trunk(images), head, layout, images), modules, "trunk")
     if isinstance(model, nn.Module):
         if layer is None:
             last = ", ".join([name for name, _ in model.named_modules() if name][-5:])
@@ -156,7 +162,7 @@ def _at_layer(model: nn.Module, layer: str, layout: Layout | None) -> Opening:
         _check_rest(whole, whole_of(rest(record.feature_map)), layer)
         return opened
 
-    return Opening(run, [model])
+    return Opening(run, [model], layer)
 
 
 def _check_rest(whole: Any, again: Any, layer: str) -> None:
