@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from kinsight.errors import KinsightError
 from kinsight.training.optimisers import make_optimiser
 from kinsight.training.settings import OptimiserSettings
 
@@ -45,3 +46,22 @@ def test_what_does_not_train_is_left_out() -> None:
     trunk.bias.requires_grad_(False)
     optimiser = make_optimiser(OptimiserSettings(), trunk, head, [])
     assert [group["name"] for group in optimiser.param_groups] == ["head"]
+
+
+def test_some_parameters_may_have_another_weight_decay() -> None:
+    trunk, head = nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5))
+    settings = OptimiserSettings(weight_decay=0.1, other_decays={"head.1": 0.2, "head.1.bias": 0.0, "trunk.bias": 0.3})
+    optimiser = make_optimiser(settings, trunk, head, [])
+    found = {
+        id(value): (group["name"], group["weight_decay"])
+        for group in optimiser.param_groups
+        for value in group["params"]
+    }
+    assert len(found) == 6
+    assert found[id(trunk.weight)] == ("trunk", 0.1)
+    assert found[id(trunk.bias)] == ("trunk", 0.3)
+    assert found[id(head[0].weight)] == ("head", 0.1)
+    assert found[id(head[1].weight)] == ("head", 0.2)
+    assert found[id(head[1].bias)] == ("head", 0.0)
+    with pytest.raises(KinsightError, match=r"names 'head.queries', with which no parameter of the network begins"):
+        make_optimiser(OptimiserSettings(other_decays={"head.queries": 0.1}), trunk, head, [])

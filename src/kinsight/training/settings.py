@@ -62,6 +62,8 @@ class OptimiserSettings:
     """Learning rate of the loss's own parameters (proxies, class weights, beta)."""
     weight_decay: float = 1e-4
     """Weight decay of trunk and head."""
+    other_decays: dict[str, float] | None = None
+    """Parameters that have another weight decay, by the beginning of their name: `{head.queries: 0.001}`."""
     loss_weight_decay: float = 0.0
     """Weight decay of the loss's own parameters."""
     momentum: float = 0.9
