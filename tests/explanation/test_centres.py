@@ -132,6 +132,21 @@ def test_the_first_pictures_of_a_size_show_the_way() -> None:
     assert other.centres.rows == Axis(16, 8, 0.0, 2.0)
 
 
+def test_what_was_followed_belongs_to_what_lies_below_and_its_layout() -> None:
+    head = nn.Flatten()
+    images = torch.rand(1, 3, 16, 16)
+    left, right = convolution(3, 2, 1), nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), convolution(3, 2, 0))
+    for trunk in (lambda values: left(values), lambda values: right(values)):
+        aside = 0.0 if trunk(images).equal(left(images)) else 1.0
+        found = open_model((trunk, head))(images).centres
+        assert found == Centres(Axis(16, 8, aside, 2.0), Axis(16, 8, aside, 2.0))
+    tokens = nn.Sequential(convolution(4, 4, 0), nn.Flatten(2))
+    for grid in ((1, 3), (3, 1)):
+        found = open_model((tokens, head), layout=Layout("tokens", prefix=0, grid=grid))(images).centres
+        assert found is not None
+        assert (found.rows.places, found.columns.places) == grid
+
+
 def test_layers_are_followed_too() -> None:
     model = nn.Sequential(convolution(3, 2, 1), convolution(3, 2, 1), nn.Flatten(), nn.Linear(48, 4))
     assert open_model(model, layer="0")(torch.rand(1, 3, 16, 16)).centres == Centres(

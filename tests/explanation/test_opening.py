@@ -150,6 +150,7 @@ FOREIGN: dict[str, tuple[Callable[[], nn.Module], str, str, Layout]] = {
 @pytest.mark.parametrize("name", FOREIGN)
 def test_foreign_networks(name: str) -> None:
     make, layer, gates, layout = FOREIGN[name]
+    torch.manual_seed(0)  # some draws of an untrained network hardly let the map through
     model = make()
     whole = whole_of(model, images())
     with unchanged(model):

@@ -16,16 +16,6 @@ from show.pair_in_browser import hover, number, same, settled, shown, shows_over
 Open = Callable[..., Any]
 
 
-@pytest.fixture
-def made() -> Pair:
-    return pair()
-
-
-@pytest.fixture
-def page(open_page: Open, made: Pair) -> Any:
-    return open_page(pair_html(made))
-
-
 @pytest.mark.parametrize("several", [False, True])
 def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, several: bool) -> None:
     long = View(**{**vars(pair().query), "name": "a_very_long_name_" * 8 + ".jpg"})

@@ -11,7 +11,7 @@ import pytest
 from kinsight.explanation import Pair
 from kinsight.show.pair_page import pair_html
 from kinsight.show.signed_colours import signed_colours
-from show.made_pair import pair, view
+from show.made_pair import view
 from show.pair_in_browser import (
     canvas,
     hover,
@@ -28,16 +28,6 @@ from show.pair_in_browser import (
 
 OPPOSITE = {"query": "other", "other": "query"}
 Open = Callable[..., Any]
-
-
-@pytest.fixture
-def made() -> Pair:
-    return pair()
-
-
-@pytest.fixture
-def page(open_page: Open, made: Pair) -> Any:
-    return open_page(pair_html(made))
 
 
 @pytest.mark.parametrize("side", ["query", "other"])

@@ -42,7 +42,8 @@ class Opened:
     centres: Centres | None = None
 
 
-_FOLLOWED: WeakKeyDictionary[nn.Module, dict[str, dict[tuple[int, ...], Centres]]] = WeakKeyDictionary()
+_Place = tuple[str, Layout | None]
+_FOLLOWED: WeakKeyDictionary[nn.Module, dict[_Place, dict[tuple[int, ...], Centres]]] = WeakKeyDictionary()
 
 
 class Opening:
@@ -52,12 +53,19 @@ class Opening:
         modules: the torch modules it consists of; they are in eval mode while pictures pass.
     """
 
-    def __init__(self, run: Callable[[Tensor], Opened], modules: list[nn.Module], place: str = "") -> None:
+    def __init__(
+        self,
+        run: Callable[[Tensor], Opened],
+        modules: list[nn.Module],
+        below: object,
+        layer: str = "",
+        layout: Layout | None = None,
+    ) -> None:
         self._run = run
         self.modules = modules
-        # Following a network costs as much as a tenth of a pass: it is done once for a model, not for each opening.
-        known = _FOLLOWED.setdefault(modules[0], {}) if modules else {}
-        self._centres = known.setdefault(place, {})
+        # Following what lies below costs as much as a tenth of a pass: it is done once for a module, not for each opening.
+        known = _FOLLOWED.setdefault(below, {}) if isinstance(below, nn.Module) else {}
+        self._centres = known.setdefault((layer, layout), {})
 
     def __call__(self, images: Tensor) -> Opened:
         """(N, 3, H, W) -> the pictures at the opening."""
@@ -92,7 +100,12 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
         raise KinsightError(f"both stage {stage} and layer {layer} are given; keep one of them")
     if isinstance(model, Embedder):
         if layer is None and stage == 0:
-            return Opening(lambda images: _opened(model.trunk(images), model.head, layout or Layout()), [model])
+            return Opening(
+                lambda images: _opened(model.trunk(images), model.head, layout or Layout()),
+                [model],
+                model.trunk,
+                layout=layout,
+            )
         return _at_layer(model, finer_layer(model, stage) if layer is None else layer, layout)
     if stage:
         raise KinsightError(f"stage {stage} was given for a model that is not Kinsight's; name a finer layer= instead")
@@ -101,7 +114,7 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
             raise KinsightError(f"layer {layer} was given with trunk and head, which are open already; leave it out")
         trunk, head = model
         modules = [part for part in model if isinstance(part, nn.Module)]
-        return Opening(lambda images: _opened(trunk(images), head, layout, images), modules, "trunk")
+        return Opening(lambda images: _opened(trunk(images), head, layout, images), modules, trunk, layout=layout)
     if isinstance(model, nn.Module):
         if layer is None:
             last = ", ".join([name for name, _ in model.named_modules() if name][-5:])
@@ -162,7 +175,7 @@ def _at_layer(model: nn.Module, layer: str, layout: Layout | None) -> Opening:
         _check_rest(whole, whole_of(rest(record.feature_map)), layer)
         return opened
 
-    return Opening(run, [model], layer)
+    return Opening(run, [model], model, layer, layout)
 
 
 def _check_rest(whole: Any, again: Any, layer: str) -> None:
