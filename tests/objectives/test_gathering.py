@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from kinsight.objectives import Objective, ObjectiveSettings, gather
-from two_processes import run_two
+from two_processes import SHARES, as_one_of_two, assert_two_equal_one, run_two, share_of
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrastive": ({"name": "contrastive"}, {"name": "none"}),
@@ -26,17 +25,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "fastap": ({"name": "fastap"}, {"name": "none"}),
     "binomial": ({"name": "binomial"}, {"name": "none"}),
 }
-# Half and half, an uneven cut, and a process without any picture.
-SHARES = {"even": 12, "uneven": 7, "empty": 24}
 BATCH = (24, 6)
 
 
 def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
-    """Loss and gradients of every case; rank 0 holds the first `cut` rows, rank 1 the others, rank -1 all of them."""
+    """Loss and gradients of every case over the rows of this process."""
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randn(BATCH, generator=generator)
     labels = torch.arange(BATCH[0]) % 5
-    share = slice(None) if rank < 0 else slice(0, cut) if rank == 0 else slice(cut, None)
+    share = share_of(rank, cut)
     found = {}
     for case, (loss, miner) in CASES.items():
         trunk: nn.Module = nn.Linear(BATCH[1], 5)
@@ -56,12 +53,11 @@ def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
 
 
 def process(rank: int, folder: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    found = {f"{kind} {key}": value for kind, cut in SHARES.items() for key, value in steps(rank, cut).items()}
-    (everything, rows), own = gather(torch.full((rank + 1, 2), float(rank)), torch.full((rank + 1,), rank))
-    found["order"] = np.array([*everything[:, 0].int().tolist(), *rows.tolist(), own.start, own.stop])
-    np.savez(folder / f"{rank}.npz", **found)
-    dist.destroy_process_group()
+    with as_one_of_two(rank, folder) as found:
+        for share, cut in SHARES.items():
+            found |= {f"{share} {key}": value for key, value in steps(rank, cut).items()}
+        (everything, rows), own = gather(torch.full((rank + 1, 2), float(rank)), torch.full((rank + 1,), rank))
+        found["order"] = np.array([*everything[:, 0].int().tolist(), *rows.tolist(), own.start, own.stop])
 
 
 @pytest.fixture(scope="module")
@@ -75,19 +71,11 @@ def alone() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("kind", SHARES)
+@pytest.mark.parametrize("share", SHARES)
 def test_two_processes_equal_one(
-    case: str, kind: str, both: list[dict[str, np.ndarray]], alone: dict[str, np.ndarray]
+    case: str, share: str, both: list[dict[str, np.ndarray]], alone: dict[str, np.ndarray]
 ) -> None:
-    expected = {key: value for key, value in alone.items() if key.startswith(f"{case} ")}
-    assert expected[f"{case} loss"] > 0
-    assert len(expected) >= 3
-    for key, value in expected.items():
-        assert np.abs(value).max() > 0, key
-        for rank in range(2):
-            np.testing.assert_allclose(
-                both[rank][f"{kind} {key}"], value, rtol=1e-5, atol=1e-5, err_msg=f"{key} {rank}"
-            )
+    assert_two_equal_one(case, share, both, alone)
 
 
 def test_both_processes_have_the_very_same_numbers(both: list[dict[str, np.ndarray]]) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from kinsight.models import make_head
 from kinsight.objectives import Objective, ObjectiveSettings
-from two_processes import run_two
+from two_processes import SHARES, as_one_of_two, assert_two_equal_one, run_two, share_of
 
 MARGIN = {"name": "margin", "learn_beta": True, "per_class": True}
 CASES: dict[str, tuple[str, dict[str, Any], str, dict[str, Any] | None]] = {
@@ -23,15 +22,14 @@ CASES: dict[str, tuple[str, dict[str, Any], str, dict[str, Any] | None]] = {
     "binomial": ("gate", {"name": "binomial"}, "none", {"weight": 0.5}),
     "proxy-anchor": ("channel", {"name": "proxy-anchor"}, "none", None),
 }
-SHARES = {"even": 12, "uneven": 7, "empty": 24}
 CHANNELS, SIZE, GROUPS, CLASSES = 16, (2, 2), 3, 5
 
 
 def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
-    """Loss and gradients of every case; rank 0 holds the first `cut` rows, rank 1 the others, rank -1 all of them."""
+    """Loss and gradients of every case over the rows of this process."""
     maps = torch.randn(24, CHANNELS, *SIZE, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(24) % CLASSES
-    share = slice(None) if rank < 0 else slice(0, cut) if rank == 0 else slice(cut, None)
+    share = share_of(rank, cut)
     found = {}
     for case, (kind, loss, miner, diversity) in CASES.items():
         torch.manual_seed(1)
@@ -49,10 +47,9 @@ def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
 
 
 def process(rank: int, folder: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    found = {f"{kind} {key}": value for kind, cut in SHARES.items() for key, value in steps(rank, cut).items()}
-    np.savez(folder / f"{rank}.npz", **found)
-    dist.destroy_process_group()
+    with as_one_of_two(rank, folder) as found:
+        for share, cut in SHARES.items():
+            found |= {f"{share} {key}": value for key, value in steps(rank, cut).items()}
 
 
 @pytest.fixture(scope="module")
@@ -66,18 +63,11 @@ def alone() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("kind", SHARES)
+@pytest.mark.parametrize("share", SHARES)
 def test_two_processes_equal_one(
-    case: str, kind: str, both: list[dict[str, np.ndarray]], alone: dict[str, np.ndarray]
+    case: str, share: str, both: list[dict[str, np.ndarray]], alone: dict[str, np.ndarray]
 ) -> None:
-    expected = {key: value for key, value in alone.items() if key.startswith(f"{case} ")}
-    assert expected[f"{case} loss"] > 0
-    for key, value in expected.items():
-        assert np.abs(value).max() > 0, key
-        for rank in range(2):
-            np.testing.assert_allclose(
-                both[rank][f"{kind} {key}"], value, rtol=1e-5, atol=1e-5, err_msg=f"{key} {rank}"
-            )
+    assert_two_equal_one(case, share, both, alone)
 
 
 def test_every_group_has_parameters_of_its_own(alone: dict[str, np.ndarray]) -> None:
