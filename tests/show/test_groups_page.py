@@ -162,4 +162,6 @@ def test_in_a_browser(open_page: Callable[..., Any]) -> None:
     for width, scheme in ((360, "light"), (360, "dark"), (1280, "dark")):
         narrow = open_page(html, width=width, color_scheme=scheme)
         assert narrow.evaluate("document.documentElement.scrollWidth") <= width
-        assert narrow.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
+        assert narrow.evaluate(
+            "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)"
+        )
