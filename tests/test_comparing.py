@@ -106,6 +106,8 @@ def test_one_run_has_the_interval_of_its_evaluation(tmp_path: Path):
     (row,) = compare([write_run(tmp_path / "a", {"map_at_r": 0.5, "map_at_r_low": 0.4, "map_at_r_high": 0.7})]).rows
     estimate = row.values["map_at_r"]
     assert (estimate.low, estimate.high, estimate.kind) == (0.4, 0.7, "queries")
+    (row,) = compare([write_run(tmp_path / "b", {"map_at_r": 1.0, "map_at_r_low": 1.0, "map_at_r_high": 1.0})]).rows
+    assert row.values["map_at_r"].low is None  # all values alike claim no certainty
 
 
 @pytest.mark.parametrize("fault", ["missing", "other ids", "other order", "other labels", "stale", "no metric"])
@@ -205,6 +207,18 @@ def test_missing_evaluations_name_the_command(tmp_path: Path):
         compare(runs, name="validation")
     with pytest.raises(KinsightError, match="choose another --name"):
         compare(runs, name="cars-test")
+    with pytest.raises(
+        KinsightError, match=r"`kinsight evaluate .*a-0 --groups`, and leave out runs whose head has no groups"
+    ):
+        compare(runs, name="test-group-2")
+
+
+def test_the_same_group_of_two_runs_is_not_one_thing(tmp_path: Path):
+    runs = [
+        write_run(tmp_path / f"a-{seed}", {"map_at_r": A[seed]}, seed=seed, name="test-group-1") for seed in range(2)
+    ]
+    assert any("Groups have no order" in note for note in compare(runs, name="test-group-1").notes)
+    assert not compare(runs[:1], name="test-group-1").notes
 
 
 def test_what_is_no_run_is_refused_or_passed_over(tmp_path: Path):

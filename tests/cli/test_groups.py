@@ -18,6 +18,7 @@ import kinsight as package
 from grouped_run import GROUPS, grouped
 from kinsight.api.embedding import pictures_table
 from kinsight.data import write_scenes
+from kinsight.errors import KinsightError
 from kinsight.models import Embedder
 from kinsight.pictures.decoding import open_picture
 from tiny_run import PER_CLASS
@@ -25,7 +26,7 @@ from tiny_run import PER_CLASS
 __all__ = ["grouped"]
 
 Call = Callable[..., Any]
-NONE = "this model has no groups; train one with a head that has"
+NONE = "this model has a single embedding a picture; train one with --model.head attentive"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,37 @@ def test_parts_without_boxes_are_measured_by_the_picture(kinsight: Call, trained
     assert "the data have no boxes" in (tmp_path / "parts.html").read_text()
 
 
+def test_pictures_that_cannot_be_measured_are_counted(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", classes=2, per_class=4, size=48, seed=2)
+    points = pd.read_csv(scenes / "parts.csv")
+    gone = points["path"].unique()[:3]
+    points[~points["path"].isin(gone)].to_csv(scenes / "parts.csv", index=False)
+    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html")
+    assert said.code == 0, said.err
+    assert "of 5 of 8 pictures" in said.out
+    found = json.loads((tmp_path / "parts.json").read_text())
+    assert (found["pictures"], found["parts"]["pictures"]) == (8, 5)
+    for alone in found["alone"]:
+        assert len([each for each in alone["strongest"] if "part" in each]) == 5
+    assert "Percent of 5 of 8 pictures with a visible part and a box" in (tmp_path / "parts.html").read_text()
+
+
+def test_what_was_drawn_and_what_cannot_search_is_said(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", classes=3, per_class=4, size=48, seed=2)
+    page = tmp_path / "groups.html"
+    drawn = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", page, "--limit", 4, "--top", 9)
+    found = json.loads(page.with_suffix(".json").read_text())
+    skipped = int(found["whole"]["skipped_queries"])
+    assert "pictures: drawn from 12 by the seed 0" in drawn.out
+    assert skipped > 0
+    assert f"{skipped} of them do not search, since no other picture of their class is there" in drawn.out
+    assert "drawn from 12 by the seed 0" in page.read_text()
+    assert "4 of 4, the strongest first" in page.read_text()
+    whole = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", page, "--limit", 100)
+    assert whole.code == 0
+    assert "drawn from 12" not in whole.out + page.read_text()
+
+
 def test_what_has_no_groups_is_refused(kinsight: Call, finished: Path, pictures: Path, tmp_path: Path) -> None:
     a, b, *_ = files_of(pictures)
     assert NONE in kinsight("groups", finished, "--out", tmp_path / "groups.html").sentence
@@ -187,6 +219,9 @@ def test_explain_by_group(kinsight: Call, grouped: Path, pictures: Path, tmp_pat
     for number, each in enumerate(pair.groups):
         assert re.search(rf"group {number} +\{each.similarity:+.4f}", said.out)
         assert package.explain(grouped, a, b, group=number).similarity == pytest.approx(each.similarity, abs=1e-6)
+    for wrong in ("x", True, 1.0):
+        with pytest.raises(KinsightError, match=f"group {wrong!r} does not exist; this model has the groups 0 to 2"):
+            package.explain(grouped, a, b, group=wrong)
     page = (tmp_path / "pair.html").read_text()
     data = json.loads(re.search(r'id="pairs">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
     assert data["names"] == ["all groups", "group 0", "group 1", "group 2"]

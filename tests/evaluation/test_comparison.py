@@ -64,6 +64,8 @@ def test_one_pair_is_resampled_query_by_query():
     assert better.high - better.low < 0.2 * (wide[1] - wide[0])
     with pytest.raises(KinsightError, match="cannot be paired"):
         differences_over_queries(ours, theirs[:-1], classes)
+    (equal,) = differences_over_queries(theirs[:, :1], theirs[:, :1], classes)
+    assert equal == Estimate(0.0, 1)
 
 
 @pytest.mark.parametrize(

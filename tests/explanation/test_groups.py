@@ -111,7 +111,7 @@ def test_reading_groups(head: str) -> None:
 
 def test_a_model_without_groups_is_refused() -> None:
     settings = ModelSettings(trunk="test_resnet", size=96, head={"dim": 8})
-    with pytest.raises(KinsightError, match="this model has no groups; train one with a head that has"):
+    with pytest.raises(KinsightError, match="this model has a single embedding a picture; train one with"):
         read_groups(Explainer(build_embedder(settings)), [torch.zeros(3, 96, 96)])
     with pytest.raises(KinsightError, match="no picture was given"):
         read_groups(Explainer(model_of("attentive")), [])
@@ -191,13 +191,28 @@ def test_peaks_fall_on_parts() -> None:
     assert found.at_least(1).mean == 1
 
 
+def test_pictures_without_parts_or_box_are_not_measured() -> None:
+    maps = np.zeros((4, 2, 4, 4))
+    maps[:, 0, 0, 0] = maps[:, 1, 3, 3] = 1
+    seen = {"beak": (5.0, 5.0), "tail": (35.0, 35.0)}
+    boxes = np.tile([0.0, 0, 40, 40], (4, 1))
+    boxes[2] = np.nan
+    labels = np.array(["a", "a", "b", "b"])
+    found = part_confusion(planted(maps), [seen, {"beak": (np.nan, np.nan)}, seen, {}], boxes, labels)
+    assert found.measured.tolist() == [True, False, False, False]
+    assert found.shares.tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert found.fallen.tolist() == [[0, 1], [-1, -1], [-1, -1], [-1, -1]]
+    assert (found.distinct.tolist(), found.labels.tolist()) == ([2], ["a"])
+    assert found.at_least(2).mean == 1
+
+
 def test_part_confusion_refuses_what_does_not_fit() -> None:
     groups = planted(np.zeros((2, 2, 2, 2)))
     box = np.array([[0, 0, 10, 10.0]])
     with pytest.raises(KinsightError, match="1 parts, 1 boxes and 1 labels do not fit 2 pictures"):
         part_confusion(groups, [{}], box, np.array([0]))
     nowhere = {"beak": (np.nan, np.nan)}
-    with pytest.raises(KinsightError, match="have no visible part, or no box"):
+    with pytest.raises(KinsightError, match="no picture has both a visible part and a box"):
         part_confusion(groups, [nowhere] * 2, np.tile(box, (2, 1)), np.array([0, 1]))
 
 

@@ -310,7 +310,7 @@ class Unused(nn.Module):
         (embedder, {"stage": 5}, "trunk test_resnet has 4 finer maps than its last; write a stage from 0 to 4"),
         (embedder, {"stage": -1}, "stage -1 does not exist"),
         (embedder, {"stage": 1, "layer": "trunk"}, "both stage 1 and layer trunk are given; keep one of them"),
-        (lambda: embedder("test_vit"), {"stage": 1}, "has 0 finer maps than its last"),
+        (lambda: embedder("test_vit"), {"stage": 1}, "trunk test_vit has no finer map; leave it out"),
         (lambda: "resnet50", {}, "str cannot be opened; give a Kinsight model, trunk and head as two callables"),
     ],
 )

@@ -198,7 +198,7 @@ def test_a_trunk_may_stop_at_a_finer_map() -> None:
     assert all(value.requires_grad for value in finer.parameters())
     with pytest.raises(KinsightError, match="stage 9 does not exist: trunk resnet18 has 4 finer maps than its last"):
         Trunk("resnet18", options={"stage": 9})
-    with pytest.raises(KinsightError, match="vit_tiny_patch16_224 has 0 finer maps"):
+    with pytest.raises(KinsightError, match="vit_tiny_patch16_224 has no finer map than its last; leave stage out"):
         Trunk("vit_tiny_patch16_224", options={"stage": 1})
 
 

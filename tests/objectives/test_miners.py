@@ -139,5 +139,15 @@ def test_no_upper_limit_of_distance_weighted_negatives():
         build_miner({"name": "distance-weighted", "cutoff": None})
 
 
+def test_a_loss_is_no_miner() -> None:
+    with pytest.raises(KinsightError, match=r"losses\.CircleLoss is not a miner .* choose none, multi-similarity"):
+        build_miner({"name": "pytorch_metric_learning.losses.CircleLoss"})
+    with pytest.raises(
+        KinsightError, match=r"'angular' is not a known miner.* such as pytorch_metric_learning\.miners\."
+    ):
+        build_miner({"name": "angular"})
+    assert build_miner({"name": "pytorch_metric_learning.miners.AngularMiner"}) is not None
+
+
 def test_null_is_no_miner() -> None:
     assert type(build_miner({"name": None})) is type(build_miner({"name": "none"}))

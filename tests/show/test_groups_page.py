@@ -43,7 +43,7 @@ def made(**changes: Any) -> GroupsResult:
     metrics = {**values, "map_at_r_low": 0.2, "map_at_r_high": 0.3, "classes": 3.0, "gallery": 9.0}
     alone = [{**metrics, "recall_at_1": 0.1 * (number + 1)} for number in range(GROUPS)]
     ids = [f"pictures/{row}.jpg" for row in range(COUNT)]
-    protocol = {"data": {"rendered": True}, "limit": None, "seed": 0}
+    protocol = {"data": {"rendered": True}, "drawn_from": COUNT, "seed": 0}
     given: dict[str, Any] = {
         "run": "birds & co", "head": "attentive", "split": "test", "groups": groups, "ids": ids, "labels": labels,
         "whole": metrics, "alone": alone, "parts": found, "reach_of": "the object's box", "shown": [0, 4], "top": 2,
@@ -108,7 +108,8 @@ def test_the_numbers_of_the_page() -> None:
     assert confusion is not None
     cells = [float(cell) for cell in re.findall(r">([\d.]+)(?:</b>)?</td>", confusion[1])]
     assert cells == pytest.approx((100 * found.parts.shares.T).ravel().tolist(), abs=0.05)  # type: ignore[union-attr]
-    assert "at least 3" in page.text
+    assert "at least 2" in page.text
+    assert "at least 3" not in page.text  # there are two parts
 
 
 def test_every_kind_of_map_is_named() -> None:
@@ -134,7 +135,8 @@ def test_the_table_of_the_terminal() -> None:
     lines = groups_table(made()).splitlines()
     assert lines[2].split() == ["all", "groups", "50.0", "[40.0,", "62.5]", "%", "25.0", "[20.0,", "30.0]", "%"]
     assert re.search(r"group 1 .*20\.0 \[40\.0, 62\.5\] % .*elsewhere 77\.8 %", lines[4])
-    assert lines[-2].startswith("groups on at least 2 different parts: 22.2 [")
+    assert lines[-1].startswith("groups on at least 2 different parts: 22.2 [")
+    assert lines[-1].endswith("of 9 pictures")
 
 
 def test_in_a_browser(open_page: Callable[..., Any]) -> None:
@@ -165,3 +167,21 @@ def test_in_a_browser(open_page: Callable[..., Any]) -> None:
         assert narrow.evaluate(
             "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)"
         )
+
+
+def test_many_groups_keep_to_the_window(open_page: Callable[..., Any]) -> None:
+    few = made()
+    times = 6
+    many = {name: np.tile(getattr(few.groups, name), (1, times, 1, 1)) for name in ("looks", "contributions")}
+    groups = replace(few.groups, vectors=np.tile(few.groups.vectors, (1, times, 1)), **many)
+    assert not isinstance(few.parts, str)
+    shares, fallen = np.tile(few.parts.shares, (times, 1)), np.tile(few.parts.fallen, (1, times))
+    parts = replace(few.parts, shares=shares, fallen=fallen)
+    html = groups_html(replace(few, groups=groups, parts=parts, alone=list(few.alone) * times), grey)
+    for width in (390, 1280):
+        page = open_page(html, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = [view.bounding_box() for view in page.locator(".beside li").first.locator(".view").all()]
+        assert len(boxes) == times * GROUPS + 1
+        assert min(box["width"] for box in boxes) >= 100
+        assert max(box["width"] for box in boxes) <= 11 * 16 + 1

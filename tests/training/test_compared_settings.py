@@ -34,6 +34,46 @@ def test_runs_that_differ_in_seed_fold_and_free_settings_are_one(tmp_path: Path)
     assert recipe_differences(found) == {"model.size": {"b-small": 64, "b": 224}}
 
 
+def test_a_default_that_one_recipe_writes_is_no_difference(tmp_path: Path):
+    short = {"model": {"head": {"name": "attentive"}}, "objective": {"loss": {"name": "margin"}, "diversity": {}}}
+    long = {
+        "model": {"head": {"name": "attentive", "groups": 4, "dim": 512}},
+        "objective": {
+            "loss": {"name": "margin", "margin": 0.2, "beta": 1.2},
+            "miner": {"name": "none"},
+            "diversity": {"scale": "paper", "mu": 0.5},
+        },
+    }
+    (one,) = settings(
+        write_run(tmp_path / "a-0", VALUES, recipe=short), write_run(tmp_path / "a-1", VALUES, seed=1, recipe=long)
+    )
+    assert [run.seed for run in one.runs] == [0, 1]
+    with pytest.raises(KinsightError, match="have the same settings with seed 1"):
+        settings(
+            write_run(tmp_path / "b", VALUES, seed=1, recipe=short),
+            write_run(tmp_path / "c", VALUES, seed=1, recipe=long),
+        )
+
+
+def test_defaults_of_an_option_that_others_do_not_have_are_not_told(tmp_path: Path):
+    heads = {"n": {"name": "linear", "dim": 128}, "a": {"name": "attentive", "reduction": 8}}
+    found = settings(
+        *(write_run(tmp_path / name, VALUES, recipe={"model": {"head": head}}) for name, head in heads.items())
+    )
+    assert recipe_differences(found) == {
+        "model.head.name": {"n": "linear", "a": "attentive"},
+        "model.head.dim": {"n": 128, "a": 512},
+        "model.head.reduction": {"n": None, "a": 8},
+    }
+
+
+def test_a_loss_that_is_not_known_here_stays_as_it_is_written(tmp_path: Path):
+    loss = {"name": "my.own.Loss", "gamma": 3}
+    (one,) = settings(write_run(tmp_path / "a", VALUES, recipe={"objective": {"loss": loss}}))
+    assert one.recipe["objective.loss.gamma"] == 3
+    assert one.recipe["model.head.dim"] == 512
+
+
 def test_without_validation_classes_or_with_other_data_it_is_another_setting(tmp_path: Path):
     more = {"data": {"splits": {"test": {"classes": 7}}}}
     found = settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +12,13 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation import describe
-from kinsight.evaluation.comparison import Estimate, difference_over_runs, differences_over_queries, over_runs
+from kinsight.evaluation.comparison import (
+    Estimate,
+    difference_over_runs,
+    differences_over_queries,
+    of_one_run,
+    over_runs,
+)
 from kinsight.show.comparison import Comparison, Row
 from kinsight.training.agreement import disagreements, remarks, sentence
 from kinsight.training.comparable import EvaluatedRun, at, how_to_make, read_runs
@@ -59,6 +66,10 @@ def compare(
     first = find_setting(settings, baseline)
     ordered = [first, *(setting for setting in settings if setting is not first)]
     notes: list[str] = []
+    if re.search(r"-group-\d+$", name) and len(read) > 1:
+        notes.append(
+            "Groups have no order that runs share: the same number in two runs need not look at the same things."
+        )
     rows = [_row(setting, first, metrics, notes) for setting in ordered]
     return Comparison(
         name=name,
@@ -116,10 +127,7 @@ def _value(runs: Sequence[EvaluatedRun], key: str) -> Estimate:
     if len(runs) > 1:
         return over_runs([run.metrics[key] for run in runs])
     metrics = runs[0].metrics
-    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-    if low is None or high is None:
-        return over_runs([metrics[key]])
-    return Estimate(metrics[key], 1, low, high, "queries")
+    return of_one_run(metrics[key], metrics.get(f"{key}_low"), metrics.get(f"{key}_high"))
 
 
 def _pairs(setting: Setting, baseline: Setting, notes: list[str]) -> list[Pair]:

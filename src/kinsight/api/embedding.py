@@ -96,8 +96,8 @@ def check_group(model: Embedder, group: int) -> None:
     """
     if model.groups < 2:
         raise KinsightError(NO_GROUPS)
-    if not 0 <= group < model.groups:
-        raise KinsightError(f"group {group} does not exist; this model has the groups 0 to {model.groups - 1}")
+    if isinstance(group, bool) or not isinstance(group, int | np.integer) or not 0 <= group < model.groups:
+        raise KinsightError(f"group {group!r} does not exist; this model has the groups 0 to {model.groups - 1}")
 
 
 def group_vectors(vectors: np.ndarray, groups: int) -> np.ndarray:

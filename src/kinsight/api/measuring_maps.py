@@ -101,11 +101,13 @@ def open_subject(
             f"{folder.path} cuts its pictures to their boxes, so that there is nothing left to find; measure a run that was "
             "trained on whole pictures"
         )
-    if limit is not None and limit < len(rows):
+    whole = len(rows)
+    if limit is not None and limit < whole:
         rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
     model = load(run, device=device())
     protocol = {
-        "data": data_protocol(table, settings.data), "split": split, "pictures": len(rows), "stage": stage, "seed": seed,
+        "data": data_protocol(table, settings.data), "split": split, "pictures": len(rows), "drawn_from": whole, "stage": stage,
+        "seed": seed,
         "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
     }  # fmt: skip
     return Subject(folder, model, Explainer(model, stage=stage), table.iloc[rows].reset_index(drop=True), protocol)

@@ -50,7 +50,8 @@ class UniformBatches:
         self.drop_last = drop_last
         if self.count < (batch_size if drop_last else 1):
             raise KinsightError(
-                f"{self.count} pictures do not fill one batch of {batch_size}; lower batch_size or give more pictures"
+                f"{self.count} pictures do not fill one batch of {batch_size}; lower batch_size (in a recipe batches.size) "
+                "or give more pictures"
             )
 
     def __len__(self) -> int:
@@ -120,7 +121,8 @@ class MPerClassBatches:
             have = len(self.pictures) if len(codes) else 0
             raise KinsightError(
                 f"a batch of {batch_size} with {per_class} pictures a class needs {self.classes_per_batch} classes but "
-                f"the training pictures have {have}; raise per_class or lower batch_size to at most {have * per_class}"
+                f"the training pictures have {have}; raise per_class or lower batch_size to at most "
+                f"{have * per_class} (in a recipe batches.per_class, batches.size)"
             )
         self.length = max(1, len(codes) // batch_size) if length is None else _positive("length", length)
         sizes = np.array([1 if balanced else len(pictures) for pictures in self.pictures])

@@ -68,7 +68,8 @@ def difference_over_runs(ours: Sequence[float], theirs: Sequence[float]) -> Esti
 
 
 def differences_over_queries(ours: np.ndarray, theirs: np.ndarray, classes: np.ndarray) -> list[Estimate]:
-    """For each of M metrics the mean of ours - theirs over the same queries, resampled by classes and queries within them.
+    """For each of M metrics the mean of ours - theirs over the same queries, resampled by classes and queries within them; no interval
+    where all are equal.
 
     Args:
         ours, theirs: values of one pair of runs, query by query (Q, M).
@@ -83,16 +84,21 @@ def differences_over_queries(ours: np.ndarray, theirs: np.ndarray, classes: np.n
         )
     differences = np.asarray(ours, np.float64) - theirs  # (Q, M)
     low, high = bootstrap(differences, classes)  # (M,)
-    return [
-        Estimate(mean, 1, lower, upper, "queries")
-        for mean, lower, upper in zip(differences.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-    ]
+    ends = zip(differences.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    return [_estimate(Interval(*each), 1, "queries") for each in ends]
 
 
-def _estimate(interval: Interval, n: int) -> Estimate:
+def of_one_run(mean: float, low: float | None, high: float | None) -> Estimate:
+    """The value of the only run, with the interval of its own evaluation where it has one of any width."""
+    if low is None or high is None:
+        return Estimate(mean, 1)
+    return _estimate(Interval(mean, low, high), 1, "queries")
+
+
+def _estimate(interval: Interval, n: int, kind: Kind = "runs") -> Estimate:
     if interval.high - interval.low <= _ROUNDING:
         return Estimate(interval.mean, n)
-    return Estimate(interval.mean, n, interval.low, interval.high, "runs")
+    return Estimate(interval.mean, n, interval.low, interval.high, kind)
 
 
 def _only(values: Sequence[float]) -> float:

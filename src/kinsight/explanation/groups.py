@@ -24,7 +24,10 @@ from kinsight.models.modes import evaluating
 
 LOOKS = ("attention", "response", "contributions")
 ELSEWHERE = "elsewhere"
-NO_GROUPS = "this model has no groups; train one with a head that has: attentive, multi-linear, gate or channel"
+NO_GROUPS = (
+    "this model has a single embedding a picture; train one with --model.head attentive, multi-linear, gate or channel and "
+    "--model.head.groups 2 or more"
+)
 REACH = 0.2  # of the longer side of the box: how near a peak must be to a part
 Parts = Mapping[str, tuple[float, float]]
 
@@ -148,15 +151,16 @@ def _own(places: torch.Tensor, whole: torch.Tensor) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PartConfusion:
-    """Which annotated part each group's peak falls on.
+    """Which annotated part each group's peak falls on, over the M of N pictures that have a visible part and a box.
 
     Attributes:
         parts: the names of the parts, and "elsewhere".
-        shares: (P, parts), of all pictures how many have the group's peak there.
-        distinct: (N,), on how many different parts the groups of a picture fall, elsewhere not counted.
-        labels: (N,), the class of each picture.
+        shares: (P, parts), of these pictures how many have the group's peak there.
+        distinct: (M,), on how many different parts the groups of a picture fall, elsewhere not counted.
+        labels: (M,), the class of each of these pictures.
         reach: how near a peak must be to a part's point, as a share of the longer side of the object's box.
-        fallen: (N, P), the part of each picture and group, as its place in `parts`.
+        measured: (N,), which of all pictures these are.
+        fallen: (N, P), the part of each picture and group, as its place in `parts`; -1 where it was not measured.
     """
 
     parts: list[str]
@@ -164,6 +168,7 @@ class PartConfusion:
     distinct: np.ndarray
     labels: np.ndarray
     reach: float
+    measured: np.ndarray
     fallen: np.ndarray
 
     def at_least(self, count: int) -> Interval:
@@ -176,15 +181,17 @@ def part_confusion(
 ) -> PartConfusion:
     """Hold the peaks of groups against annotated parts: a peak falls on the nearest part within reach, or elsewhere.
 
+    Pictures without a visible part, or without a box, cannot be measured and are left out.
+
     Args:
         groups: of N pictures.
         parts: for each picture its parts as points x, y of the upright picture; NaN where not visible.
-        boxes: (N, 4), the object's box in the same pixels.
+        boxes: (N, 4), the object's box in the same pixels; NaN where there is none.
         labels: (N,).
         reach: as a share of the longer side of the box.
 
     Raises:
-        KinsightError: what was given does not fit, or no picture has a part.
+        KinsightError: what was given does not fit, or no picture has both a part and a box.
     """
     boxes = np.asarray(boxes, np.float64)
     if not len(groups.vectors) == len(parts) == len(labels) == len(boxes):
@@ -193,16 +200,19 @@ def part_confusion(
             "one of each for every picture"
         )
     names = sorted({name for each in parts for name, (x, _) in each.items() if not np.isnan(x)})
-    if not names or np.isnan(boxes).any():
-        raise KinsightError("the pictures have no visible part, or no box to measure by; give pictures with both")
-    fallen = np.full(groups.peaks.shape[:2], len(names))  # (N, P)
-    for row, each in enumerate(parts):
-        points = np.array([each.get(name, (np.nan, np.nan)) for name in names])  # (parts, 2)
+    visible = np.array([any(not np.isnan(x) for x, _ in each.values()) for each in parts], dtype=bool)
+    measured = visible & ~np.isnan(boxes).any(1)  # (N,)
+    if not measured.any():
+        raise KinsightError("no picture has both a visible part and a box to measure by; give pictures with both")
+    fallen = np.full(groups.peaks.shape[:2], -1)  # (N, P)
+    fallen[measured] = len(names)
+    for row in np.flatnonzero(measured).tolist():
+        points = np.array([parts[row].get(name, (np.nan, np.nan)) for name in names])  # (parts, 2)
         far = np.linalg.norm(groups.peaks[row][:, None] - points[None], axis=2)  # (P, parts)
         far = np.where(np.isnan(far), np.inf, far)
         longest = max(boxes[row, 2] - boxes[row, 0], boxes[row, 3] - boxes[row, 1])
         near = far.min(1) <= reach * longest
         fallen[row, near] = far[near].argmin(1)
-    shares = np.stack([(fallen == part).mean(0) for part in range(len(names) + 1)], axis=1)
-    distinct = np.array([len(set(row[row < len(names)].tolist())) for row in fallen])
-    return PartConfusion([*names, ELSEWHERE], shares, distinct, np.asarray(labels), reach, fallen)
+    shares = np.stack([(fallen[measured] == part).mean(0) for part in range(len(names) + 1)], axis=1)
+    distinct = np.array([len(set(row[row < len(names)].tolist())) for row in fallen[measured]])
+    return PartConfusion([*names, ELSEWHERE], shares, distinct, np.asarray(labels)[measured], reach, measured, fallen)

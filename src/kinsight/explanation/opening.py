@@ -136,6 +136,10 @@ def finer_layer(model: Embedder, stage: int) -> str:
         KinsightError: the trunk has no such map.
     """
     names = [layer for _, layer in model.trunk.finer_maps()]
+    if not names:
+        raise KinsightError(
+            f"stage {stage} does not exist: trunk {model.trunk.name} has no finer map; leave it out, or name a layer"
+        )
     if not isinstance(stage, int) or not 1 <= stage <= len(names):
         raise KinsightError(
             f"stage {stage} does not exist: trunk {model.trunk.name} has {len(names)} finer maps than its last; write a "

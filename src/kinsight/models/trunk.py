@@ -139,6 +139,10 @@ class Trunk(nn.Module):
         if stage == 0 and not isinstance(stage, bool):
             return None
         finer = self.finer_maps() if hasattr(self.network, "forward_intermediates") else []
+        if not finer:
+            raise KinsightError(
+                f"stage {stage!r} does not exist: trunk {self.name} has no finer map than its last; leave stage out"
+            )
         if isinstance(stage, bool) or not isinstance(stage, int) or not 1 <= stage <= len(finer):
             raise KinsightError(
                 f"stage {stage!r} does not exist: trunk {self.name} has {len(finer)} finer maps than its last; write a whole "

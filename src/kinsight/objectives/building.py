@@ -13,6 +13,13 @@ from torch import nn
 
 from kinsight.errors import KinsightError
 
+# What a user is told to write where a name is not known.
+_EXAMPLES = {
+    "loss": "pytorch_metric_learning.losses.CircleLoss",
+    "miner": "pytorch_metric_learning.miners.AngularMiner",
+}
+_PLAIN = (bool, int, float, str)
+
 
 @dataclass(frozen=True)
 class Named:
@@ -64,6 +71,18 @@ def build(choice: Any, known: Mapping[str, Named], kind: str, given: Mapping[str
         raise KinsightError(f"{kind} {name} refuses its options {values} ({problem}); correct them") from problem
 
 
+def complete(choice: Any, known: Mapping[str, Named], kind: str) -> dict[str, Any]:
+    """The choice with every option whose default is plain (a number, a word, a truth value): two ways to write one thing are one.
+
+    Raises:
+        KinsightError: an unknown name or class.
+    """
+    name, options = _read(choice, kind)
+    entry = _find(name, known, kind)
+    plain = {option: value for option, value in options_of(entry.make, ()).items() if isinstance(value, _PLAIN)}
+    return {"name": name, **plain, **entry.defaults, **options}
+
+
 def options_of(make: type, given: Container[str]) -> dict[str, Any]:
     """Every option that a class's constructor takes, and its default (`Parameter.empty` where there is none).
 
@@ -95,9 +114,9 @@ def _find(name: str, known: Mapping[str, Named], kind: str) -> Named:
         return known[name]
     if "." not in name:
         allowed = f"choose {', '.join(known)}, or give" if known else "give"
+        example = _EXAMPLES.get(kind, "pytorch_metric_learning.distances.LpDistance")
         raise KinsightError(
-            f"'{name}' is not a known {kind}{_near(name, known)}; {allowed} "
-            "a class path such as pytorch_metric_learning.losses.CircleLoss"
+            f"'{name}' is not a known {kind}{_near(name, known)}; {allowed} a class path such as {example}"
         )
     module, _, last = name.rpartition(".")
     try:

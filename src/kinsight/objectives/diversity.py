@@ -86,5 +86,12 @@ def build_diversity(options: Mapping[str, Any] | None) -> DiversityLoss | None:
     return DiversityLoss(**options)
 
 
+def complete_diversity(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The options of the diversity loss with those left out; None for none."""
+    if options is None:
+        return None
+    return {**{name: option.default for name, option in inspect.signature(DiversityLoss).parameters.items()}, **options}
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -12,7 +12,7 @@ from typing import Any
 from pytorch_metric_learning import losses
 from torch import nn
 
-from kinsight.objectives.building import Named, build
+from kinsight.objectives.building import Named, build, complete
 from kinsight.objectives.deviance import BinomialDeviance
 
 
@@ -89,6 +89,11 @@ def build_loss(choice: dict[str, Any], *, dim: int, classes: int) -> nn.Module:
         KinsightError: see `building.build`.
     """
     return build(choice, LOSSES, "loss", {"num_classes": classes, "embedding_size": dim})
+
+
+def complete_loss(choice: dict[str, Any]) -> dict[str, Any]:
+    """The choice of a loss with the defaults of its options; see `building.complete`."""
+    return complete(choice, LOSSES, "loss")
 
 
 def describe_losses() -> list[tuple[str, str, dict[str, Any]]]:

@@ -11,7 +11,8 @@ from pytorch_metric_learning import miners
 from pytorch_metric_learning.utils import loss_and_miner_utils as indices
 from torch import Tensor, nn
 
-from kinsight.objectives.building import Named, build
+from kinsight.errors import KinsightError
+from kinsight.objectives.building import Named, build, complete
 
 
 class DistanceWeightedMiner(miners.BaseMiner):
@@ -91,8 +92,23 @@ def build_miner(choice: dict[str, Any]) -> nn.Module:
     Raises:
         KinsightError: see `building.build`.
     """
+    miner = build(_named(choice), MINERS, "miner", {})
+    if not isinstance(miner, miners.BaseMiner | NoMiner):
+        raise KinsightError(
+            f"the miner {choice['name']} is not a miner of pytorch-metric-learning; choose {', '.join(MINERS)}, or a class that "
+            "inherits from its BaseMiner"
+        )
+    return miner
+
+
+def complete_miner(choice: dict[str, Any]) -> dict[str, Any]:
+    """The choice of a miner with the defaults of its options; see `building.complete`."""
+    return complete(_named(choice), MINERS, "miner")
+
+
+def _named(choice: Any) -> Any:
     without = isinstance(choice, Mapping) and choice.get("name", "") is None
-    return build({"name": "none"} if without else choice, MINERS, "miner", {})
+    return {"name": "none"} if without else choice
 
 
 def describe_miners() -> list[tuple[str, str, dict[str, Any]]]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.objectives.diversity import build_diversity
+from kinsight.objectives.diversity import build_diversity, complete_diversity
 from kinsight.objectives.gathering import gather
-from kinsight.objectives.losses import build_loss, collapsed_value
-from kinsight.objectives.miners import build_miner
+from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
+from kinsight.objectives.miners import build_miner, complete_miner
 
 
 @dataclass
@@ -27,6 +27,16 @@ class ObjectiveSettings:
     """The miner: its name (or a class path) and its options."""
     diversity: dict[str, Any] | None = None
     """Keep the groups of a picture apart, for heads with groups: weight, scale (paper, code), alpha, mu, beta0; null: no."""
+
+    def complete(self) -> ObjectiveSettings:
+        """The same with the defaults of the options that are not written, so that two ways to write one objective are equal.
+
+        Raises:
+            KinsightError: the loss or the miner is not known here.
+        """
+        return ObjectiveSettings(
+            complete_loss(self.loss), complete_miner(self.miner), complete_diversity(self.diversity)
+        )
 
 
 class Objective(nn.Module):

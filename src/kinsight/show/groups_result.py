@@ -53,8 +53,10 @@ class GroupsResult:
         return self.parts.parts[best], float(self.parts.shares[group, best])
 
     def part_of(self, row: int, group: int) -> str:
-        """The part that the peak of a group falls on in one picture; nothing where parts are not known."""
-        return "" if isinstance(self.parts, str) else self.parts.parts[int(self.parts.fallen[row, group])]
+        """The part that the peak of a group falls on in one picture; nothing where that is not known."""
+        if isinstance(self.parts, str) or not self.parts.measured[row]:
+            return ""
+        return self.parts.parts[int(self.parts.fallen[row, group])]
 
     def mean_similarity(self, group: int) -> float:
         """The mean cosine of a group to the other groups of the same picture."""
@@ -65,10 +67,33 @@ class GroupsResult:
         return _others(self.groups.overlap, group)
 
     def distinct(self) -> dict[int, Interval]:
-        """For 2, 3, ... P the share of pictures whose groups fall on at least so many different parts, where parts are known."""
+        """The share of pictures whose groups fall on at least 2, 3, ... different parts, where parts are known.
+
+        Up to the number of groups or of parts, whichever is less: more is not possible.
+        """
         if isinstance(self.parts, str):
             return {}
-        return {count: self.parts.at_least(count) for count in range(2, self.groups.count + 1)}
+        most = min(self.groups.count, len(self.parts.parts) - 1)  # elsewhere is no part
+        return {count: self.parts.at_least(count) for count in range(2, most + 1)}
+
+    @property
+    def measured(self) -> str:
+        """Of which pictures the parts were measured, in words: `864 pictures`, `27 of 36 pictures`."""
+        count = len(self.ids)
+        known = 0 if isinstance(self.parts, str) else int(self.parts.measured.sum())
+        return f"{count:,} pictures" if known == count else f"{known:,} of {count:,} pictures"
+
+    @property
+    def drawn_from(self) -> str:
+        """What the pictures were drawn from, in words; nothing where all of the split were looked at."""
+        whole = int(self.protocol.get("drawn_from", 0))
+        return f"drawn from {whole:,} by the seed {self.protocol['seed']}" if whole > len(self.ids) else ""
+
+    @property
+    def alone_in_class(self) -> str:
+        """That some pictures have nothing to find and do not search, in words; nothing where all do."""
+        skipped = int(self.whole.get("skipped_queries", 0))
+        return f"{skipped:,} of them do not search, since no other picture of their class is there" if skipped else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -99,7 +124,7 @@ class GroupsResult:
                 "label": str(self.labels[row]),
                 "peak": float(self.groups.looks[row, number].max()),
                 "peak_at": self.groups.peaks[row, number].tolist(),
-                **({} if favourite is None else {"part": self.part_of(row, number)}),
+                **({"part": part} if (part := self.part_of(row, number)) else {}),
             }
             for row in self.groups.strongest(number, self.top).tolist()
         ]
@@ -118,6 +143,7 @@ class GroupsResult:
         at_least = {str(count): interval._asdict() for count, interval in self.distinct().items()}
         return {
             "names": self.parts.parts,
+            "pictures": int(self.parts.measured.sum()),
             "shares": self.parts.shares.tolist(),
             "reach": self.parts.reach,
             "reach_of": f"the longer side of {self.reach_of}",

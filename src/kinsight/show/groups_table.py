@@ -21,7 +21,10 @@ def groups_table(found: GroupsResult) -> str:
         part = [] if favourite is None else [f"{favourite[0]} {100 * favourite[1]:.1f} %"]
         alike = [f"{found.mean_similarity(number):+.3f}", f"{found.mean_overlap(number):.3f}"]
         rows.append([f"group {number}", *_retrieval(found.alone[number]), *part, *alike])
-    return f"{aligned([head, *rows])}\n\n{_below(found)}"
+    notes = [f"pictures: {found.drawn_from}"] * bool(found.drawn_from) + [found.alone_in_class] * bool(
+        found.alone_in_class
+    )
+    return "\n".join([aligned([head, *rows]), *notes, "", _below(found)])
 
 
 def percent(interval: Interval) -> str:
@@ -43,7 +46,7 @@ def _below(found: GroupsResult) -> str:
     if isinstance(found.parts, str):
         return f"Parts were not measured: {found.parts}."
     lines = [
-        f"groups on at least {count} different parts: {percent(interval)} of the pictures"
+        f"groups on at least {count} different parts: {percent(interval)} of {found.measured}"
         for count, interval in found.distinct().items()
     ]
     return "\n".join(lines)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import yaml
 
 from kinsight.errors import KinsightError
 from kinsight.files import read_json
+from kinsight.models.heads import complete_choice
 from kinsight.training.parsing import settings_from
 from kinsight.training.run import FREE, RunFolder
+from kinsight.training.settings import TrainingSettings
 
 Cell = tuple[int, int | None]
 # What tells the runs of one setting apart, and what moves no number.
@@ -26,7 +30,8 @@ class EvaluatedRun:
 
     Attributes:
         path: the folder as it was given.
-        settings: flat settings (`model.head.name`) with all defaults, without those of APART.
+        settings: flat settings (`model.head.name`) with all defaults, those of its head and objective included, without those of APART.
+        written: which of them the recipe itself has; the others are defaults.
         seed, fold: its place among the runs of its setting; fold None: no class was held out for validation.
         protocol: its `protocol.json`, empty if it has none.
         evaluation: the content of `evaluation/NAME.json`.
@@ -34,6 +39,7 @@ class EvaluatedRun:
 
     path: str
     settings: dict[str, Any]
+    written: frozenset[str]
     seed: int
     fold: int | None
     protocol: dict[str, Any]
@@ -107,10 +113,20 @@ def read_run(path: str | Path, name: str) -> EvaluatedRun:
     ):
         raise KinsightError(f"{file} holds no metrics with their protocol; {how_to_make(path, name)}")
     named = {**evaluation, "name": name, "split": evaluation.get("split"), "model": evaluation.get("model")}
-    values = {key: value for key, value in flat(asdict(settings)).items() if key not in APART}
+    values = {key: value for key, value in flat(asdict(_complete(settings))).items() if key not in APART}
     if values.get("model.weights"):  # the same weights may lie elsewhere, as in protocol.json
         values["model.weights"] = os.path.basename(values["model.weights"])
-    return EvaluatedRun(str(path), values, settings.seed, settings.data.fold, folder.read_protocol(), named)
+    written = frozenset(flat(asdict(settings)))
+    return EvaluatedRun(str(path), values, written, settings.seed, settings.data.fold, folder.read_protocol(), named)
+
+
+def _complete(settings: TrainingSettings) -> TrainingSettings:
+    """With the defaults of head and objective; as they are written where a class is not known on this machine."""
+    with suppress(KinsightError):
+        settings = replace(settings, model=replace(settings.model, head=complete_choice(settings.model.head)))
+    with suppress(KinsightError):
+        settings = replace(settings, objective=settings.objective.complete())
+    return settings
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -142,6 +158,8 @@ def how_to_make(path: str | Path, name: str, more: str = "") -> str:
         "train": " --split train",
         "all": " --split all",
     }
+    if re.search(r"-group-\d+$", name):
+        return f"make it with `kinsight evaluate {path} --groups{more}`, and leave out runs whose head has no groups"
     if name not in options:
         return "choose another --name, or make it with `kinsight evaluate` and its options --data, --split, --which"
     return f"make it with `kinsight evaluate {path}{options[name]}{more}`"

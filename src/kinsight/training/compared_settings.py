@@ -46,8 +46,12 @@ def settings_of(runs: Sequence[EvaluatedRun]) -> list[Setting]:
 
 
 def recipe_differences(settings: Sequence[Setting]) -> dict[str, dict[str, Any]]:
-    """The recipe keys that differ between settings, each with its value by setting (None: not set)."""
+    """The recipe keys that differ between settings, each with its value by setting (None: not set).
+
+    A default of an option that only some have (another head, another loss) says no more than the name that is shown already.
+    """
     keys = sorted({key for setting in settings for key in setting.recipe})
+    keys = [key for key in keys if _telling(key, settings)]
     tables = {key: {setting.name: setting.recipe.get(key) for setting in settings} for key in keys}
     return {key: values for key, values in tables.items() if len({_text(value) for value in values.values()}) > 1}
 
@@ -76,6 +80,11 @@ def find_setting(settings: Sequence[Setting], wanted: str | None) -> Setting:
             raise KinsightError(f"baseline '{wanted}' may be any of {names}; write the whole name of one")
     known = ", ".join(setting.name for setting in settings)
     raise KinsightError(f"baseline '{wanted}' is none of the settings compared; write one of: {known}")
+
+
+def _telling(key: str, settings: Sequence[Setting]) -> bool:
+    having = [setting for setting in settings if key in setting.recipe]
+    return len(having) == len(settings) or any(key in run.written for setting in having for run in setting.runs)
 
 
 def _identity(run: EvaluatedRun) -> str:
