@@ -32,9 +32,10 @@ bench: .venv/installed  ## speed and memory as ratios against a peer, each measu
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/explanation.py
 
-lint: .venv/installed  ## ruff: rules and format
+lint: .venv/installed  ## ruff: rules and format; imports go down only, without circles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 format: .venv/installed  ## ruff: repair rules and format
 	$(BIN)/ruff check --fix

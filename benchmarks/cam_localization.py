@@ -15,7 +15,7 @@ import torch
 
 from kinsight.data import MaskFiles, read_table
 from kinsight.explanation import Explainer
-from kinsight.explanation.localization import localize
+from kinsight.explanation.measuring.localization import localize
 from kinsight.models import ModelSettings, build_embedder
 from kinsight.models.weights import read_tensors
 from kinsight.show import localization_table
@@ -49,7 +49,7 @@ def main() -> None:
     pictures = table["path"].tolist()
     tensors = read_tensors(options.weights)
     weight, bias = tensors["classifier.weight"].float(), tensors["classifier.bias"].float()
-    features = torch.from_numpy(model.encode(pictures, normalise=False))  # (N, C)
+    features = torch.from_numpy(model.encode(pictures, normalize=False))  # (N, C)
     predicted = (features @ weight.T + bias).argmax(1)  # (N,)
     found = localize(
         Explainer(model),

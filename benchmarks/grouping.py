@@ -54,7 +54,7 @@ def main() -> None:
 
 
 class Steps:
-    """A model with its objective and optimiser, and one batch."""
+    """A model with its objective and optimizer, and one batch."""
 
     def __init__(self, head: dict[str, Any], options: argparse.Namespace) -> None:
         settings = ModelSettings(trunk=options.trunk, size=options.size, head=head, frozen_norm="statistics")
@@ -70,7 +70,7 @@ class Steps:
             classes=CLASSES,
             groups=self.model.groups,
         )
-        self.optimiser = torch.optim.Adam([*self.model.parameters(), *self.objective.parameters()], lr=1e-5)
+        self.optimizer = torch.optim.Adam([*self.model.parameters(), *self.objective.parameters()], lr=1e-5)
         generator = torch.Generator().manual_seed(0)
         images = torch.randn(options.batch, 3, options.size, options.size, generator=generator)
         self.images = images.contiguous(memory_format=torch.channels_last)
@@ -84,9 +84,9 @@ class Steps:
             embedding = self.model(self.images)
         vectors = embedding.whole if self.model.groups == 1 else embedding.parts
         loss = self.objective(vectors, self.labels, seed=0)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return time.perf_counter() - start
 
 

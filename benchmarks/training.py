@@ -22,9 +22,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from kinsight.data import write_scenes
 from kinsight.pictures import augmentation, open_picture
-from kinsight.training import RunFolder, TrainingSettings
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import settings_from
+from kinsight.settings.training import TrainingSettings
 from kinsight.training.loop import Training
-from kinsight.training.parsing import settings_from
 from kinsight.training.tables import prepare_table
 
 
@@ -113,7 +114,7 @@ class Bare:
             num_workers=settings.data.workers,
         )
         parameters = [*self.trunk.parameters(), *self.head.parameters(), *self.loss.parameters()]
-        self.optimiser = torch.optim.AdamW(parameters, lr=1e-4)
+        self.optimizer = torch.optim.AdamW(parameters, lr=1e-4)
 
     def epoch(self) -> None:
         """One pass."""
@@ -122,9 +123,9 @@ class Bare:
             images = images.contiguous(memory_format=torch.channels_last)
             embeddings = F.normalize(self.head(self.trunk(images)).whole)
             loss = self.loss(embeddings, labels)
-            self.optimiser.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            self.optimiser.step()
+            self.optimizer.step()
 
 
 def alternate(one, other, rounds: int) -> tuple[float, float, float]:

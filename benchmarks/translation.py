@@ -46,7 +46,7 @@ def passed(subject: Subject, shift: int) -> dict[str, Any]:
         images = [cut(path, (height, width), shift, model) for path in subject.pictures[start : start + 32]]
         with torch.no_grad():
             answer = model(torch.stack(images))
-        wholes.append(answer.normalised)
+        wholes.append(answer.normalized)
         if "attention" in answer.extras:
             attention.append(answer.extras["attention"])
     return {"vectors": torch.cat(wholes).numpy(), "attention": torch.cat(attention).numpy() if attention else None}

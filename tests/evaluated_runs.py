@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from kinsight.files import digest, write_json, write_npz, write_text
-from kinsight.training.recipe import merge
+from kinsight.settings.recipe import merge
 
 CLASSES, PER_CLASS = 6, 5
 QUERIES = CLASSES * PER_CLASS

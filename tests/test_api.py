@@ -11,8 +11,8 @@ from PIL import Image
 
 import kinsight
 from kinsight.api import Embeddings, starting_point
-from kinsight.training.parsing import settings_from
-from kinsight.training.run import RunFolder
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import settings_from
 from tiny_run import PER_CLASS, finished, pictures, tiny, write_table
 
 __all__ = ["finished", "pictures"]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kinsight.training import RunFolder, train
-from kinsight.training.parsing import settings_from
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import settings_from
+from kinsight.training import train
 
 CLASSES, PER_CLASS, SIDE = 12, 6, 36
 # 6 classes train, of which 2 validate; 4 x 6 pictures in batches of 8 are 3 steps an epoch.
@@ -21,7 +22,7 @@ TINY: dict[str, Any] = {
     "model": {"trunk": "test_resnet", "size": 32, "resize": 32, "head": {"dim": 16, "dropout": 0.2}},
     "objective": {"loss": {"name": "margin", "learn_beta": True}, "miner": {"name": "distance-weighted"}},
     "batches": {"size": 8, "per_class": 4},
-    "optimiser": {"trunk_rate": 1e-3},
+    "optimizer": {"trunk_lr": 1e-3},
     "epochs": 3,
     "precision": "fp32",
     "log_every": 1,

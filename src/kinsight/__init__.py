@@ -17,7 +17,7 @@ _HOME = {
     "train": "kinsight.training",
     "evaluate": "kinsight.evaluation",
     "read_table": "kinsight.data",
-    "settings_from": "kinsight.training.parsing",
+    "settings_from": "kinsight.settings.parsing",
     "KinsightError": "kinsight.errors",
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from kinsight.training import RunFolder
+from kinsight.runs.folder import RunFolder
 from kinsight.training.loop import Training
 from tiny_run import TINY, dumped, numbers_of, weights_of, write_table
 
@@ -92,10 +92,10 @@ def test_what_must_be_given(kinsight: Call, tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_in_a_recipe(kinsight: Call, tmp_path: Path, pictures: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("optimiser: {trunk_rat: 1}\n")
+    (tmp_path / "bad.yaml").write_text("optimizer: {trunk_rat: 1}\n")
     said = kinsight("train", "--recipe", tmp_path / "bad.yaml", "--data", pictures, "--out", tmp_path / "run")
-    assert said.sentence == "'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'?"
-    (tmp_path / "bad.yaml").write_text("optimiser: {trunk_rate: [\n")
+    assert said.sentence == "'optimizer.trunk_rat' is not a setting; did you mean 'optimizer.trunk_lr'?"
+    (tmp_path / "bad.yaml").write_text("optimizer: {trunk_lr: [\n")
     said = kinsight("train", "--recipe", tmp_path / "bad.yaml", "--data", pictures, "--out", tmp_path / "run")
     assert "is not valid YAML" in said.sentence
 
@@ -163,8 +163,8 @@ def test_a_corrupt_picture_is_refused_or_skipped_by_name(
 
 
 def test_a_loss_that_is_not_finite(kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path) -> None:
-    rates = [f"--optimiser.{part}_rate=1e30" for part in ("trunk", "head", "loss")]
-    options = ("--out", tmp_path / "run", "--optimiser.name", "sgd", *rates)
+    rates = [f"--optimizer.{part}_rate=1e30" for part in ("trunk", "head", "loss")]
+    options = ("--out", tmp_path / "run", "--optimizer.name", "sgd", *rates)
     said = kinsight("train", "--recipe", recipe, "--data", pictures, *options)
     assert said.sentence.startswith("step ")
     assert "class_0" in said.sentence
@@ -219,7 +219,7 @@ def test_a_checkpoint_of_another_model(
 def test_help_lists_every_setting(kinsight: Call) -> None:
     said = kinsight("train", "--help")
     assert said.code == 0
-    for option in ("--recipe", "--out", "--data.path", "--objective.loss", "--optimiser.trunk_rate", "--seed"):
+    for option in ("--recipe", "--out", "--data.path", "--objective.loss", "--optimizer.trunk_lr", "--seed"):
         assert option in said.out
 
 

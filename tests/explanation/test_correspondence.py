@@ -15,7 +15,7 @@ from kinsight.data import read_table
 from kinsight.data.parts import read_parts
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair
-from kinsight.explanation.correspondence import (
+from kinsight.explanation.measuring.correspondence import (
     CHANCE,
     CHANCE_IN_BOX,
     NEAREST,

@@ -14,11 +14,11 @@ from torch.nn import functional
 from kinsight.data import read_table
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
-from kinsight.explanation.collection import Collection
-from kinsight.explanation.correspondence import same_class_pairs
-from kinsight.explanation.faithfulness import RANDOM, REPLACEMENTS, Faithfulness, faithfulness
+from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.correspondence import same_class_pairs
+from kinsight.explanation.measuring.faithfulness import RANDOM, REPLACEMENTS, Faithfulness, faithfulness
+from kinsight.explanation.measuring.sanity import UNTOUCHED, restored, sanity_check, stages_of
 from kinsight.explanation.methods import chosen_methods
-from kinsight.explanation.sanity import UNTOUCHED, restored, sanity_check, stages_of
 from kinsight.models import ModelSettings, build_embedder
 from planted import SIDE, Mean, Patches
 from shared_data import shared

@@ -71,7 +71,7 @@ def test_grad_cam_of_a_flattened_classifier_is_equation_4_and_not_its_decomposit
     for number in range(3):
         unit = torch.zeros(1, 8, dtype=torch.float64)
         unit[0, number] = 1  # the inner product with it is the score of a class
-        gradient = similarity_gradient(at, unit, normalised=False)
+        gradient = similarity_gradient(at, unit, normalized=False)
         cam = grad_cam(at, gradient)[0].numpy()
         decomposition = split(W, one)[:, :, number]
         assert near(cam, class_grad_cam(W, one, number))
@@ -86,7 +86,7 @@ def test_grad_cam_of_a_maximum_is_equation_9_and_scattered() -> None:
     weight = head.layers[0].weight.detach().numpy()
     unit = torch.zeros(1, 8, dtype=torch.float64)
     unit[0, 2] = 1
-    gradient = similarity_gradient(at, unit, normalised=False)
+    gradient = similarity_gradient(at, unit, normalized=False)
     scattered = np.einsum("khw,k->hw", one, weight[2]) / 12
     assert near(grad_cam(at, gradient)[0], scattered)
     mask = one == one.max((1, 2), keepdims=True)  # the M of equation 8
@@ -105,7 +105,7 @@ def test_on_average_pooling_all_class_maps_are_cam() -> None:
         wanted = [[weight[number] @ maps()[n, :, i, j] / 12 for j in range(GRID[1])] for i in range(GRID[0])]
         assert near(cam[n], wanted)
     assert near(cam.sum((1, 2)), wholes(head, maps())[[0, 1], classes])
-    gradient = similarity_gradient(at, nn.functional.one_hot(classes, 8).double(), normalised=False)
+    gradient = similarity_gradient(at, nn.functional.one_hot(classes, 8).double(), normalized=False)
     assert near(grad_cam(at, gradient), cam)
     assert near(gradient_times_activation(at, gradient), cam)
     contributions = np.stack([view.places for view in views(head, maps())])
@@ -116,7 +116,7 @@ def test_normalising_changes_the_map_and_not_only_its_scale() -> None:
     """Section 4.3: the gradient of the cosine takes the own embedding out, so that the map nearly cancels."""
     head = head_of("average", bias=False)
     at, others = opened(head, maps()), partners(head)
-    plain = grad_cam(at, similarity_gradient(at, others, normalised=False))
+    plain = grad_cam(at, similarity_gradient(at, others, normalized=False))
     cosine = grad_cam(at, similarity_gradient(at, others))
     assert near(cosine.sum((1, 2)), 0)
     assert (plain.sum((1, 2)).abs() > 0.01).all()
@@ -129,9 +129,9 @@ def test_gradients_do_not_add_up_over_calls_and_leave_nothing_behind() -> None:
     at = open_model(model, layer="layer3")(torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
     others = torch.randn(2, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     first = similarity_gradient(at, others)
-    plain = similarity_gradient(at, others, normalised=False)
+    plain = similarity_gradient(at, others, normalized=False)
     assert torch.equal(similarity_gradient(at, others), first)
-    assert torch.equal(similarity_gradient(at, others, normalised=False), plain)
+    assert torch.equal(similarity_gradient(at, others, normalized=False), plain)
     assert at.feature_map.grad is None
     assert not at.feature_map.requires_grad
     assert all(value.grad is None for value in model.parameters())
@@ -153,7 +153,7 @@ def test_heads_are_in_eval_mode_and_may_work_in_place() -> None:
     )
     head.double()
     given = maps()
-    found = similarity_gradient(Opened(given, head, Layout()), torch.ones(2, 6), normalised=False)
+    found = similarity_gradient(Opened(given, head, Layout()), torch.ones(2, 6), normalized=False)
     slope = torch.where(maps() > 0, 1.0, 0.3).double() / 12 / (1 + 1e-5) ** 0.5
     assert near(found, slope, 1e-8)
     assert torch.equal(given, maps())

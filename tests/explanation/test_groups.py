@@ -12,7 +12,7 @@ from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair, View, contributions
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.closed_form import has_closed_form
-from kinsight.explanation.groups import ELSEWHERE, Groups, part_confusion, read_groups
+from kinsight.explanation.measuring.groups import ELSEWHERE, Groups, part_confusion, read_groups
 from kinsight.models import Embedder, ModelSettings, build_embedder
 
 HEADS = ("attentive", "multi-linear", "gate", "channel")

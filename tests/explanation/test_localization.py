@@ -14,8 +14,10 @@ from PIL import Image
 
 from kinsight.data import read_table
 from kinsight.errors import KinsightError
+from kinsight.evaluation.class_intervals import class_interval, class_intervals
 from kinsight.explanation import Explainer
-from kinsight.explanation.boxes import (
+from kinsight.explanation.centres import Axis, Centres
+from kinsight.explanation.measuring.boxes import (
     component_boxes,
     coverage,
     mask_on_input,
@@ -24,12 +26,10 @@ from kinsight.explanation.boxes import (
     to_input,
     to_picture,
 )
-from kinsight.explanation.centres import Axis, Centres
-from kinsight.explanation.collection import Collection
-from kinsight.explanation.intervals import class_interval, class_intervals
-from kinsight.explanation.localization import CENTRE, THRESHOLDS, WHOLE, localize, score_maps
+from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.localization import CENTRE, THRESHOLDS, WHOLE, localize, score_maps
+from kinsight.explanation.measuring.localization_result import FIGURES, Localization, Scores
 from kinsight.explanation.methods import chosen_methods
-from kinsight.explanation.scores import FIGURES, Localization, Scores
 from kinsight.models import ModelSettings, build_embedder
 from kinsight.pictures import Preprocessing, read_bytes
 from planted import SIDE, Mean, Patches, coloured

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair
-from kinsight.explanation.collection import Collection
 from kinsight.explanation.gradients import grad_cam, gradient_times_activation, similarity_gradient
+from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.partners import choose_partners
 from kinsight.explanation.methods import METHODS, Batch, Method, Partners, chosen_methods, needs_of
-from kinsight.explanation.partners import choose_partners
 from kinsight.models import LinearHead
 from planted import Mean, Patches, coloured, scattered
 
@@ -73,8 +73,8 @@ def test_gradient_maps_are_those_of_the_single_gradients(pooling: str) -> None:
     images = torch.stack(pictures())
     opened = model.opening(images[PAIRS[:, 0]])
     whole = torch.from_numpy(np.stack([view.whole for view in model.views(pictures())]))[PAIRS[:, 1]]
-    for suffix, normalised in (("", True), (" no norm", False)):
-        gradient = similarity_gradient(opened, whole, normalised=normalised)
+    for suffix, normalized in (("", True), (" no norm", False)):
+        gradient = similarity_gradient(opened, whole, normalized=normalized)
         np.testing.assert_allclose(maps[f"grad-cam{suffix}"], grad_cam(opened, gradient).detach(), atol=1e-6)
         product = gradient_times_activation(opened, gradient).detach()
         np.testing.assert_allclose(maps[f"gradient x activation{suffix}"], product, atol=1e-6)

@@ -29,11 +29,11 @@ from made_pairs import (
 from reference.contributions import jacobian_of_normalisation, matrices, split
 
 
-def gradient(head: LinearHead, seed: int = 0, *, normalised: bool) -> torch.Tensor:
+def gradient(head: LinearHead, seed: int = 0, *, normalized: bool) -> torch.Tensor:
     """Of the first map's similarity to the second."""
     query, other = maps(seed=seed)
     return similarity_gradient(
-        opened(head, query[None]), torch.from_numpy(wholes(head, other[None])), normalised=normalised
+        opened(head, query[None]), torch.from_numpy(wholes(head, other[None])), normalized=normalized
     )
 
 
@@ -73,7 +73,7 @@ def test_property_02_the_overall_maps_and_the_other_terms_add_up_to_the_cosine(n
 def test_property_03_gradient_times_activation_is_decomposition_with_bias(name: str) -> None:
     head = head_of(name)
     pair = pair_of(head, maps())
-    found = gradient_times_activation(opened(head, maps()[:1]), gradient(head, normalised=False))[0].numpy()
+    found = gradient_times_activation(opened(head, maps()[:1]), gradient(head, normalized=False))[0].numpy()
     assert np.allclose(found / norms(pair), pair.overall("query", bias=True), rtol=0, atol=1e-13)
 
 
@@ -81,7 +81,7 @@ def test_property_03_gradient_times_activation_is_decomposition_with_bias(name: 
 def test_property_04_grad_cam_is_decomposition_with_bias_only_after_average_pooling(name: str) -> None:
     head = head_of(name)
     wanted = pair_of(head, maps()).overall("query", bias=True)
-    found = grad_cam(opened(head, maps()[:1]), gradient(head, normalised=False))[0].numpy()
+    found = grad_cam(opened(head, maps()[:1]), gradient(head, normalized=False))[0].numpy()
     if HEADS[name]["pooling"] == "avg":
         assert likeness(found, wanted) == pytest.approx(1, abs=1e-12)
     else:
@@ -93,7 +93,7 @@ def test_property_05_maps_of_the_cosine_add_up_to_the_bias_alone(name: str) -> N
     head, exact = head_of(name), 1e-12
     query, other = views(head, maps())
     slope = jacobian_of_normalisation(query.whole) @ other.whole / np.linalg.norm(other.whole)  # dS/dE_q
-    change = gradient(head, normalised=True)
+    change = gradient(head, normalized=True)
     found = gradient_times_activation(opened(head, maps()[:1]), change)[0].numpy()
     assert found.sum() == pytest.approx(-slope @ query.bias, abs=exact)
     assert abs(found.sum()) > 1e-4
@@ -101,7 +101,7 @@ def test_property_05_maps_of_the_cosine_add_up_to_the_bias_alone(name: str) -> N
         assert grad_cam(opened(head, maps()[:1]), change).sum() == pytest.approx(-slope @ query.bias, abs=exact)
 
     bare = without_bias(head)
-    found = gradient_times_activation(opened(bare, maps()[:1]), gradient(bare, normalised=True))[0].numpy()
+    found = gradient_times_activation(opened(bare, maps()[:1]), gradient(bare, normalized=True))[0].numpy()
     if name == "generalised mean":  # values below its floor count as the floor, which is a bias of its own
         return
     assert found.sum() == pytest.approx(0, abs=exact)
@@ -199,7 +199,7 @@ def test_property_11_the_same_weights_everywhere_make_flatten_an_average() -> No
     flat.layers[0].bias.data = bias.data
     wanted, found = pair_of(average, maps()), pair_of(flat, maps())
     assert np.allclose(found.tensor, wanted.tensor, rtol=0, atol=1e-14)
-    cam = grad_cam(opened(flat, maps()[:1]), gradient(flat, normalised=False))[0].numpy()
+    cam = grad_cam(opened(flat, maps()[:1]), gradient(flat, normalized=False))[0].numpy()
     assert np.allclose(cam / norms(found), found.overall("query", bias=True), rtol=0, atol=1e-14)
 
 

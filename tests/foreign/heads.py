@@ -109,14 +109,14 @@ def trained(head: nn.Module, steps: int = 8) -> nn.Module:
     generator = torch.Generator().manual_seed(7)
     maps = torch.randn(12, CHANNELS, *GRID, generator=generator) + 0.5
     head.train()
-    optimiser = torch.optim.Adam(head.parameters(), 0.02)
+    optimizer = torch.optim.Adam(head.parameters(), 0.02)
     for _ in range(steps):
         answer = head(maps)
         whole = functional.normalize(getattr(answer, "whole", answer), dim=1)
         likeness = whole @ whole.T
         same = (torch.arange(12)[:, None] - torch.arange(12)) % 4 == 0
         loss = functional.softplus(-5 * likeness[same]).mean() + functional.softplus(5 * likeness[~same]).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return head

@@ -37,7 +37,7 @@ class Layer(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """(N, 3, 112, 112), (RGB - 127.5) / 128 -> (N, 128), not normalised."""
+    """(N, 3, 112, 112), (RGB - 127.5) / 128 -> (N, 128), not normalized."""
 
     def __init__(self, specs: list[dict[str, Any]]) -> None:
         super().__init__()

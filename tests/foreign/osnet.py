@@ -72,7 +72,7 @@ class Block(nn.Module):
 
 
 class OSNet(nn.Module):
-    """(N, 3, 256, 128), RGB with the mean and standard deviation of ImageNet -> (N, 512), not normalised."""
+    """(N, 3, 256, 128), RGB with the mean and standard deviation of ImageNet -> (N, 512), not normalized."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,9 +16,9 @@ def test_a_single_part_is_the_whole():
 
 def test_normalised_rows_are_float32_of_length_one():
     whole = torch.tensor([[3.0, 4.0], [0.0, -2.0]], dtype=torch.bfloat16)
-    normalised = Embedding.single(whole).normalised
-    assert normalised.dtype == torch.float32
-    assert torch.allclose(normalised, torch.tensor([[0.6, 0.8], [0.0, -1.0]]))
+    normalized = Embedding.single(whole).normalized
+    assert normalized.dtype == torch.float32
+    assert torch.allclose(normalized, torch.tensor([[0.6, 0.8], [0.0, -1.0]]))
 
 
 def test_two_embeddings_do_not_share_their_extras():

@@ -225,7 +225,7 @@ def test_6_identical_queries_are_identical_groups() -> None:
 def test_8_the_cosine_is_the_mean_of_the_groups_cosines(kind: str) -> None:
     queries, gallery = head(kind)(feature_map(1, 5)), head(kind)(feature_map(2, 30))
     groups = torch.einsum("npd,mpd->nmp", queries.parts, gallery.parts)  # (5, 30, P)
-    cosine = queries.normalised @ gallery.normalised.T
+    cosine = queries.normalized @ gallery.normalized.T
     torch.testing.assert_close(cosine, groups.mean(dim=2), rtol=0, atol=1e-6)
     distance = torch.cdist(queries.whole, gallery.whole)
     assert torch.equal(distance.argsort(dim=1), groups.mean(dim=2).argsort(dim=1, descending=True))
@@ -238,7 +238,7 @@ def test_9_masks_of_one_are_no_grouping() -> None:
     plain = make_head({**NONE, "dim": made.group_dim}, CHANNELS, SIZE)
     plain.load_state_dict({"layers.0.weight": made.linear.weight})
     for group in made(values).parts.unbind(1):
-        torch.testing.assert_close(group, plain(values).normalised, rtol=0, atol=1e-6)
+        torch.testing.assert_close(group, plain(values).normalized, rtol=0, atol=1e-6)
 
 
 def test_9_channel_weights_of_one_are_no_grouping() -> None:
@@ -248,7 +248,7 @@ def test_9_channel_weights_of_one_are_no_grouping() -> None:
     plain = make_head({**NONE, "dim": made.group_dim, "bias": True}, CHANNELS, SIZE)
     plain.load_state_dict({"layers.0.weight": made.linear.weight, "layers.0.bias": made.linear.bias})
     for group in made(values).parts.unbind(1):
-        torch.testing.assert_close(group, plain(values).normalised, rtol=0, atol=1e-6)
+        torch.testing.assert_close(group, plain(values).normalized, rtol=0, atol=1e-6)
 
 
 def shifted(padding: str) -> tuple[float, float]:

@@ -66,9 +66,9 @@ def test_relu_stands_in_hidden_layers_only():
 
 def test_a_bnneck_keeps_its_shift_at_zero():
     built = head(dim=None, batch_norm=True, bias=False)
-    optimiser = torch.optim.SGD(built.parameters(), lr=1.0)
+    optimizer = torch.optim.SGD(built.parameters(), lr=1.0)
     built(feature_map()).whole.square().mean().backward()
-    optimiser.step()
+    optimizer.step()
     assert torch.equal(built.layers[0].bias, torch.zeros(CHANNELS))
     assert not torch.equal(built.layers[0].weight, torch.ones(CHANNELS))
 

@@ -47,7 +47,7 @@ def test_photographs_are_what_the_classifier_says():
     """The file's own classifier on our pooled features names all six photographs that show an ImageNet class."""
     archive, weights = shared("data/named_photos.zip"), shared(IMAGENET)
     known = [row for row in rows_of(archive) if row["imagenet_index"]]
-    pooled = mobilenet(weights).encode([f"{archive}/named_photos/{row['path']}" for row in known], normalise=False)
+    pooled = mobilenet(weights).encode([f"{archive}/named_photos/{row['path']}" for row in known], normalize=False)
     assert pooled.min() >= 0  # after ReLU6
     assert pooled.max() <= 6
     stored = load_file(weights)

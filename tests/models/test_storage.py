@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_is_saved_comes_back(tmp_path: Path):
     built = build(
         mean=[0.1, 0.2, 0.3],
-        l2=False,
+        normalize=False,
         frozen_norm="affine",
         trunk_options={"channels": [8, 8, 8, 8], "drop_path_rate": 0.1},
     )
@@ -81,7 +81,7 @@ def test_the_digest_differs_with_everything_that_moves_an_embedding():
     base = build()
     same = build(frozen_norm="none")  # moves training only
     assert base.digest() == same.digest()
-    others = [build(seed=2), build(mean=[0.4, 0.5, 0.6]), build(bgr=True), build(resize=40), build(l2=False)]
+    others = [build(seed=2), build(mean=[0.4, 0.5, 0.6]), build(bgr=True), build(resize=40), build(normalize=False)]
     others += [
         build(head={"dim": 8, "pooling": "avg"}),
         build(trunk_options={"channels": [8, 16, 24, 32], "avg_down": False}),
@@ -169,7 +169,7 @@ def replaced_by_pickle(folder: Path) -> None:
         (change_config(format_version=99), "has model format 99"),
         (change_config(digest=""), "has no digest"),
         (change_config(preprocessing={"size": 32, "mean": [0, 0, 1]}), "digest differs"),
-        (change_settings(l2=False), "digest differs"),
+        (change_settings(normalize=False), "digest differs"),
         (change_settings(colour=1), r"unknown settings \(colour\)"),
         (
             change_settings(head={"name": "linear", "dim": 9}),

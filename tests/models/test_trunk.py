@@ -122,9 +122,9 @@ def test_frozen_batch_norm(name: str, frozen_norm: str):
     norms = batch_norms(trunk)
     assert norms
     before = [(norm.running_mean.clone(), norm.running_var.clone(), norm.weight.detach().clone()) for norm in norms]
-    optimiser = torch.optim.SGD([each for each in trunk.parameters() if each.requires_grad], lr=0.1)
+    optimizer = torch.optim.SGD([each for each in trunk.parameters() if each.requires_grad], lr=0.1)
     trunk(pictures(4)).square().mean().backward()
-    optimiser.step()
+    optimizer.step()
     same_statistics = [
         torch.equal(norm.running_mean, mean) and torch.equal(norm.running_var, variance)
         for norm, (mean, variance, _) in zip(norms, before, strict=True)

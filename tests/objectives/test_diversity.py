@@ -78,12 +78,12 @@ def test_7_one_group_or_no_picture_costs_nothing(shape: tuple[int, int, int]) ->
 
 def test_it_pulls_groups_apart() -> None:
     vectors = parts(3).requires_grad_()
-    optimiser, loss = torch.optim.SGD([vectors], lr=0.05), DiversityLoss()
+    optimizer, loss = torch.optim.SGD([vectors], lr=0.05), DiversityLoss()
     before = loss(vectors).detach().item()
     for _ in range(100):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss(vectors).backward()
-        optimiser.step()
+        optimizer.step()
     assert loss(vectors).detach().item() < 0.1 * before
 
 

@@ -211,12 +211,12 @@ def test_grouped_training_pulls_classes_together_and_groups_apart() -> None:
     vectors = torch.randn(20, GROUPS, SIZE, generator=torch.Generator().manual_seed(0)) * 0.3
     vectors = (vectors + torch.ones(SIZE)).requires_grad_()
     made = make(MARGIN, "distance-weighted", diversity={"weight": 0.1})
-    optimiser = torch.optim.Adam([{"params": [vectors], "lr": 0.05}, {"params": made.loss_parameters(), "lr": 5e-4}])
+    optimizer = torch.optim.Adam([{"params": [vectors], "lr": 0.05}, {"params": made.loss_parameters(), "lr": 5e-4}])
     similar = float(DiversityLoss()(vectors))
     for step in range(120):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         made(F.normalize(vectors, dim=2), LABELS, seed=step).backward()
-        optimiser.step()
+        optimizer.step()
     assert similar > 10
     assert float(DiversityLoss()(vectors)) < 0.1 * similar
     whole = F.normalize(vectors.detach(), dim=2).flatten(1).numpy()

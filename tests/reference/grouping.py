@@ -33,7 +33,7 @@ def attention(feature_map: Array, keys: Array, queries: Array) -> Array:
 def attentive(
     feature_map: Array, keys: Array, queries: Array, values: Array, shared: Array | None = None
 ) -> list[Array]:
-    """A: the groups' vectors of one map, not normalised (equations 5 to 8)."""
+    """A: the groups' vectors of one map, not normalized (equations 5 to 8)."""
     vectors = []
     for weights in attention(feature_map, keys, queries):
         vector = sum(weight * (values @ column) for weight, column in zip(weights, places(feature_map), strict=True))

@@ -9,7 +9,7 @@ import pytest
 
 from browser import chromium, open_page
 from kinsight.explanation import Pair
-from kinsight.show.pair_page import pair_html
+from kinsight.show.pair.page import pair_html
 from show.made_pair import pair
 
 __all__ = ["chromium", "open_page"]

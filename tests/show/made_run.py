@@ -101,7 +101,7 @@ def history(generator: np.random.Generator) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl of 20 epochs."""
     lines: list[dict[str, Any]] = []
     for step in range(10, 1001, 10):
-        rates = {"rate_trunk": 1e-4 * (1 - step / 1010), "rate_head": 1e-3 * (1 - step / 1010)}
+        rates = {"lr_trunk": 1e-4 * (1 - step / 1010), "lr_head": 1e-3 * (1 - step / 1010)}
         loss = 2.5 * np.exp(-step / 300) + 0.4 + 0.12 * generator.normal()
         speed = 55 + 2 * generator.normal()
         lines.append(
@@ -154,7 +154,7 @@ def protocol(classes: int, pictures: int, rendered: bool) -> dict[str, Any]:
         "training": {
             "loss": {"name": "proxy-anchor", "margin": 0.1, "alpha": 32.0},
             "batches": {"size": 64, "per_class": 4, "balanced": False},
-            "optimiser": {"name": "adamw", "trunk_rate": 1e-4, "head_rate": 1e-3, "weight_decay": 1e-4},
+            "optimizer": {"name": "adamw", "trunk_lr": 1e-4, "head_lr": 1e-3, "weight_decay": 1e-4},
             "epochs": 20,
             "steps": 1000,
             "seed": 0,

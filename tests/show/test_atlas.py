@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinsight.show.atlas import layout, sampled_rows, spread
+from kinsight.show.report.atlas import layout, sampled_rows, spread
 from show.made_run import clustered
 
 

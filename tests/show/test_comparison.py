@@ -12,7 +12,7 @@ import pytest
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.comparison import Estimate
-from kinsight.show.comparison import Comparison, Row
+from kinsight.show.comparison.result import Comparison, Row
 from show.made_page import Page
 
 METRICS = ["map_at_r", "nmi", "hubness"]
@@ -140,7 +140,7 @@ def test_json_holds_everything(tmp_path: Path):
         "high": 0.0202,
         "interval": "runs",
     }
-    assert read["metrics"]["nmi"]["definition"].startswith("Normalised mutual information")
+    assert read["metrics"]["nmi"]["definition"].startswith("Normalized mutual information")
     assert read["runs"][0]["run"] == "runs/n-0"
 
 

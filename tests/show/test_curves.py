@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from kinsight.show.curves import Series, line_chart, run_charts, series_of, smoothed, thinned
+from kinsight.show.charts import Series, line_chart, run_charts, series_of, smoothed, thinned
 from show.made_run import history
 
 

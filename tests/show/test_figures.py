@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from kinsight.evaluation import METRICS
-from kinsight.show.diagnosis import MEANINGS, readings
-from kinsight.show.figures import COUNTS, Figure, comparisons, headlines, is_diagnosis, is_fraction, ordered, settings
-from kinsight.show.results import Result
+from kinsight.runs.results import Result
+from kinsight.show.numbers import COUNTS, Figure, comparisons, headlines, is_diagnosis, is_fraction, ordered, settings
+from kinsight.show.report.space import MEANINGS, readings
 
 CLUSTERING = {"nmi", "ami", "f1"}
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from kinsight.explanation.centres import Axis, Centres
-from kinsight.explanation.groups import Groups, part_confusion
-from kinsight.show.groups_page import groups_html
-from kinsight.show.groups_result import GroupsResult
-from kinsight.show.groups_table import groups_table
+from kinsight.explanation.measuring.groups import Groups, part_confusion
+from kinsight.show.groups.page import groups_html
+from kinsight.show.groups.result import GroupsResult
+from kinsight.show.groups.table import groups_table
 from show.made_page import Page
 
 COUNT, GROUPS, GRID, SIZE = 9, 3, (4, 5), (80, 100)

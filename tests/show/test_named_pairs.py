@@ -11,7 +11,7 @@ import pytest
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair
 from kinsight.show import write_pair
-from kinsight.show.pair_page import pair_html
+from kinsight.show.pair.page import pair_html
 from show.made_page import Page
 from show.made_pair import pair
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair, View
-from kinsight.show.pair_figure import DPI, WIDTH, strongest_links, write_pair_figure
-from kinsight.show.pair_files import write_pair, write_pair_arrays
+from kinsight.show.pair.figure import DPI, WIDTH, strongest_links, write_pair_figure
+from kinsight.show.pair.files import write_pair, write_pair_arrays
 from show.made_pair import matches, pair, planted, view
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinsight.explanation import Pair, View
-from kinsight.show.pair_page import pair_fragment, pair_html
+from kinsight.show.pair.page import pair_fragment, pair_html
 from show.made_pair import matches, pair, planted, view
 from show.pair_in_browser import hover, number, same, settled, shown, shows_overall, state, surface, text
 

@@ -11,9 +11,9 @@ import pytest
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair, View
-from kinsight.show import notebook
-from kinsight.show.pair_data import packed_tensor, page_data
-from kinsight.show.pair_page import pair_fragment, pair_html, write_pair_page
+from kinsight.show.pair import notebook
+from kinsight.show.pair.data import packed_tensor, page_data
+from kinsight.show.pair.page import pair_fragment, pair_html, write_pair_page
 from kinsight.show.signed_colours import STEPS, signed_colours, signed_ramp
 from show.made_page import Page
 from show.made_pair import matches, pair, view

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinsight.explanation import Pair
-from kinsight.show.pair_page import pair_html
+from kinsight.show.pair.page import pair_html
 from kinsight.show.signed_colours import signed_colours
 from show.made_pair import view
 from show.pair_in_browser import (

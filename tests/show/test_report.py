@@ -225,7 +225,7 @@ def test_arrays_with_pickles_are_refused(run: Path) -> None:
 
 def test_the_page_stays_small_whatever_the_pictures(monkeypatch: pytest.MonkeyPatch, run: Path) -> None:
     # The worst case: every picture takes all the bytes it may, and the map is full.
-    from kinsight.show import atlas, sheets
+    from kinsight.show.report import atlas, galleries
 
     def full(path: str, side: int = 128, limit: int = 8_000) -> str:
         return "data:image/jpeg;base64," + "A" * (4 * limit // 3 + 4)
@@ -247,7 +247,7 @@ def test_the_page_stays_small_whatever_the_pictures(monkeypatch: pytest.MonkeyPa
         "average_precision": generator.random(queries),
     }
     write_npz(run / "evaluation" / "test.npz", arrays)
-    monkeypatch.setattr(sheets, "thumbnail", full)
+    monkeypatch.setattr(galleries, "thumbnail", full)
     monkeypatch.setattr(atlas, "thumbnail", full)
     monkeypatch.setattr(atlas, "layout", lambda vectors: 100 * vectors[:, :2])
     assert 2_000_000 < write_report(run).stat().st_size < 4_000_000

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinsight.show.results import Ranking
-from kinsight.show.sheets import best_queries, median_queries, rows_of, worst_queries
+from kinsight.runs.results import Ranking
+from kinsight.show.report.galleries import best_queries, median_queries, rows_of, worst_queries
 from show.made_run import clustered, ranked
 
 

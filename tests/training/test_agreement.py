@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from evaluated_runs import write_run
-from kinsight.training.agreement import disagreements, remarks, sentence
-from kinsight.training.comparable import read_runs
+from kinsight.runs.comparability import disagreements, remarks, sentence
+from kinsight.runs.evaluated_run import read_runs
 
 VALUES = {"precision_at_1": 0.5, "nmi": 0.6, "map": 0.4}
 

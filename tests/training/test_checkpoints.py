@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.settings.training import OptimizerSettings
 from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, read_position, save_checkpoint
-from kinsight.training.optimisers import make_optimiser
-from kinsight.training.settings import OptimiserSettings
+from kinsight.training.optimizers import make_optimizer
 
 SCALER = torch.amp.GradScaler("cpu", enabled=False)
 
@@ -31,16 +31,16 @@ class Small(nn.Module):
         return self.loss(self.head(self.trunk(images))).square().mean()
 
 
-def optimiser_of(model: Small, name: str) -> torch.optim.Optimizer:
-    return make_optimiser(OptimiserSettings(name=name), model.trunk, model.head, model.loss.parameters())  # type: ignore[arg-type]
+def optimizer_of(model: Small, name: str) -> torch.optim.Optimizer:
+    return make_optimizer(OptimizerSettings(name=name), model.trunk, model.head, model.loss.parameters())  # type: ignore[arg-type]
 
 
-def advance(model: Small, optimiser: torch.optim.Optimizer, steps: range) -> None:
+def advance(model: Small, optimizer: torch.optim.Optimizer, steps: range) -> None:
     for step in steps:
         images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         model(images.contiguous(memory_format=torch.channels_last)).backward()
-        optimiser.step()
+        optimizer.step()
 
 
 def modules(model: Small) -> dict[str, nn.Module]:
@@ -48,16 +48,16 @@ def modules(model: Small) -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
-def test_a_resumed_optimiser_goes_on_bit_by_bit(tmp_path: Path, name: str) -> None:
+def test_a_resumed_optimizer_goes_on_bit_by_bit(tmp_path: Path, name: str) -> None:
     model = Small(0)
-    optimiser = optimiser_of(model, name)
-    advance(model, optimiser, range(3))
+    optimizer = optimizer_of(model, name)
+    advance(model, optimizer, range(3))
     position = Position(epoch=1, batch=2, step=3, best=0.1 + 0.2, best_step=2, since_best=1, window_loss=1 / 3)
-    save_checkpoint(tmp_path, position, modules(model), optimiser, SCALER)
-    advance(model, optimiser, range(3, 6))
+    save_checkpoint(tmp_path, position, modules(model), optimizer, SCALER)
+    advance(model, optimizer, range(3, 6))
 
     other = Small(1)
-    resumed = optimiser_of(other, name)
+    resumed = optimizer_of(other, name)
     checkpoint = newest_checkpoint(tmp_path)
     assert checkpoint is not None
     assert load_checkpoint(checkpoint, modules(other), resumed, SCALER) == position == read_position(checkpoint)
@@ -76,44 +76,44 @@ def test_a_resumed_optimiser_goes_on_bit_by_bit(tmp_path: Path, name: str) -> No
 
 def test_nothing_of_it_is_a_pickle(tmp_path: Path) -> None:
     model = Small(0)
-    optimiser = optimiser_of(model, "adamw")
-    advance(model, optimiser, range(1))
-    save_checkpoint(tmp_path, Position(step=1), modules(model), optimiser, SCALER)
+    optimizer = optimizer_of(model, "adamw")
+    advance(model, optimizer, range(1))
+    save_checkpoint(tmp_path, Position(step=1), modules(model), optimizer, SCALER)
     files = sorted(file.name for file in (tmp_path / "step-000000001").iterdir())
-    assert files == ["model.safetensors", "objective.safetensors", "optimiser.safetensors", "state.json"]
+    assert files == ["model.safetensors", "objective.safetensors", "optimizer.safetensors", "state.json"]
     assert json.loads((tmp_path / "step-000000001" / "state.json").read_text())["position"]["step"] == 1
 
 
 def test_the_newest_one_stays_and_litter_of_kills_goes(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path / "none") is None
     model = Small(0)
-    optimiser = optimiser_of(model, "sgd")
-    save_checkpoint(tmp_path, Position(step=9), modules(model), optimiser, SCALER)
+    optimizer = optimizer_of(model, "sgd")
+    save_checkpoint(tmp_path, Position(step=9), modules(model), optimizer, SCALER)
     half = tmp_path / ".step-000000010.abc.part"
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
     assert newest_checkpoint(tmp_path) == tmp_path / "step-000000009"
-    save_checkpoint(tmp_path, Position(step=10), modules(model), optimiser, SCALER)
+    save_checkpoint(tmp_path, Position(step=10), modules(model), optimizer, SCALER)
     assert [entry.name for entry in tmp_path.iterdir()] == ["step-000000010"]
 
 
 def test_a_checkpoint_of_another_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     model = Small(0)
-    save_checkpoint(tmp_path, Position(step=1), modules(model), optimiser_of(model, "sgd"), SCALER)
+    save_checkpoint(tmp_path, Position(step=1), modules(model), optimizer_of(model, "sgd"), SCALER)
     other = Small(0, width=5)
     with pytest.raises(
         KinsightError, match=r"does not fit the model of this run \(head\.3\.bias has shape .*start anew$"
     ):
-        load_checkpoint(tmp_path / "step-000000001", modules(other), optimiser_of(other, "sgd"), SCALER)
+        load_checkpoint(tmp_path / "step-000000001", modules(other), optimizer_of(other, "sgd"), SCALER)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     model = Small(0)
-    save_checkpoint(tmp_path, Position(step=1), modules(model), optimiser_of(model, "sgd"), SCALER)
+    save_checkpoint(tmp_path, Position(step=1), modules(model), optimizer_of(model, "sgd"), SCALER)
     file = tmp_path / "step-000000001" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(KinsightError, match="is not a readable safetensors file"):
-        load_checkpoint(file.parent, modules(model), optimiser_of(model, "sgd"), SCALER)
+        load_checkpoint(file.parent, modules(model), optimizer_of(model, "sgd"), SCALER)
     (file.parent / "state.json").write_text("{}")
     with pytest.raises(KinsightError, match=r"state\.json is damaged"):
         read_position(file.parent)

@@ -8,8 +8,8 @@ import pytest
 
 from evaluated_runs import write_run
 from kinsight.errors import KinsightError
-from kinsight.training.comparable import read_runs
-from kinsight.training.compared_settings import cells_in_words, find_setting, recipe_differences, settings_of
+from kinsight.runs.evaluated_run import read_runs
+from kinsight.runs.repeats import cells_in_words, find_setting, recipe_differences, settings_of
 
 VALUES = {"map_at_r": 0.5}
 SMALL = {"model": {"size": 64}}

@@ -14,10 +14,11 @@ from safetensors.numpy import load_file
 from kinsight.api import evaluate_run
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
-from kinsight.training import RunFolder, train
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import given_options, settings_from, settings_parser
+from kinsight.settings.recipe import differences
+from kinsight.training import train
 from kinsight.training.loop import Training
-from kinsight.training.parsing import given_options, settings_from, settings_parser
-from kinsight.training.recipe import differences
 from kinsight.training.tables import prepare_table
 from tiny_run import numbers_of, tiny, weights_of
 
@@ -28,7 +29,7 @@ GROUPED: dict[str, Any] = {
         "loss": {"name": "margin", "learn_beta": True, "per_class": True, "beta": 0.2, "margin": 0.1},
         "diversity": {"weight": 0.05},
     },
-    "optimiser": {"name": "sgd", "loss_rate": 0.05, "head_rate": 0.1},
+    "optimizer": {"name": "sgd", "loss_lr": 0.05, "head_lr": 0.1},
     "epochs": 2,
 }
 
@@ -66,9 +67,9 @@ def test_it_trains_and_is_evaluated(grouped: Path) -> None:
 def test_loss_parameters_of_every_group_train_at_their_rate(grouped: Path, tmp_path: Path) -> None:
     run = RunFolder(grouped)
     training = training_of(run, RunFolder(tmp_path / "new"))
-    (group,) = [each for each in training.optimiser.param_groups if each["name"] == "loss"]
+    (group,) = [each for each in training.optimizer.param_groups if each["name"] == "loss"]
     assert [tuple(parameter.shape) for parameter in group["params"]] == [(training.classes,)] * 3
-    assert (group["base_rate"], group["weight_decay"]) == (0.05, 0.0)
+    assert (group["base_lr"], group["weight_decay"]) == (0.05, 0.0)
     (saved,) = grouped.glob("checkpoints/step-*/objective.safetensors")
     tensors = load_file(saved)
     betas = [tensors[f"loss.{each}.beta"] for each in range(3)]

@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
-from kinsight.training import RunFolder, train
+from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
+from kinsight.training import train
 from kinsight.training.loop import Training
 from kinsight.training.tables import boxes_of, prepare_table
 from tiny_run import CLASSES, PER_CLASS, dumped, numbers_of, tiny, write_table
@@ -101,7 +102,7 @@ def test_one_validation_class_is_said_to_choose_nothing(tmp_path: Path, pictures
     assert events_of(run.path)[0].startswith("there is one validation class only, on which every model scores 100 %")
 
 
-@pytest.mark.parametrize("changes", [{"schedule": {"head_first": 9.0}}, {"optimiser": {"trunk_rate": 0.0}}])
+@pytest.mark.parametrize("changes", [{"schedule": {"head_first": 9.0}}, {"optimizer": {"trunk_lr": 0.0}}])
 def test_a_trunk_that_stands_still_keeps_weights_and_statistics(
     tmp_path: Path, pictures: Path, changes: dict[str, Any]
 ) -> None:
@@ -125,11 +126,11 @@ def test_a_trunk_that_trains_also_trains_its_norm(tmp_path: Path, pictures: Path
     assert {name for name in changed if "conv" in name}
 
 
-@pytest.mark.parametrize("l2", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 def test_the_loss_sees_what_the_model_will_answer(
-    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, l2: bool
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, normalize: bool
 ) -> None:
-    settings = tiny(pictures, {"model": {"l2": l2}, "epochs": 1})
+    settings = tiny(pictures, {"model": {"normalize": normalize}, "epochs": 1})
     training = Training(settings, RunFolder(tmp_path / "run"), prepare_table(settings.data), progress=False)
     training.run.claim(settings)
     seen: list[torch.Tensor] = []
@@ -142,9 +143,9 @@ def test_the_loss_sees_what_the_model_will_answer(
     monkeypatch.setattr(training.objective, "forward", forward)
     training.fit()
     unit = torch.ones(8)
-    assert all(torch.allclose(norms, unit, atol=1e-5) == l2 for norms in seen)
+    assert all(torch.allclose(norms, unit, atol=1e-5) == normalize for norms in seen)
     answers = np.linalg.norm(load_embedder(training.run.model).encode([next(pictures.parent.glob("*/*.png"))]), axis=1)
-    assert np.allclose(answers, 1, atol=1e-5) == l2
+    assert np.allclose(answers, 1, atol=1e-5) == normalize
 
 
 def test_lower_precision_trains_near_the_full_one(tmp_path: Path, pictures: Path, finished: Path) -> None:
@@ -219,7 +220,7 @@ def test_a_corrupt_picture_is_refused_by_name_or_left_out(
 
 
 def test_a_loss_that_is_not_finite_names_step_loss_and_files(tmp_path: Path, pictures: Path) -> None:
-    absurd = {"optimiser": {"name": "sgd", "trunk_rate": 1e30, "head_rate": 1e30, "loss_rate": 1e30}}
+    absurd = {"optimizer": {"name": "sgd", "trunk_lr": 1e30, "head_lr": 1e30, "loss_lr": 1e30}}
     with pytest.raises(KinsightError, match=r"^step \d: the .*class_\d\d/\d\.png.*the loss margin .*learning rate"):
         train(tiny(pictures, absurd), tmp_path / "run", progress=False)
 

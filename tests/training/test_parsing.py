@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.training.parsing import (
+from kinsight.settings.parsing import (
     expand_short_options,
     given_options,
     setting_types,
     settings_from,
     settings_parser,
 )
-from kinsight.training.settings import TrainingSettings, check_ranges
+from kinsight.settings.training import TrainingSettings, check_ranges
 from tiny_run import TINY
 
 
@@ -35,17 +35,17 @@ def test_settings_written_out_and_read_again_are_the_same(layer: dict[str, Any])
 
 
 def test_later_layers_win_and_neighbours_stay() -> None:
-    settings = settings_from({"epochs": 7, "optimiser": {"head_rate": 0.5}}, {"optimiser": {"trunk_rate": 0.25}})
-    assert (settings.epochs, settings.optimiser.head_rate, settings.optimiser.trunk_rate) == (7, 0.5, 0.25)
-    assert settings.optimiser.weight_decay == TrainingSettings().optimiser.weight_decay
+    settings = settings_from({"epochs": 7, "optimizer": {"head_lr": 0.5}}, {"optimizer": {"trunk_lr": 0.25}})
+    assert (settings.epochs, settings.optimizer.head_lr, settings.optimizer.trunk_lr) == (7, 0.5, 0.25)
+    assert settings.optimizer.weight_decay == TrainingSettings().optimizer.weight_decay
 
 
 def test_a_recipe_file_gives_defaults_that_the_command_line_overrides(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
-    recipe.write_text("epochs: 7\noptimiser: {trunk_rate: 1e-4, head_rate: 2.5E-3}\nmodel: {head: {dim: 64}}\n")
-    settings = settings_from(str(recipe), given("--epochs", "9", "--optimiser.loss_rate", "1e-4"))
+    recipe.write_text("epochs: 7\noptimizer: {trunk_lr: 1e-4, head_lr: 2.5E-3}\nmodel: {head: {dim: 64}}\n")
+    settings = settings_from(str(recipe), given("--epochs", "9", "--optimizer.loss_lr", "1e-4"))
     assert settings.epochs == 9
-    rates = settings.optimiser.trunk_rate, settings.optimiser.head_rate, settings.optimiser.loss_rate
+    rates = settings.optimizer.trunk_lr, settings.optimizer.head_lr, settings.optimizer.loss_lr
     assert rates == (1e-4, 2.5e-3, 1e-4)
 
 
@@ -63,10 +63,10 @@ def test_a_new_choice_drops_the_options_of_the_old_one() -> None:
     assert same.objective.loss == {"name": "margin", "beta": 0.6, "margin": 0.3}
 
 
-def test_another_optimiser_or_schedule_keeps_rates_and_warm_up() -> None:
-    recipe = {"optimiser": {"name": "adam", "trunk_rate": 1e-5}, "schedule": {"warmup": 2.0}}
-    settings = settings_from(recipe, given("--optimiser.name", "sgd", "--schedule.name", "constant"))
-    assert (settings.optimiser.name, settings.optimiser.trunk_rate) == ("sgd", 1e-5)
+def test_another_optimizer_or_schedule_keeps_rates_and_warm_up() -> None:
+    recipe = {"optimizer": {"name": "adam", "trunk_lr": 1e-5}, "schedule": {"warmup": 2.0}}
+    settings = settings_from(recipe, given("--optimizer.name", "sgd", "--schedule.name", "constant"))
+    assert (settings.optimizer.name, settings.optimizer.trunk_lr) == ("sgd", 1e-5)
     assert (settings.schedule.name, settings.schedule.warmup) == ("constant", 2.0)
 
 
@@ -80,12 +80,14 @@ def test_short_forms() -> None:
 
 def test_values_of_the_command_line_have_their_types() -> None:
     settings = settings_from(
-        given("--data.fold", "null", "--model.head.dim", "null", "--model.size", "[32,48]", "--model.l2", "false")
+        given(
+            "--data.fold", "null", "--model.head.dim", "null", "--model.size", "[32,48]", "--model.normalize", "false"
+        )
     )
     assert settings.data.fold is None
     assert settings.model.head["dim"] is None
     assert settings.model.size == [32, 48]
-    assert settings.model.l2 is False
+    assert settings.model.normalize is False
     loss = settings_from(given("--objective.loss.beta", "1e-3", "--objective.loss.learn_beta", "true")).objective.loss
     assert loss == {"name": "margin", "beta": 1e-3, "learn_beta": True}
 
@@ -95,8 +97,8 @@ def test_values_of_the_command_line_have_their_types() -> None:
     [
         ({"epohcs": 3}, r"^'epohcs' is not a setting; did you mean 'epochs'\?$"),
         (
-            {"optimiser": {"trunk_rat": 1}},
-            r"'optimiser.trunk_rat' is not a setting; did you mean 'optimiser.trunk_rate'",
+            {"optimizer": {"trunk_rat": 1}},
+            r"'optimizer.trunk_rat' is not a setting; did you mean 'optimizer.trunk_lr'",
         ),
         ({"zzz": {"a": 1}}, r"'zzz' is not a setting; `kinsight train --help` lists every setting$"),
         ({"data": "birds.csv"}, r"'data' is a group of settings and cannot be 'birds.csv'; write one of data.path, "),
@@ -144,10 +146,10 @@ def test_every_setting_has_a_name_and_choices_are_one() -> None:
     [
         ({"epochs": 0}, "setting epochs: 0 is not allowed; write 1 or more"),
         ({"patience": 0}, "setting patience: 0 is not allowed; write 1 or more"),
-        ({"optimiser": {"head_rate": -1.0}}, r"setting optimiser.head_rate: -1.0 is not allowed; write 0 or more"),
+        ({"optimizer": {"head_lr": -1.0}}, r"setting optimizer.head_lr: -1.0 is not allowed; write 0 or more"),
         (
-            {"optimiser": {"head_rate": float("nan")}},
-            r"setting optimiser.head_rate: nan is not allowed; write 0 or more",
+            {"optimizer": {"head_lr": float("nan")}},
+            r"setting optimizer.head_lr: nan is not allowed; write 0 or more",
         ),
         ({"log_every": 0}, "setting log_every: 0 is not allowed; write 1 or more"),
     ],

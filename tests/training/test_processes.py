@@ -20,10 +20,10 @@ from safetensors.numpy import load_file
 
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
+from kinsight.settings.training import DataSettings
 from kinsight.training import train
 from kinsight.training.encoding import encode_rows
 from kinsight.training.replica import share_buffers
-from kinsight.training.settings import DataSettings
 from tiny_run import dumped, numbers_of, tiny
 
 # Dropout draws for each process's share, so that it cannot be the same as in one process.
@@ -92,7 +92,7 @@ def assert_same_run(one: Path, two: Path) -> None:
         {
             "objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}},
             "batches": {"size": 7, "per_class": None},
-            "optimiser": {"clip_norm": 1.0, "name": "sgd"},
+            "optimizer": {"clip_norm": 1.0, "name": "sgd"},
         },
     ],
     ids=["margin with beta, head first", "proxy-anchor, odd batch, clipped"],

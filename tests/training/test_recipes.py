@@ -14,10 +14,10 @@ from kinsight.models.frozen_norm import check_frozen_norm
 from kinsight.models.heads import make_head
 from kinsight.objectives import Objective
 from kinsight.pictures.augmentation import AUGMENTATIONS, augmentation
-from kinsight.training import parsing
-from kinsight.training.parsing import settings_from
-from kinsight.training.recipe import recipe_names, recipe_text, recipe_title
-from kinsight.training.settings import TrainingSettings
+from kinsight.settings import parsing
+from kinsight.settings.parsing import settings_from
+from kinsight.settings.recipe import recipe_names, recipe_text, recipe_title
+from kinsight.settings.training import TrainingSettings
 
 NAMES = recipe_names()
 PUBLISHED = [name for name in NAMES if "/" in name]
@@ -107,7 +107,7 @@ def test_reality_check_is_complete(dataset: str, loss: str) -> None:
     assert settings.batches.per_class == (1 if loss in CLASSIFICATION and dataset != "cub256" else 4)
     learns = Objective(settings.objective, dim=4, classes=8).loss_parameters()
     assert bool(learns) == (loss in CLASSIFICATION or loss.startswith("margin"))
-    assert (settings.optimiser.loss_rate != base.optimiser.loss_rate) == (
+    assert (settings.optimizer.loss_lr != base.optimizer.loss_lr) == (
         bool(learns) and (dataset, loss) != ("cub256", "margin")  # the search found the default rate there
     )
 
@@ -134,7 +134,7 @@ def test_reality_check_steps_become_passes(dataset: str, pictures: int, interval
 def test_extended_recipe_keeps_what_it_does_not_say() -> None:
     chain = loaded("reality-check/cub-ms-miner")
     assert chain.epochs == 730  # of reality-check/cub
-    assert chain.optimiser.name == "rmsprop"  # of reality-check/base
+    assert chain.optimizer.name == "rmsprop"  # of reality-check/base
     assert chain.objective.miner == {"name": "multi-similarity", "epsilon": 0.39}
     head = loaded("relational/cub-triplet-128").model.head
     assert head == {**loaded("relational/base").model.head, "dim": 128}
@@ -160,18 +160,18 @@ def test_settings_given_on_top_win() -> None:
         # Reality Check: section "Optimal hyperparameters" of the benchmark, and its fixed settings.
         ("reality-check/base", "model.size", 227),
         ("reality-check/base", "model.head.dim", 128),
-        ("reality-check/base", "optimiser.trunk_rate", 1e-6),
-        ("reality-check/base", "optimiser.weight_decay", 1e-4),
+        ("reality-check/base", "optimizer.trunk_lr", 1e-6),
+        ("reality-check/base", "optimizer.weight_decay", 1e-4),
         ("reality-check/cub-contrastive", "objective.loss.pos_margin", -0.2),
         ("reality-check/cars-contrastive", "objective.loss.neg_margin", 0.5409),
         ("reality-check/sop-triplet", "objective.loss.margin", 0.0451),
         ("reality-check/sop-nt-xent", "objective.loss.temperature", 0.0002),
-        ("reality-check/cub256-proxy-nca", "optimiser.loss_rate", 0.216),
+        ("reality-check/cub256-proxy-nca", "optimizer.loss_lr", 0.216),
         ("reality-check/cars-margin", "objective.loss.beta", 1.3164),
         ("reality-check/cub256-margin-per-class", "objective.loss.margin", -0.0204),
-        ("reality-check/cars-norm-softmax", "optimiser.loss_rate", 0.011),
+        ("reality-check/cars-norm-softmax", "optimizer.loss_lr", 0.011),
         ("reality-check/cars-cosface", "objective.loss.scale", 161.5),
-        ("reality-check/cars-arcface", "optimiser.loss_rate", 7.39e-6),
+        ("reality-check/cars-arcface", "optimizer.loss_lr", 7.39e-6),
         ("reality-check/sop-arcface", "objective.loss.margin", 18.63),
         ("reality-check/cub256-fastap", "objective.loss.num_bins", 86),
         ("reality-check/cub-snr", "objective.loss.embedding_reg_weight", 0.1382),
@@ -184,13 +184,13 @@ def test_settings_given_on_top_win() -> None:
         ("divide-and-conquer/in-shop-margin", "epochs", 400),
         ("divide-and-conquer/sop-triplet", "epochs", 170),
         ("divide-and-conquer/sop-margin", "batches.per_class", 2),
-        ("divide-and-conquer/vehicle-id-margin", "optimiser.head_rate", 1e-5),
+        ("divide-and-conquer/vehicle-id-margin", "optimizer.head_lr", 1e-5),
         # Attentive grouping: text (Tables 1, 3), and the code where a recipe says so.
         ("attentive-grouping/cub-binomial", "batches.size", 112),
-        ("attentive-grouping/cub-margin", "optimiser.loss_rate", 5e-4),
-        ("attentive-grouping/cub-margin-code", "optimiser.loss_rate", 5e-5),
-        ("attentive-grouping/cars-margin-code", "optimiser.weight_decay", 0.002),
-        ("attentive-grouping/sop-margin-code", "optimiser.trunk_rate", 9e-6),
+        ("attentive-grouping/cub-margin", "optimizer.loss_lr", 5e-4),
+        ("attentive-grouping/cub-margin-code", "optimizer.loss_lr", 5e-5),
+        ("attentive-grouping/cars-margin-code", "optimizer.weight_decay", 0.002),
+        ("attentive-grouping/sop-margin-code", "optimizer.trunk_lr", 9e-6),
         ("attentive-grouping/cars-contrastive", "schedule.milestones", [100]),
         ("attentive-grouping/sop-margin", "model.head.bias", False),
         ("attentive-grouping/cub-a4-margin", "model.head", {"name": "attentive", "groups": 4, "dim": 512}),
@@ -198,33 +198,33 @@ def test_settings_given_on_top_win() -> None:
         ("attentive-grouping/cub-a4-margin", "objective.loss.per_class", True),
         ("attentive-grouping/cars-a4-binomial", "objective.loss.beta0", 25.0),
         ("attentive-grouping/cars-a4-contrastive", "epochs", 200),
-        ("attentive-grouping/sop-a4-margin", "optimiser.weight_decay", 0.001),
+        ("attentive-grouping/sop-a4-margin", "optimizer.weight_decay", 0.001),
         ("attentive-grouping/cars-a3", "objective.diversity.weight", 0.02),
-        ("attentive-grouping/sop-a3", "optimiser.weight_decay", 0.003),
+        ("attentive-grouping/sop-a3", "optimizer.weight_decay", 0.003),
         ("attentive-grouping/cub-a3", "model.head.groups", 3),
         ("attentive-grouping/cub-a3-code", "objective.diversity", {"weight": 0.02, "scale": "code"}),
         ("attentive-grouping/cars-a3-code", "objective.diversity", {"weight": 0.01, "scale": "code"}),
-        ("attentive-grouping/cars-a3-code", "optimiser.weight_decay", 0.002),
-        ("attentive-grouping/sop-a3-code", "optimiser.loss_rate", 1e-5),
-        ("attentive-grouping/in-shop-a3-code", "optimiser.trunk_rate", 1e-5),
+        ("attentive-grouping/cars-a3-code", "optimizer.weight_decay", 0.002),
+        ("attentive-grouping/sop-a3-code", "optimizer.loss_lr", 1e-5),
+        ("attentive-grouping/in-shop-a3-code", "optimizer.trunk_lr", 1e-5),
         ("attentive-grouping/in-shop-a3-code", "schedule.milestones", [100]),
         ("attentive-grouping-resnet50", "model.head.groups", 4),
         ("attentive-grouping-resnet50", "model.trunk", "resnet50"),
         # Visual explanation: section 3 and the code that it follows.
         ("visual-explanation/cub-multi-similarity", "model.head.pooling", "max"),
-        ("visual-explanation/cub-triplet", "optimiser.trunk_rate", 3e-5),
+        ("visual-explanation/cub-triplet", "optimizer.trunk_lr", 3e-5),
         ("visual-explanation/market1501-triplet", "model.size", [256, 128]),
         # DRML: README of the public code.
         ("relational/cub-proxy-anchor", "batches.size", 180),
         ("relational/cars-proxy-anchor", "objective.loss.alpha", 32),
-        ("relational/cub-proxy-anchor", "optimiser.clip_norm", 10),
+        ("relational/cub-proxy-anchor", "optimizer.clip_norm", 10),
         ("relational/cub-proxy-anchor", "schedule.head_first", 1),
         ("relational/cars-triplet-128", "model.head.dim", 128),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.head.groups", 4),
-        ("attentive-grouping/cub-a3-code", "optimiser.other_decays", {"head.queries": 0.001}),
+        ("attentive-grouping/cub-a3-code", "optimizer.other_decays", {"head.queries": 0.001}),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.size", 227),
         ("attentive-grouping/cub-googlenet-a4-binomial", "objective.loss.beta0", 25),
-        ("attentive-grouping/cars-googlenet-margin", "optimiser.trunk_rate", 2e-5),
+        ("attentive-grouping/cars-googlenet-margin", "optimizer.trunk_lr", 2e-5),
         ("attentive-grouping/sop-googlenet-a3", "objective.diversity.weight", 0.02),
         ("attentive-grouping/sop-googlenet-a3", "model.frozen_norm", "none"),
     ],

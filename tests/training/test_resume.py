@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.training import RunFolder, train
+from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
+from kinsight.training import train
 from kinsight.training.loop import Training
 from tiny_run import dumped, numbers_of, tiny, weights_of
 
@@ -82,7 +83,7 @@ def train_and_die(pictures: Path, out: Path, step: int, changes: dict[str, Any])
     ("workers", "changes"),
     [
         (2, {}),
-        (0, {"objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}}, "optimiser": {"name": "sgd"}}),
+        (0, {"objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}}, "optimizer": {"name": "sgd"}}),
     ],
 )
 def test_a_real_kill(tmp_path: Path, pictures: Path, finished: Path, workers: int, changes: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.training.parsing import settings_from
-from kinsight.training.run import RunFolder
-from kinsight.training.settings import TrainingSettings
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import settings_from
+from kinsight.settings.training import TrainingSettings
 
 SETTINGS = TrainingSettings(epochs=3)
 
@@ -28,7 +28,7 @@ def test_a_claimed_folder_remembers_its_settings(tmp_path: Path) -> None:
 
 
 def test_small_rates_come_back_as_numbers(tmp_path: Path) -> None:
-    settings = settings_from({"optimiser": {"trunk_rate": 1e-5}, "model": {"mean": [0.5, 0.25, 1e-7]}})
+    settings = settings_from({"optimizer": {"trunk_lr": 1e-5}, "model": {"mean": [0.5, 0.25, 1e-7]}})
     run = RunFolder(tmp_path / "run")
     run.claim(settings)
     assert settings_from(run.settings()) == settings
@@ -37,9 +37,9 @@ def test_small_rates_come_back_as_numbers(tmp_path: Path) -> None:
 def test_other_settings_are_refused_naming_the_keys(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.claim(SETTINGS)
-    other = settings_from({"epochs": 4, "optimiser": {"trunk_rate": 0.5}})
+    other = settings_from({"epochs": 4, "optimizer": {"trunk_lr": 0.5}})
     with pytest.raises(
-        KinsightError, match=r"other settings \(epochs: 3 -> 4; optimiser\.trunk_rate: 0\.0001 -> 0\.5\); repeat its"
+        KinsightError, match=r"other settings \(epochs: 3 -> 4; optimizer\.trunk_lr: 0\.0001 -> 0\.5\); repeat its"
     ):
         run.claim(other)
     assert settings_from(run.settings()) == SETTINGS

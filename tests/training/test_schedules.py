@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from kinsight.settings.training import ScheduleSettings
 from kinsight.training.schedules import factor
-from kinsight.training.settings import ScheduleSettings
 
 
 def factors(

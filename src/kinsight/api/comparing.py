@@ -19,16 +19,16 @@ from kinsight.evaluation.comparison import (
     of_one_run,
     over_runs,
 )
-from kinsight.show.comparison import Comparison, Row
-from kinsight.training.agreement import disagreements, remarks, sentence
-from kinsight.training.comparable import EvaluatedRun, at, how_to_make, read_runs
-from kinsight.training.compared_settings import (
+from kinsight.runs.comparability import disagreements, remarks, sentence
+from kinsight.runs.evaluated_run import EvaluatedRun, at, how_to_make, read_runs
+from kinsight.runs.repeats import (
     Setting,
     cells_in_words,
     find_setting,
     recipe_differences,
     settings_of,
 )
+from kinsight.show.comparison.result import Comparison, Row
 
 DEFAULT_METRICS = ("precision_at_1", "map_at_r", "r_precision", "nmi")
 Pair = tuple[EvaluatedRun, EvaluatedRun]

@@ -14,12 +14,12 @@ from kinsight.api.measuring_maps import Subject, open_subject
 from kinsight.data import MaskFiles
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
+from kinsight.evaluation.disagreement import Disagreement, disagreements
 from kinsight.explanation import Pair
-from kinsight.explanation.disagreement import Disagreement, disagreements
-from kinsight.explanation.localization import localize
-from kinsight.explanation.scores import Localization
+from kinsight.explanation.measuring.localization import localize
+from kinsight.explanation.measuring.localization_result import Localization
 from kinsight.files import write_json, write_text
-from kinsight.show.diagnosis_page import Explained, Measured, diagnosis_html
+from kinsight.show.diagnosis.page import Explained, Measured, diagnosis_html
 from kinsight.training.tables import BOX
 
 METHODS = ("decomposition", "decomposition+bias")

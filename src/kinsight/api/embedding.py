@@ -14,12 +14,12 @@ from accelerate import PartialState
 
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
-from kinsight.explanation.groups import NO_GROUPS
+from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.files import write_npz
 from kinsight.models import Embedder, load_embedder
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
-from kinsight.training.run import RunFolder
-from kinsight.training.settings import DataSettings
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 

@@ -16,15 +16,15 @@ from kinsight.api.embedding import device, group_vectors
 from kinsight.data import read_table, require_sound
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
-from kinsight.explanation.groups import NO_GROUPS
+from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import data_protocol
+from kinsight.settings.parsing import settings_from
+from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.show import write_report
 from kinsight.training.encoding import EncodedRows, encode_rows
-from kinsight.training.parsing import settings_from
-from kinsight.training.protocol import data_protocol
-from kinsight.training.run import RunFolder
-from kinsight.training.settings import DataSettings, TrainingSettings
 from kinsight.training.tables import prepare_table
 from kinsight.training.validation import roles
 

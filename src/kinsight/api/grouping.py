@@ -11,10 +11,10 @@ from kinsight.api.measuring_maps import Subject, open_subject
 from kinsight.data import read_parts
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
-from kinsight.explanation.groups import NO_GROUPS, Groups, PartConfusion, part_confusion, read_groups
+from kinsight.explanation.measuring.groups import NO_GROUPS, Groups, PartConfusion, part_confusion, read_groups
 from kinsight.files import write_json, write_text
-from kinsight.show.groups_page import groups_html
-from kinsight.show.groups_result import GroupsResult
+from kinsight.show.groups.page import groups_html
+from kinsight.show.groups.result import GroupsResult
 from kinsight.training.tables import BOX
 from kinsight.training.validation import roles
 

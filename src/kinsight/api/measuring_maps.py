@@ -16,16 +16,16 @@ from kinsight.data import MaskFiles, read_parts
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer
-from kinsight.explanation.correspondence import Correspondence, correspondence
-from kinsight.explanation.faithfulness import Faithfulness, faithfulness
-from kinsight.explanation.localization import THRESHOLDS, localize
-from kinsight.explanation.partners import BEST
-from kinsight.explanation.sanity import SanityCheck, sanity_check
-from kinsight.explanation.scores import Localization
+from kinsight.explanation.measuring.correspondence import Correspondence, correspondence
+from kinsight.explanation.measuring.faithfulness import Faithfulness, faithfulness
+from kinsight.explanation.measuring.localization import THRESHOLDS, localize
+from kinsight.explanation.measuring.localization_result import Localization
+from kinsight.explanation.measuring.partners import BEST
+from kinsight.explanation.measuring.sanity import SanityCheck, sanity_check
 from kinsight.files import write_json
 from kinsight.models import Embedder
-from kinsight.training.protocol import data_protocol
-from kinsight.training.run import RunFolder
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import data_protocol
 from kinsight.training.tables import BOX
 
 

@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(list(arguments))
 
     from kinsight.api import compare
-    from kinsight.show.comparison import check_format
+    from kinsight.show.comparison.result import check_format
 
     if options.out is not None:
         check_format(options.out)

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.measured import add_subject, subject_of
+from kinsight.cli.map_options import add_subject, subject_of
 
 
 def run(arguments: Sequence[str]) -> None:

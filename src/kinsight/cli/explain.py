@@ -83,7 +83,7 @@ def _with_groups(pairs: Sequence[Pair]) -> dict[str, Pair]:
     Raises:
         KinsightError: the model has no groups.
     """
-    from kinsight.explanation.groups import NO_GROUPS
+    from kinsight.explanation.measuring.groups import NO_GROUPS
 
     named = {}
     for rank, pair in enumerate(pairs, start=1):

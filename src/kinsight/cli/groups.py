@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kinsight.cli.measured import add_subject, subject_of
+from kinsight.cli.map_options import add_subject, subject_of
 
 
 def run(arguments: Sequence[str]) -> None:

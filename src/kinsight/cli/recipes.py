@@ -14,7 +14,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("name", nargs="?", help="print this recipe")
     options = parser.parse_args(list(arguments))
 
-    from kinsight.training.recipe import recipe_names, recipe_text, recipe_title
+    from kinsight.settings.recipe import recipe_names, recipe_text, recipe_title
 
     if options.name:
         print(recipe_text(options.name), end="")

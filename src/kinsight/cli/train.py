@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kinsight.errors import KinsightError
-from kinsight.training import RunFolder, train
-from kinsight.training.parsing import given_options, settings_from, settings_parser
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.parsing import given_options, settings_from, settings_parser
+from kinsight.training import train
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ def kmeans(vectors: np.ndarray, clusters: int, *, iterations: int = ITERATIONS, 
 
 
 def nmi(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """Normalised mutual information, 2 I / (H + H'): the arithmetic mean of the entropies. Biased upwards for many small clusters."""
+    """Normalized mutual information, 2 I / (H + H'): the arithmetic mean of the entropies. Biased upwards for many small clusters."""
     return float(normalized_mutual_info_score(labels, clusters))
 
 

@@ -13,9 +13,9 @@ from kinsight.evaluation import ranking
 from kinsight.evaluation.clustering import clustering as cluster_scores
 from kinsight.evaluation.diagnosis import HUBNESS_K
 from kinsight.evaluation.diagnosis import diagnosis as diagnose
-from kinsight.evaluation.items import Column, Items, read_items
 from kinsight.evaluation.neighbours import Neighbours, search
 from kinsight.evaluation.protocol import protocol
+from kinsight.evaluation.query_gallery import Column, Items, read_items
 from kinsight.evaluation.ranks import positive_ranks
 from kinsight.evaluation.statistics import bootstrap
 from kinsight.evaluation.vectors import unit

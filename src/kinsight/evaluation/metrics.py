@@ -95,7 +95,7 @@ _OTHERS = [
     Metric(
         "nmi",
         "NMI",
-        "Normalised mutual information (arithmetic mean) of the classes with as many k-means clusters, averaged over starts; "
+        "Normalized mutual information (arithmetic mean) of the classes with as many k-means clusters, averaged over starts; "
         "rises with the number of classes even by chance.",
         True,
     ),
@@ -120,7 +120,7 @@ _OTHERS = [
     Metric(
         "spectrum_decay",
         "Spectrum decay",
-        "Kullback-Leibler divergence (nats) of the normalised singular values of the centred embeddings from a flat spectrum; 0 when all "
+        "Kullback-Leibler divergence (nats) of the normalized singular values of the centred embeddings from a flat spectrum; 0 when all "
         "directions are used alike.",
         None,
     ),

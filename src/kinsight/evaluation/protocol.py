@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kinsight.evaluation import clustering, diagnosis, metrics, statistics
-from kinsight.evaluation.items import Items
+from kinsight.evaluation.query_gallery import Items
 from kinsight.files import digest
 
 

@@ -195,7 +195,7 @@ def _mapped(function: Callable[[Tensor], Tensor], rows: Tensor, chunk: int) -> T
 def _affinity_error(head: Head, feature_map: Tensor, whole: Tensor) -> Tensor:
     """The larger of two second-order terms, each as a share of |E|.
 
-    Along the map alone a head that normalises would look affine; a random direction tells.
+    Along the map alone a head that normalizes would look affine; a random direction tells.
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(feature_map.shape[1:], generator=generator).to(feature_map)  # the same for all pictures

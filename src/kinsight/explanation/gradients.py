@@ -17,13 +17,13 @@ from kinsight.explanation.opening import Opened
 from kinsight.models.modes import evaluating
 
 
-def similarity_gradient(opened: Opened, others: Tensor, *, normalised: bool = True) -> Tensor:
+def similarity_gradient(opened: Opened, others: Tensor, *, normalized: bool = True) -> Tensor:
     """The gradient of each picture's similarity to its partner with respect to its feature map.
 
     Args:
         opened: N pictures at the opening.
         others: (N, D), the embeddings of their partners before normalisation.
-        normalised: of the cosine; without it of the inner product E . others.
+        normalized: of the cosine; without it of the inner product E . others.
 
     Returns:
         A tensor like the feature map.
@@ -40,7 +40,7 @@ def similarity_gradient(opened: Opened, others: Tensor, *, normalised: bool = Tr
                 f"the partners' embeddings have the shape {tuple(others.shape)}; give one for each picture, {tuple(whole.shape)}"
             )
         others = others.detach().to(whole)
-        score = functional.cosine_similarity(whole, others) if normalised else (whole * others).sum(1)
+        score = functional.cosine_similarity(whole, others) if normalized else (whole * others).sum(1)
         # Pictures do not influence each other, so the gradient of the sum is that of each.
         return torch.autograd.grad(score.sum(), feature_map)[0]
 

@@ -88,7 +88,7 @@ class Batch:
     @cached_property
     def product_gradient(self) -> Tensor:
         """The gradient of each inner product, like the feature map."""
-        return similarity_gradient(self.opened, self.partners.whole, normalised=False)
+        return similarity_gradient(self.opened, self.partners.whole, normalized=False)
 
     @cached_property
     def norms(self) -> Tensor:

@@ -51,7 +51,7 @@ class Embedder(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, images: Tensor) -> Embedding:
-        """(N, 3, H, W), preprocessed -> the embeddings of N pictures, not normalised."""
+        """(N, 3, H, W), preprocessed -> the embeddings of N pictures, not normalized."""
         return self.head(self.trunk(images))
 
     def encode(
@@ -61,7 +61,7 @@ class Embedder(nn.Module):
         batch_size: int = 64,
         workers: int = 0,
         on_unreadable: Literal["refuse", "skip"] = "refuse",
-        normalise: bool | None = None,
+        normalize: bool | None = None,
         progress: bool = False,
         precision: torch.dtype | None = None,
     ) -> np.ndarray:
@@ -74,7 +74,7 @@ class Embedder(nn.Module):
             workers: processes that decode; 0 decodes in this one.
             on_unreadable: "refuse" stops at the first picture that cannot be read; "skip" leaves it out, so that the
                 result has fewer rows (`encode_set` says which).
-            normalise: whether rows get length 1; None follows the model's own setting `l2`.
+            normalize: whether rows get length 1; None follows the model's own setting `normalize`.
             progress: show a bar.
             precision: arithmetic of the network, such as torch.bfloat16; None leaves it in that of its weights.
 
@@ -86,7 +86,7 @@ class Embedder(nn.Module):
         """
         if isinstance(pictures, Tensor):
             batches = tensor_batches(pictures, batch_size)
-            return self._encode(batches, len(pictures), normalise, progress, precision).vectors
+            return self._encode(batches, len(pictures), normalize, progress, precision).vectors
         prepared = PictureSet(
             [pictures] if _is_one(pictures) else list(pictures),  # type: ignore[list-item, arg-type]
             self.preprocessing.transform(),
@@ -97,7 +97,7 @@ class Embedder(nn.Module):
             batch_size=batch_size,
             workers=workers,
             on_unreadable=on_unreadable,
-            normalise=normalise,
+            normalize=normalize,
             progress=progress,
             precision=precision,
         ).vectors
@@ -109,7 +109,7 @@ class Embedder(nn.Module):
         batch_size: int = 64,
         workers: int = 0,
         on_unreadable: Literal["refuse", "skip"] = "refuse",
-        normalise: bool | None = None,
+        normalize: bool | None = None,
         progress: bool = False,
         precision: torch.dtype | None = None,
     ) -> Encoded:
@@ -125,13 +125,13 @@ class Embedder(nn.Module):
             on_unreadable=on_unreadable,
             pin=self.device.type == "cuda",
         )
-        return self._encode(batches, len(pictures), normalise, progress, precision)
+        return self._encode(batches, len(pictures), normalize, progress, precision)
 
     def _encode(
         self,
         batches: Iterable[PictureBatch],
         count: int,
-        normalise: bool | None,
+        normalize: bool | None,
         progress: bool,
         precision: torch.dtype | None,
     ) -> Encoded:
@@ -141,7 +141,7 @@ class Embedder(nn.Module):
             count=count,
             dim=self.dim,
             device=self.device,
-            normalise=self.settings.l2 if normalise is None else normalise,
+            normalize=self.settings.normalize if normalize is None else normalize,
             progress=progress,
             precision=precision,
         )
@@ -247,7 +247,7 @@ def _architecture(settings: ModelSettings) -> dict[str, Any]:
         "trunk": settings.trunk,
         "trunk_options": settings.trunk_options,
         "head": settings.head,
-        "l2": settings.l2,
+        "normalize": settings.normalize,
     }
 
 

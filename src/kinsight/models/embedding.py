@@ -29,6 +29,6 @@ class Embedding:
         return cls(parts=whole.unsqueeze(1), whole=whole)
 
     @property
-    def normalised(self) -> Tensor:
+    def normalized(self) -> Tensor:
         """`whole` with rows of length 1, (N, D), float32 whatever the precision of the network was."""
         return functional.normalize(self.whole.float(), dim=1)

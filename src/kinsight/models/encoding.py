@@ -37,7 +37,7 @@ def encode_batches(
     count: int,
     dim: int,
     device: torch.device,
-    normalise: bool,
+    normalize: bool,
     progress: bool = False,
     precision: torch.dtype | None = None,
 ) -> Encoded:
@@ -49,7 +49,7 @@ def encode_batches(
         count: how many pictures come, unreadable ones included.
         dim: D.
         device: where the model stands.
-        normalise: whether rows get length 1.
+        normalize: whether rows get length 1.
         progress: show a bar.
         precision: arithmetic of the network; None leaves it in the precision of its weights.
 
@@ -67,7 +67,7 @@ def encode_batches(
                 rows = slice(known, known + len(batch))
                 with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
                     embedding: Embedding = model(batch.images.to(device, non_blocking=True))
-                whole = embedding.normalised if normalise else embedding.whole.float()  # (B, D)
+                whole = embedding.normalized if normalize else embedding.whole.float()  # (B, D)
                 vectors[rows] = whole.cpu().numpy()
                 indices[rows] = batch.indices.numpy()
                 known = rows.stop

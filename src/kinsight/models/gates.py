@@ -1,6 +1,6 @@
 """Gates: what a head holds fixed when its embedding is split over the places.
 
-A head multiplies places by values that depend on the picture: attention weights, normalisers, the weights of a generalised mean. With those
+A head multiplies places by values that depend on the picture: attention weights, normalizers, the weights of a generalised mean. With those
 values held fixed it is affine in the feature map. Signs of ReLUs and the arg-max of a maximum need no declaration: their derivative holds
 them fixed already.
 """

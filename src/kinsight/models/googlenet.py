@@ -1,6 +1,6 @@
 """GoogLeNet (Inception-v1 with batch norm), which timm lacks: torchvision's, registered with timm under the name googlenet.
 
-Weights are torchvision's own (`googlenet`, as a .safetensors file). Its input is ImageNet-normalised like that of other networks: the
+Weights are torchvision's own (`googlenet`, as a .safetensors file). Its input is ImageNet-normalized like that of other networks: the
 rescaling that torchvision puts before its ported weights is left out, as Attentive Grouping does.
 """
 

@@ -21,7 +21,7 @@ from kinsight.models.gates import gate
 
 
 class GroupingHead(nn.Module, ABC):
-    """What the heads with groups share: `dim` split evenly, every group normalised on its own.
+    """What the heads with groups share: `dim` split evenly, every group normalized on its own.
 
     Args:
         channels: C of the feature map.
@@ -55,7 +55,7 @@ class GroupingHead(nn.Module, ABC):
 
     @abstractmethod
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """(N, C, h, w) -> the groups' vectors before they are normalised, (N, P, d), and the extras."""
+        """(N, C, h, w) -> the groups' vectors before they are normalized, (N, P, d), and the extras."""
 
 
 class MultiLinearHead(GroupingHead):

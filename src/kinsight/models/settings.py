@@ -37,8 +37,8 @@ class ModelSettings:
     """Feed blue, green, red instead of red, green, blue."""
     scale: float = 1.0
     """Brightest value before the mean is subtracted: 1 or 255."""
-    l2: bool = True
-    """Normalise embeddings to length 1, as for cosine similarity."""
+    normalize: bool = True
+    """Normalize embeddings to length 1, as for cosine similarity."""
 
     def preprocessing(self, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
         """What the trunk is fed with.

@@ -12,8 +12,8 @@ from typing import Any
 from pytorch_metric_learning import losses
 from torch import nn
 
-from kinsight.objectives.building import Named, build, complete
 from kinsight.objectives.deviance import BinomialDeviance
+from kinsight.registry import Named, build, complete
 
 
 class MarginLoss(losses.MarginLoss):

@@ -12,7 +12,7 @@ from pytorch_metric_learning.utils import loss_and_miner_utils as indices
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.objectives.building import Named, build, complete
+from kinsight.registry import Named, build, complete
 
 
 class DistanceWeightedMiner(miners.BaseMiner):
@@ -26,7 +26,7 @@ class DistanceWeightedMiner(miners.BaseMiner):
         nonzero_loss_cutoff: negatives farther than this are not drawn, since they have no loss (beta + margin of the
             margin loss); an anchor without nearer negatives draws among all of its negatives. None: no limit.
 
-    Unlike in pytorch-metric-learning's miner the weights are normalised per anchor, in the logarithm: with one maximum
+    Unlike in pytorch-metric-learning's miner the weights are normalized per anchor, in the logarithm: with one maximum
     for the whole batch, one hard pair makes the weights of other anchors underflow in high dimensions, and those
     anchors vanish.
     """

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from kinsight.evaluation.statistics import Interval
-from kinsight.explanation.correspondence import ROWS, Correspondence
-from kinsight.explanation.faithfulness import Faithfulness
-from kinsight.explanation.sanity import SanityCheck
-from kinsight.explanation.scores import HELD_OUT, SAME, Localization
+from kinsight.explanation.measuring.correspondence import ROWS, Correspondence
+from kinsight.explanation.measuring.faithfulness import Faithfulness
+from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME, Localization
+from kinsight.explanation.measuring.sanity import SanityCheck
 from kinsight.show.table import aligned
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinsight.show.figures import figure_of, is_fraction, ordered, title_of
-from kinsight.show.results import Result, result_of
+from kinsight.runs.results import Result, result_of
+from kinsight.show.numbers import figure_of, is_fraction, ordered, title_of
 
 _BESIDE = re.compile(r"-(untrained|group-\d+)$")
 

@@ -1,7 +1,5 @@
-"""Training: settings and recipes, the loop, checkpoints, the run folder."""
+"""Training: the loop, optimizers, checkpoints, validation."""
 
 from kinsight.training.loop import train
-from kinsight.training.run import RunFolder
-from kinsight.training.settings import TrainingSettings
 
-__all__ = ["RunFolder", "TrainingSettings", "train"]
+__all__ = ["train"]

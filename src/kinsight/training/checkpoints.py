@@ -41,18 +41,18 @@ def save_checkpoint(
     folder: Path,
     position: Position,
     modules: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
 ) -> None:
     """Write `folder/step-…` whole, then drop the older ones and what kills left behind."""
     target = folder / f"step-{position.step:09d}"
-    tensors, plain = _flatten(optimiser.state_dict()["state"])
+    tensors, plain = _flatten(optimizer.state_dict()["state"])
     with writing_folder(target) as temporary:
         for name, module in modules.items():
             values = {key: value.contiguous() for key, value in module.state_dict().items()}
             save_file(values, temporary / f"{name}.safetensors")
-        save_file(tensors, temporary / "optimiser.safetensors")
-        state = {"position": asdict(position), "optimiser": plain, "scaler": scaler.state_dict()}
+        save_file(tensors, temporary / "optimizer.safetensors")
+        state = {"position": asdict(position), "optimizer": plain, "scaler": scaler.state_dict()}
         write_json(temporary / "state.json", state)
     for older in folder.glob("step-*"):
         if older != target:
@@ -77,7 +77,7 @@ def read_position(checkpoint: Path) -> Position:
 def load_checkpoint(
     checkpoint: Path,
     modules: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
 ) -> Position:
     """Put everything back where it was.
@@ -95,16 +95,16 @@ def load_checkpoint(
                 "choose another --out, or remove the checkpoints folder to start anew"
             )
         module.load_state_dict(tensors)
-    known = _unflatten(read_tensors(checkpoint / "optimiser.safetensors"), state["optimiser"])
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": _laid_out(known, optimiser), "param_groups": groups})
+    known = _unflatten(read_tensors(checkpoint / "optimizer.safetensors"), state["optimizer"])
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": _laid_out(known, optimizer), "param_groups": groups})
     scaler.load_state_dict(state["scaler"])
     return Position(**state["position"])
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
     state = read_json(checkpoint / "state.json")
-    if not isinstance(state, dict) or not {"position", "optimiser", "scaler"} <= set(state):
+    if not isinstance(state, dict) or not {"position", "optimizer", "scaler"} <= set(state):
         raise KinsightError(f"{checkpoint / 'state.json'} is damaged; remove {checkpoint.parent} to start anew")
     return state
 
@@ -129,9 +129,9 @@ def _unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[
     return state
 
 
-def _laid_out(state: dict[int, dict[str, Any]], optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+def _laid_out(state: dict[int, dict[str, Any]], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
     """Averages get the memory layout of their parameter: another one may take another path through the arithmetic."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, values in state.items():
         for key, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameters[index].shape:

@@ -12,7 +12,7 @@ from accelerate import PartialState
 from kinsight.models import Embedder
 from kinsight.objectives import gather
 from kinsight.pictures import PictureSet
-from kinsight.training.settings import DataSettings
+from kinsight.settings.training import DataSettings
 from kinsight.training.tables import boxes_of
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from kinsight.errors import KinsightError
-from kinsight.training.run import RunFolder
+from kinsight.runs.folder import RunFolder
 
 logger = logging.getLogger("kinsight")
 

@@ -21,6 +21,9 @@ from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, build_embedder
 from kinsight.objectives import CollapseWatch, Objective, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import data_protocol, training_protocol
+from kinsight.settings.training import TrainingSettings, check_ranges
 from kinsight.training.checkpoints import (
     Position,
     load_checkpoint,
@@ -29,14 +32,11 @@ from kinsight.training.checkpoints import (
     save_checkpoint,
 )
 from kinsight.training.log import RunLog
-from kinsight.training.optimisers import make_optimiser
+from kinsight.training.optimizers import make_optimizer
 from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
-from kinsight.training.protocol import data_protocol, training_protocol
 from kinsight.training.replica import replicate, share_buffers
-from kinsight.training.run import RunFolder
 from kinsight.training.schedules import factor
-from kinsight.training.settings import TrainingSettings, check_ranges
 from kinsight.training.tables import boxes_of, prepare_table
 from kinsight.training.validation import validate
 
@@ -108,7 +108,7 @@ class Training:
             groups=getattr(embedder.head, "groups", 1),
         )
         self.objective = objective.to(self.device)
-        self.optimiser = make_optimiser(settings.optimiser, embedder.trunk, embedder.head, objective.loss_parameters())
+        self.optimizer = make_optimizer(settings.optimizer, embedder.trunk, embedder.head, objective.loss_parameters())
         transform = augmentation(settings.data.augmentation, embedder.preprocessing)
         self.pictures = PictureSet(
             table["path"].iloc[self.rows].tolist(),
@@ -118,7 +118,7 @@ class Training:
         )
         self.precision = choose_precision(settings, run, embedder)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        trunk_may_rest = settings.schedule.head_first > 0 or settings.optimiser.trunk_rate == 0
+        trunk_may_rest = settings.schedule.head_first > 0 or settings.optimizer.trunk_lr == 0
         self.forward = replicate(embedder, compiled=settings.compile, some_unused=trunk_may_rest)
 
         self.position = Position()
@@ -130,7 +130,7 @@ class Training:
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps of the whole run."""
+        """Optimizer steps of the whole run."""
         return self.steps_per_epoch * self.settings.epochs
 
     def fit(self) -> None:
@@ -163,7 +163,7 @@ class Training:
         step = self.position.step
         torch.manual_seed(_mix(self.settings.seed, step, self.processes.process_index))  # dropout
         rates = self._set_rates(step)
-        trunk_trains = rates.get("rate_trunk", 0.0) > 0
+        trunk_trains = rates.get("lr_trunk", 0.0) > 0
         if self.embedder.trunk.training != trunk_trains:
             self.embedder.trunk.train(trunk_trains)
         images = self._images(batch)  # (B, 3, H, W)
@@ -171,7 +171,7 @@ class Training:
 
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
-        whole = embedding.normalised if self.settings.model.l2 else embedding.whole.float()  # (B, D)
+        whole = embedding.normalized if self.settings.model.normalize else embedding.whole.float()  # (B, D)
         compared = whole if self.objective.groups == 1 else embedding.parts.float()  # (B, D) or (B, P, d)
         loss = self.objective(compared, labels, seed=_mix(self.settings.seed, step, -1))
         check_finite(loss, whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
@@ -179,12 +179,12 @@ class Training:
         if sentence:
             self.log.say(sentence, step)
 
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        if self.settings.optimiser.clip_norm is not None:
-            self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimiser.clip_norm)
-        self.scaler.step(self.optimiser)
+        if self.settings.optimizer.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimizer.clip_norm)
+        self.scaler.step(self.optimizer)
         self.scaler.update()
 
         self.position.step += 1
@@ -256,7 +256,7 @@ class Training:
                     f"{self.settings.data.path} has changed since {self.run.path} was started (other pictures, labels "
                     "or splits); restore it, or choose another --out"
                 )
-            self.position = load_checkpoint(checkpoint, self._modules(), self.optimiser, self.scaler)
+            self.position = load_checkpoint(checkpoint, self._modules(), self.optimizer, self.scaler)
             self._seconds_before = self.position.seconds
             self.progress.start_at(self.position.step)
         # No process may still be reading when the main one begins to write.
@@ -272,7 +272,7 @@ class Training:
         # Only the main process looks at the clock and writes; the others wait for it where they next exchange numbers.
         if self.processes.is_main_process:
             self.position.seconds = self._seconds()
-            save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimiser, self.scaler)
+            save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimizer, self.scaler)
             self._saved = time.monotonic()
 
     def _batches(self, epoch: int, start: int) -> Iterator[PictureBatch]:
@@ -291,10 +291,10 @@ class Training:
 
     def _set_rates(self, step: int) -> dict[str, float]:
         rates = {}
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             scale = factor(self.settings.schedule, group["name"], step, self.steps_per_epoch, self.settings.epochs)
-            group["lr"] = group["base_rate"] * scale
-            rates[f"rate_{group['name']}"] = group["lr"]
+            group["lr"] = group["base_lr"] * scale
+            rates[f"lr_{group['name']}"] = group["lr"]
         return rates
 
     def _log_window(self, epoch: int, rates: dict[str, float]) -> None:

@@ -13,8 +13,8 @@ from torch import nn
 
 from kinsight.errors import KinsightError
 from kinsight.models import Embedder
-from kinsight.training.run import RunFolder
-from kinsight.training.settings import TrainingSettings
+from kinsight.runs.folder import RunFolder
+from kinsight.settings.training import TrainingSettings
 
 logger = logging.getLogger("kinsight")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from kinsight.training.settings import ScheduleSettings
+from kinsight.settings.training import ScheduleSettings
 
 
 def factor(settings: ScheduleSettings, group: str, step: int, steps_per_epoch: int, epochs: int) -> float:

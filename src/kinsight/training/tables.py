@@ -7,7 +7,7 @@ import pandas as pd
 
 from kinsight.data import read_table, require_sound, with_validation
 from kinsight.errors import KinsightError
-from kinsight.training.settings import DataSettings
+from kinsight.settings.training import DataSettings
 
 BOX = ["x_1", "y_1", "x_2", "y_2"]
 

@@ -12,8 +12,8 @@ from accelerate.utils import broadcast
 
 from kinsight.evaluation import evaluate
 from kinsight.models import Embedder
+from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
-from kinsight.training.settings import TrainingSettings
 
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 

@@ -1,0 +1,1 @@
+"""How good maps are: localization, correspondence, faithfulness, groups."""

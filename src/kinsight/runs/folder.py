@@ -1,0 +1,154 @@
+"""The run folder: enough to go on, to evaluate, to explain.
+
+recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  report.html
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kinsight.errors import KinsightError
+from kinsight.files import explained, read_json, write_json, write_text
+from kinsight.settings.recipe import differences
+from kinsight.settings.training import TrainingSettings
+
+# What may change when a run goes on, because it moves no number. Data may lie elsewhere; their digest is compared.
+FREE = ("data.path", "data.workers", "data.on_unreadable", "checkpoint_minutes", "tensorboard")
+
+
+class RunFolder:
+    """Paths and small files of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.protocol = self.path / "protocol.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.model = self.path / "model"
+        self.last_model = self.path / "model-last"
+        self.checkpoints = self.path / "checkpoints"
+        self.evaluation = self.path / "evaluation"
+        self.report = self.path / "report.html"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self.recipe.is_file()
+
+    def require(self) -> RunFolder:
+        """This folder, if it holds a run.
+
+        Raises:
+            KinsightError: it does not.
+        """
+        if not self.exists:
+            raise KinsightError(
+                f"{self.path} holds no run (no recipe.yaml); give the --out folder of a `kinsight train`"
+            )
+        return self
+
+    def trained_model(self, which: str = "best") -> Path:
+        """The folder of the `best` model (chosen on validation classes) or of the `last`; without validation they are one.
+
+        Raises:
+            KinsightError: the run has not come so far.
+        """
+        if which not in ("best", "last"):
+            raise KinsightError(f"which {which!r} is not known; write best or last")
+        last = self.last_model if self.last_model.is_dir() or not self._finished else self.model
+        folder = self.model if which == "best" else last
+        if not folder.is_dir():
+            raise KinsightError(
+                f"{self.path} has no {which} model yet; go on with it: `kinsight train --out {self.path}`"
+            )
+        return folder
+
+    def settings(self) -> dict[str, Any]:
+        """The stored settings as nested plain values."""
+        self.require()
+        return dict(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))
+
+    def check(self, settings: TrainingSettings) -> None:
+        """Whether a run with these settings may start or go on here.
+
+        Raises:
+            KinsightError: the folder holds something else, or a run with other settings.
+        """
+        if self.exists:
+            found = differences(self.settings(), _plain(settings))
+            changes = [change for change in found if change.partition(":")[0] not in FREE]
+            if changes:
+                raise KinsightError(
+                    f"{self.path} holds a run with other settings ({'; '.join(changes[:4])}); "
+                    "repeat its settings (or give only --out) to go on with it, or choose another --out"
+                )
+            return
+        if self.path.exists() and not self.path.is_dir():
+            raise KinsightError(f"{self.path} is a file; give a folder as --out")
+        if self.path.is_dir() and any(entry for entry in self.path.iterdir() if not entry.name.startswith(".")):
+            raise KinsightError(f"{self.path} is not empty and holds no run; give a new or empty folder as --out")
+
+    def claim(self, settings: TrainingSettings) -> None:
+        """Check the folder and store the settings in it.
+
+        Raises:
+            KinsightError: the folder holds something else, or a run with other settings.
+        """
+        self.check(settings)
+        write_text(self.recipe, yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
+
+    def read_protocol(self) -> dict[str, Any]:
+        """`protocol.json`, empty if the run was stopped before it was written."""
+        return dict(read_json(self.protocol)) if self.protocol.is_file() else {}
+
+    def update_protocol(self, changes: dict[str, Any]) -> None:
+        """Merge `changes` into `protocol.json`, one level deep."""
+        protocol = self.read_protocol()
+        for key, value in changes.items():
+            known = protocol.get(key)
+            protocol[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+        write_json(self.protocol, protocol)
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append one line to `metrics.jsonl`."""
+        with explained(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`; a last line cut off by a kill is left out.
+
+        Raises:
+            KinsightError: another line is damaged.
+        """
+        lines = (
+            self.metrics.read_text(encoding="utf-8", errors="replace").splitlines() if self.metrics.is_file() else []
+        )
+        records = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                if number < len(lines):
+                    raise KinsightError(
+                        f"{self.metrics} line {number} is not valid JSON; remove the line or restore the file"
+                    ) from None
+        return records
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after `step`: those steps are about to be done again."""
+        kept = [record for record in self.history() if record["step"] <= step]
+        write_text(self.metrics, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept))
+
+    @property
+    def _finished(self) -> bool:
+        return "selection" in self.read_protocol()
+
+
+def _plain(settings: TrainingSettings) -> dict[str, Any]:
+    """Nested settings as YAML gives them back: tuples become lists."""
+    return dict(json.loads(json.dumps(asdict(settings))))

@@ -1,0 +1,155 @@
+"""The typed settings of a training run: everything a recipe may say, and nothing else.
+
+The command line, the recipe files and the stored `recipe.yaml` are all read through these dataclasses, so a key that is not
+here is an error everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kinsight.errors import KinsightError
+from kinsight.models import ModelSettings
+from kinsight.objectives import ObjectiveSettings
+
+
+@dataclass
+class DataSettings:
+    """Which pictures, how they are split, and how they reach the network."""
+
+    path: str = ""
+    """Image table (CSV, parquet), folder or zip."""
+    split_by: str | None = None
+    """Column that holds the split, or `halves` (first half of the sorted classes trains); default: `split` if there, else halves."""
+    fold: int | None = 0
+    """Which fold of the training classes is held out for validation; null: none, train on all of them."""
+    folds: int = 4
+    """Number of class folds (Reality Check: 4)."""
+    augmentation: str = "standard"
+    """Training preset: standard, mild, geom, geom+color, color-heavy, reality-check, none."""
+    crop_to_box: bool = False
+    """Cut every picture to its box (x_1, y_1, x_2, y_2) before anything else."""
+    on_unreadable: Literal["refuse", "skip"] = "refuse"
+    """What a corrupt picture does: stop the run with its path, or be left out and named in the log."""
+    workers: int = 2
+    """Processes that decode pictures; 0: none beside the main one."""
+
+
+@dataclass
+class BatchSettings:
+    """How a batch is drawn. Sizes count the whole batch over all processes."""
+
+    size: int = 64
+    """Pictures in a batch, over all processes together."""
+    per_class: int | None = None
+    """Pictures of each class in a batch (m-per-class sampling); null: uniform permutation of the pictures."""
+    balanced: bool = False
+    """With per_class: every class equally often instead of in proportion to its pictures."""
+
+
+@dataclass
+class OptimizerSettings:
+    """One optimizer with separate rates for trunk, head and the loss's own parameters."""
+
+    name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    """Which optimizer of torch."""
+    trunk_lr: float = 1e-4
+    """Learning rate of the trunk."""
+    head_lr: float = 1e-3
+    """Learning rate of the head."""
+    loss_lr: float = 1e-2
+    """Learning rate of the loss's own parameters (proxies, class weights, beta)."""
+    weight_decay: float = 1e-4
+    """Weight decay of trunk and head."""
+    other_decays: dict[str, float] | None = None
+    """Parameters that have another weight decay, by the beginning of their name: `{head.queries: 0.001}`."""
+    loss_weight_decay: float = 0.0
+    """Weight decay of the loss's own parameters."""
+    momentum: float = 0.9
+    """Momentum of sgd and rmsprop."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient of trunk and head together; null: not clipped."""
+
+
+@dataclass
+class ScheduleSettings:
+    """How the rates move; a pure function of the step, so nothing of it needs to be saved."""
+
+    name: Literal["constant", "cosine", "steps"] = "cosine"
+    """Shape over the whole run."""
+    warmup: float = 0.0
+    """Epochs over which a rate rises from zero when its part starts to train."""
+    head_first: float = 0.0
+    """Epochs in which only head and loss train and the trunk stands still."""
+    milestones: list[int] = field(default_factory=list)
+    """`steps`: epochs at which the rates are multiplied by gamma."""
+    gamma: float = 0.1
+    """`steps`: the factor."""
+
+
+@dataclass
+class TrainingSettings:
+    """A whole training run."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    batches: BatchSettings = field(default_factory=BatchSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    epochs: int = 20
+    """Passes over the training pictures."""
+    validate_every: int = 1
+    """Epochs between two validations."""
+    patience: int | None = None
+    """Stop after this many validations without a better MAP@R; null: never."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network; auto: the fastest one here, measured once and logged. The loss is always float32."""
+    channels_last: bool = True
+    """Memory layout that convolutions are fastest in."""
+    compile: bool = False
+    """Compile the trunk with torch.compile."""
+    seed: int = 0
+    """Seed of everything: initialisation, batches, augmentation, miners, dropout."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between two checkpoints inside an epoch; one is always written at its end."""
+    log_every: int = 10
+    """Steps between two lines of metrics.jsonl."""
+    tensorboard: bool = False
+    """Also write TensorBoard events (needs `pip install kinsight[tensorboard]`)."""
+
+
+# The smallest allowed value of each number that could be nonsense; null is let through where it is allowed.
+_SMALLEST = {
+    "data.workers": 0,
+    "batches.size": 1,
+    "batches.per_class": 1,
+    "optimizer.trunk_lr": 0,
+    "optimizer.head_lr": 0,
+    "optimizer.loss_lr": 0,
+    "optimizer.weight_decay": 0,
+    "optimizer.loss_weight_decay": 0,
+    "schedule.warmup": 0,
+    "schedule.head_first": 0,
+    "epochs": 1,
+    "validate_every": 1,
+    "patience": 1,
+    "seed": 0,
+    "checkpoint_minutes": 0,
+    "log_every": 1,
+}
+
+
+def check_ranges(settings: TrainingSettings) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        KinsightError: naming the setting, its value and the smallest one allowed.
+    """
+    for name, smallest in _SMALLEST.items():
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        if value is not None and not value >= smallest:  # so that nan is refused too
+            raise KinsightError(f"setting {name}: {value} is not allowed; write {smallest} or more")

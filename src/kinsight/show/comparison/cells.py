@@ -1,0 +1,89 @@
+"""The numbers of a comparison as the texts of its cells, and the sentences that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kinsight.evaluation.comparison import Estimate
+from kinsight.show.numbers import is_fraction, title_of
+
+if TYPE_CHECKING:
+    from kinsight.show.comparison.result import Comparison, Row
+
+QUERIES = "†"  # marks an interval of the other kind
+OUTSIDE = "*"  # marks a difference whose interval excludes zero
+
+
+def value_of(key: str, estimate: Estimate) -> str:
+    """The mean: percent with one decimal, or a plain number."""
+    return f"{100 * estimate.mean:.1f}" if is_fraction(key) else f"{estimate.mean:.4g}"
+
+
+def difference_of(key: str, estimate: Estimate) -> str:
+    """The mean difference with its sign: percentage points, or a plain number."""
+    return f"{100 * estimate.mean:+.1f}" if is_fraction(key) else f"{estimate.mean:+.3g}"
+
+
+def interval_of(key: str, estimate: Estimate, *, signed: bool = False) -> str:
+    """`[78.4, 79.6]`, with its mark, or nothing."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    sign = "+" if signed else ""
+    if is_fraction(key):
+        ends = f"[{100 * estimate.low:{sign}.1f}, {100 * estimate.high:{sign}.1f}]"
+    else:
+        ends = f"[{estimate.low:{sign}.3g}, {estimate.high:{sign}.3g}]"
+    return ends + (QUERIES if estimate.kind == "queries" else "")
+
+
+def costs_of(row: Row) -> list[str]:
+    """Dimension, parameters in millions, minutes."""
+    return [
+        "-" if row.dimension is None else str(row.dimension),
+        "-" if row.parameters is None else f"{row.parameters / 1e6:.2f} M",
+        "-" if row.minutes is None else f"{row.minutes:.1f}",
+    ]
+
+
+COSTS = ("dim", "parameters", "minutes")
+
+
+def titles(found: Comparison) -> list[str]:
+    """What stands above the metrics; where not all are fractions, which are in percent."""
+    plain = all(map(is_fraction, found.metrics))
+    return [title_of(key) + ("" if plain or not is_fraction(key) else ", %") for key in found.metrics]
+
+
+def others(found: Comparison) -> list[Row]:
+    """The rows that are compared with the baseline."""
+    return [row for row in found.rows if row.setting != found.baseline]
+
+
+def setting_text(value: Any) -> str:
+    """A value of a recipe; `-` where the recipe does not set it."""
+    if value is None:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def legend(found: Comparison) -> Iterator[str]:
+    """What the intervals and marks in these tables mean; only of those that are there."""
+    estimates = [estimate for row in found.rows for estimate in (*row.values.values(), *row.differences.values())]
+    kinds = {estimate.kind for estimate in estimates}
+    if "runs" in kinds:
+        yield (
+            "[ ]: 95 %, Student's t over the n runs (differences: over the pairs of the same seed and fold): what other seeds and folds "
+            "would give, on these pictures."
+        )
+    if "queries" in kinds:
+        yield (
+            f"[ ]{QUERIES}: one run or pair; 95 %, bootstrap over classes and the queries within them: what other pictures would give, "
+            "with this very training."
+        )
+    if None in kinds:
+        yield "No interval: one run or pair and nothing to resample, or values that are all alike."
+    if any(estimate.excludes_zero for row in found.rows for estimate in row.differences.values()):
+        yield (
+            f"{OUTSIDE}: the interval of the difference excludes zero; where nothing differs that still happens once in 20 intervals."
+        )

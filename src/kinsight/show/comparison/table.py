@@ -1,0 +1,147 @@
+"""A comparison of settings as plain text, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kinsight.evaluation.comparison import Estimate
+from kinsight.show.comparison.cells import (
+    COSTS,
+    OUTSIDE,
+    costs_of,
+    difference_of,
+    interval_of,
+    legend,
+    others,
+    setting_text,
+    titles,
+    value_of,
+)
+from kinsight.show.numbers import described, is_fraction, title_of
+from kinsight.show.table import aligned
+
+if TYPE_CHECKING:
+    from kinsight.show.comparison.result import Comparison
+
+Table = list[list[str]]
+
+
+def comparison_text(found: Comparison, width: int = 120) -> str:
+    """What differs, the means, the differences to the baseline, and notes; tables wider than `width` go on below."""
+    blocks = [_fitted(table, width, keep) for table, keep in _tables(found, _plain_difference)]
+    said = [textwrap.fill(note, width, subsequent_indent="  ", break_on_hyphens=False) for note in _sentences(found)]
+    return "\n\n".join([*blocks, "\n".join(said)]).rstrip()
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """The same as Markdown; differences whose interval excludes zero are bold."""
+    tables = [_piped(table) for table, _ in _tables(found, _bold_difference)]
+    notes = [f"- {_escaped(note)}" for note in _sentences(found)]
+    meanings = [
+        f"- {title_of(key)} (`{key}`): {metric.definition}" for key in found.metrics if (metric := described(key))
+    ]
+    return "\n\n".join([*tables, "\n".join(notes), "\n".join(meanings)]).strip() + "\n"
+
+
+def comparison_csv(found: Comparison) -> str:
+    """One line a setting; fractions, not percent; empty where there is nothing."""
+    lines: list[dict[str, Any]] = []
+    for row in found.rows:
+        line: dict[str, Any] = {"setting": row.setting, "n": row.n, "baseline": found.baseline, "pairs": row.pairs}
+        for key in found.metrics:
+            line |= _parts(key, row.values.get(key)) | _parts(f"{key}_difference", row.differences.get(key))
+        lines.append({**line, "dimension": row.dimension, "parameters": row.parameters, "minutes": row.minutes})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _tables(found: Comparison, difference: Callable[[str, Estimate], str]) -> list[tuple[Table, int]]:
+    """Each table under its head, with how many columns are repeated where it is broken."""
+    heads = titles(found)
+    tables: list[tuple[Table, int]] = []
+    if found.recipe:
+        names = [row.setting for row in found.rows]
+        keys = [[key, *(setting_text(values[name]) for name in names)] for key, values in found.recipe.items()]
+        tables.append(([["what differs", *names], *keys], 1))
+    means = [
+        [row.setting, str(row.n), *(_cell(key, row.values.get(key)) for key in found.metrics), *costs_of(row)]
+        for row in found.rows
+    ]
+    tables.append(
+        ([[f"{found.name}, %" if all(map(is_fraction, found.metrics)) else found.name, "n", *heads, *COSTS], *means], 2)
+    )
+    if rest := others(found):
+        lines = [
+            [
+                row.setting,
+                str(row.pairs),
+                *(difference(key, row.differences[key]) if key in row.differences else "-" for key in found.metrics),
+            ]
+            for row in rest
+        ]
+        tables.append(([[f"less {found.baseline}", "pairs", *heads], *lines], 2))
+    return tables
+
+
+def _sentences(found: Comparison) -> list[str]:
+    return [*(f"Not of one protocol: {each}." for each in found.disagreements), *found.notes, *legend(found)]
+
+
+def _cell(key: str, estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{value_of(key, estimate)} {interval_of(key, estimate)}".rstrip()
+
+
+def _plain_difference(key: str, estimate: Estimate) -> str:
+    text = f"{difference_of(key, estimate)} {interval_of(key, estimate, signed=True)}".rstrip()
+    return text + (OUTSIDE if estimate.excludes_zero else "")
+
+
+def _bold_difference(key: str, estimate: Estimate) -> str:
+    text = f"{difference_of(key, estimate)} {interval_of(key, estimate, signed=True)}".rstrip()
+    return f"**{text}**\\{OUTSIDE}" if estimate.excludes_zero else text
+
+
+def _fitted(table: Table, width: int, keep: int) -> str:
+    """The table, broken between columns where it is too wide; the first `keep` columns are repeated, costs stay together."""
+    first_cost = len(table[0]) - len(COSTS) if table[0][-1] == COSTS[-1] else len(table[0])
+    units = [[column] for column in range(keep, first_cost)]
+    if first_cost < len(table[0]):
+        units.append(list(range(first_cost, len(table[0]))))
+    blocks: list[list[int]] = []
+    for unit in units:
+        if not blocks or _width(table, [*blocks[-1], *unit]) > width:
+            blocks.append([*range(keep), *unit])
+        else:
+            blocks[-1] += unit
+    return "\n\n".join(aligned([[row[column] for column in columns] for row in table]) for columns in blocks)
+
+
+def _width(table: Table, columns: list[int]) -> int:
+    return sum(max(len(row[column]) for row in table) for column in columns) + 3 * (len(columns) - 1)
+
+
+def _piped(table: Table) -> str:
+    head, *rows = [[_escaped(cell) for cell in row] for row in table]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _parts(key: str, estimate: Estimate | None) -> dict[str, Any]:
+    if estimate is None:
+        return {key: None, f"{key}_low": None, f"{key}_high": None, f"{key}_interval": None}
+    return {
+        key: estimate.mean,
+        f"{key}_low": estimate.low,
+        f"{key}_high": estimate.high,
+        f"{key}_interval": estimate.kind,
+    }

@@ -1,0 +1,1 @@
+"""What the groups of a head do, on one page."""

@@ -1,0 +1,1 @@
+"""A pair explained: its page, its figure, its files."""

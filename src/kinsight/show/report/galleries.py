@@ -1,0 +1,121 @@
+"""Sheets of queries: one row a query, its first neighbours beside it, each marked right or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from kinsight.runs.results import Ranking
+from kinsight.show.page import environment
+from kinsight.show.thumbnails import thumbnail
+
+PICTURE = {"side": 144, "limit": 8_000}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet."""
+
+    picture: str
+    label: str
+    name: str
+    score: float | None = None  # the similarity to the query, None for the query itself
+    right: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A query, its neighbours best first, and its MAP@R."""
+
+    query: Cell
+    neighbours: list[Cell]
+    average_precision: float
+
+
+def sheet(title: str, note: str, rows: Sequence[Row]) -> Markup:
+    """One sheet as HTML, to be placed in a page that carries `style.css`."""
+    return Markup(environment().get_template("sheet.html").render(title=title, note=note, rows=rows))
+
+
+def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[Row]:
+    """The rows of a sheet for query numbers (positions in `query_rows`), with their pictures."""
+    found = []
+    for query in queries:
+        row = int(ranking.query_rows[query])
+        neighbours = [
+            _cell(ranking, int(other), float(score), ranking.labels[other] == ranking.labels[row])
+            for other, score in zip(ranking.neighbours[query, :shown], ranking.scores[query, :shown], strict=True)
+            if other >= 0
+        ]
+        found.append(Row(_cell(ranking, row), neighbours, float(ranking.average_precision[query])))
+    return found
+
+
+def best_queries(ranking: Ranking, count: int = 6) -> list[int]:
+    """The queries with the highest MAP@R, of different classes as long as there are; of equals, most to find first."""
+    _, inverse, sizes = np.unique(ranking.labels, return_inverse=True, return_counts=True)
+    size = sizes[inverse[ranking.query_rows]]
+    usable = _usable(ranking)
+    order = usable[np.lexsort((usable, -size[usable], -ranking.average_precision[usable]))]
+    return _diverse(order, count, lambda query: (_label(ranking, query),))
+
+
+def median_queries(ranking: Ranking, count: int = 6) -> list[int]:
+    """The queries around the median MAP@R, of different classes as long as there are, best first."""
+    usable = _usable(ranking)
+    order = usable[np.lexsort((usable, -ranking.average_precision[usable]))]
+    middle = (len(order) - 1) / 2
+    nearest = order[np.argsort(np.abs(np.arange(len(order)) - middle), kind="stable")]
+    chosen = _diverse(nearest, count, lambda query: (_label(ranking, query),))
+    return sorted(chosen, key=lambda query: -ranking.average_precision[query])
+
+
+def worst_queries(ranking: Ranking, count: int = 6) -> list[int]:
+    """The most confident mistakes: low MAP@R and a wrong first neighbour, the highest first scores.
+
+    Each confusion (class of the query, class of its neighbour) is shown once as long as there are others. Without any
+    wrong first neighbour: the queries with the lowest MAP@R.
+    """
+    usable = _usable(ranking)
+    order = usable[np.lexsort((usable, ranking.average_precision[usable]))]
+    wrong = order[ranking.precision_at_1[order] == 0] if ranking.neighbours.shape[1] else order[:0]
+    if len(wrong) == 0:
+        return _diverse(order, count, lambda query: (_label(ranking, query),))
+    limit = ranking.average_precision[wrong[min(len(wrong), max(4 * count, len(usable) // 10)) - 1]]
+    low = wrong[ranking.average_precision[wrong] <= limit]
+    confident = low[np.argsort(-ranking.scores[low, 0], kind="stable")]
+    return _diverse(confident, count, lambda query: (_label(ranking, query), _first(ranking, query)))
+
+
+def _diverse(order: np.ndarray, count: int, kind: Callable[[int], tuple[str, ...]]) -> list[int]:
+    """The first `count` of an order; a kind seen before has to wait until all others have been taken."""
+    fresh: list[int] = []
+    repeated: list[int] = []
+    seen: set[tuple[str, ...]] = set()
+    for query in order.tolist():
+        (repeated if kind(query) in seen else fresh).append(query)
+        seen.add(kind(query))
+        if len(fresh) == count:
+            return fresh
+    chosen = set((fresh + repeated)[:count])
+    return [query for query in order.tolist() if query in chosen]
+
+
+def _usable(ranking: Ranking) -> np.ndarray:
+    return np.flatnonzero(np.isfinite(ranking.average_precision))
+
+
+def _cell(ranking: Ranking, row: int, score: float | None = None, right: bool = True) -> Cell:
+    picture = thumbnail(str(ranking.paths[row]), **PICTURE)
+    return Cell(picture, str(ranking.labels[row]), str(ranking.ids[row]), score, bool(right))
+
+
+def _label(ranking: Ranking, query: int) -> str:
+    return str(ranking.labels[ranking.query_rows[query]])
+
+
+def _first(ranking: Ranking, query: int) -> str:
+    return str(ranking.labels[ranking.neighbours[query, 0]])
