@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from kinsight.api.measuring_maps import Subject, open_subject
+from kinsight.api.opened_run import OpenedRun, open_run
 from kinsight.models import Embedder
 from kinsight.pictures.decoding import open_picture
 
@@ -31,13 +31,13 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{'run':36} {'shift':>5}  {'cosine':>7}  {'R@1':>6}  {'R@1 unshifted':>13}  attention: as it is, moved back")
     for run in options.runs:
-        subject = open_subject(run, limit=options.pictures)
+        subject = open_run(run, limit=options.pictures)
         base = passed(subject, 0)
         for shift in options.pixels:
             print(f"{run:36} {shift:5}  {row(subject, base, passed(subject, shift), shift)}", flush=True)
 
 
-def passed(subject: Subject, shift: int) -> dict[str, Any]:
+def passed(subject: OpenedRun, shift: int) -> dict[str, Any]:
     """Embeddings (N, D) of length 1 and attention (N, P, h, w) of pictures cut out `shift` pixels right of and below the middle."""
     model: Embedder = subject.model.eval()
     height, width = model.preprocessing.height_width
@@ -63,7 +63,7 @@ def cut(path: str, size: tuple[int, int], shift: int, model: Embedder) -> torch.
     return model.preprocessing.transform()(window)
 
 
-def row(subject: Subject, base: dict[str, Any], moved: dict[str, Any], shift: int) -> str:
+def row(subject: OpenedRun, base: dict[str, Any], moved: dict[str, Any], shift: int) -> str:
     """The figures of one shift."""
     labels = subject.labels
     cosine = (base["vectors"] * moved["vectors"]).sum(1).mean()

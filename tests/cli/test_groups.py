@@ -16,7 +16,7 @@ import torch
 
 import kinsight as package
 from grouped_run import GROUPS, grouped
-from kinsight.api.embedding import pictures_table
+from kinsight.api.embed import pictures_table
 from kinsight.data import write_scenes
 from kinsight.errors import KinsightError
 from kinsight.models import Embedder

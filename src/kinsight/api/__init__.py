@@ -1,28 +1,33 @@
-"""The verbs: what the command line does, as Python functions."""
+"""The verbs: what the command line does, as Python functions, one file each."""
 
-from kinsight.api.comparing import compare
-from kinsight.api.diagnosing import Diagnosis, diagnose
-from kinsight.api.embedding import Embeddings, embed, load
-from kinsight.api.evaluating import evaluate_file, evaluate_run, per_query_table, starting_point
-from kinsight.api.explaining import explain, explain_matches
-from kinsight.api.grouping import groups
-from kinsight.api.measuring_maps import correspond_run, faithfulness_run, localize_run
+from kinsight.api.compare import compare
+from kinsight.api.correspond import correspond
+from kinsight.api.diagnose import Diagnosis, diagnose
+from kinsight.api.embed import Embeddings, embed
+from kinsight.api.evaluate import evaluate_file, evaluate_run, per_query_table, starting_point
+from kinsight.api.explain import explain, explain_matches
+from kinsight.api.faithfulness import faithfulness
+from kinsight.api.groups import groups
+from kinsight.api.load import load
+from kinsight.api.localize import localize
+from kinsight.api.report import report
 
 __all__ = [
     "Diagnosis",
     "Embeddings",
     "compare",
-    "correspond_run",
+    "correspond",
     "diagnose",
     "embed",
     "evaluate_file",
     "evaluate_run",
     "explain",
     "explain_matches",
-    "faithfulness_run",
+    "faithfulness",
     "groups",
     "load",
-    "localize_run",
+    "localize",
     "per_query_table",
+    "report",
     "starting_point",
 ]

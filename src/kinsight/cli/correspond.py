@@ -21,8 +21,8 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(list(arguments))
 
-    from kinsight.api import correspond_run
+    from kinsight.api import correspond
     from kinsight.show import correspondence_table
 
-    found = correspond_run(options.run, per_class=options.per_class, **subject_of(options))
+    found = correspond(options.run, per_class=options.per_class, **subject_of(options))
     print(json.dumps(found.to_dict(), indent=2) if options.json else correspondence_table(found))

@@ -26,10 +26,10 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(list(arguments))
 
-    from kinsight.api import faithfulness_run
+    from kinsight.api import faithfulness
     from kinsight.show import faithfulness_table, sanity_table
 
-    found, checked = faithfulness_run(
+    found, checked = faithfulness(
         options.run,
         methods=methods_of(options),
         pairs=options.pairs,

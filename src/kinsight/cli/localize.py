@@ -33,10 +33,10 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(list(arguments))
 
-    from kinsight.api import localize_run
+    from kinsight.api import localize
     from kinsight.show import localization_table
 
-    found = localize_run(
+    found = localize(
         options.run,
         methods=methods_of(options),
         partners=options.partners,

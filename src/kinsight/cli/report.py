@@ -12,7 +12,6 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("run", help="the run folder")
     options = parser.parse_args(list(arguments))
 
-    from kinsight.runs.folder import RunFolder
-    from kinsight.show import write_report
+    from kinsight.api import report
 
-    print(f"report: {write_report(RunFolder(options.run).require().path)}")
+    print(f"report: {report(options.run)}")

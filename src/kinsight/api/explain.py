@@ -1,4 +1,4 @@
-"""Explaining pictures and pairs."""
+"""kinsight.explain: pictures and pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from kinsight.api.embedding import check_group, device, embed, group_vectors, load, pictures_table
+from kinsight.api.embed import embed, pictures_table
+from kinsight.api.load import device, load
+from kinsight.api.one_group import check_group, group_vectors
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer, Layout, Pair

@@ -1,4 +1,4 @@
-"""Comparing runs by their numbers: settings side by side, paired by seed and fold."""
+"""kinsight.compare: runs by their numbers, settings side by side, paired by seed and fold."""
 
 from __future__ import annotations
 

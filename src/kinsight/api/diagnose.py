@@ -1,4 +1,4 @@
-"""Comparing runs: what they find, and where they look (Visual Explanation, section 4.2)."""
+"""kinsight.diagnose: what runs find, and where they look (Visual Explanation, section 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.api.measuring_maps import Subject, open_subject
+from kinsight.api.opened_run import OpenedRun, open_run
 from kinsight.data import MaskFiles
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
@@ -75,7 +75,7 @@ def diagnose(
     measured: list[Measured] = []
     explained: list[Explained] = []
     for split in splits:
-        subjects = [open_subject(run, split=split, stage=stage, limit=limit, seed=seed) for run in runs]
+        subjects = [open_run(run, split=split, stage=stage, limit=limit, seed=seed) for run in runs]
         vectors = [subject.model.encode(subject.pictures) for subject in subjects]
         measured += [
             _measured(name, split, subject, found, seed)
@@ -99,7 +99,7 @@ def diagnose(
     return result
 
 
-def _measured(name: str, split: str, subject: Subject, vectors: np.ndarray, seed: int) -> Measured:
+def _measured(name: str, split: str, subject: OpenedRun, vectors: np.ndarray, seed: int) -> Measured:
     metrics = dict(evaluate(vectors, subject.labels))
     found: Localization | None = None
     if set(BOX) <= set(subject.table.columns) and not np.isnan(subject.boxes).all():
@@ -110,7 +110,7 @@ def _measured(name: str, split: str, subject: Subject, vectors: np.ndarray, seed
     return Measured(name, split, len(vectors), metrics, found)
 
 
-def _explained(names: tuple[str, str], subjects: tuple[Subject, Subject], found: Disagreement) -> Explained:
+def _explained(names: tuple[str, str], subjects: tuple[OpenedRun, OpenedRun], found: Disagreement) -> Explained:
     rows = [found.query, found.other]
     pictures = [subjects[0].pictures[row] for row in rows]
     pairs = tuple(Pair(*subject.explainer.views(pictures)) for subject in subjects)

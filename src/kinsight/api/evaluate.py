@@ -1,4 +1,4 @@
-"""Evaluating runs and anybody's embeddings."""
+"""kinsight.evaluate: runs, and anybody's embeddings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight.api.embedding import device, group_vectors
-from kinsight.data import read_table, require_sound
+from kinsight.api.load import device
+from kinsight.api.one_group import group_vectors
+from kinsight.api.opened_run import evaluation_data, rows_of
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
@@ -21,11 +22,9 @@ from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
-from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.show import write_report
 from kinsight.training.encoding import EncodedRows, encode_rows
-from kinsight.training.tables import prepare_table
 from kinsight.training.validation import roles
 
 
@@ -110,55 +109,6 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
     known = {argument: arrays[name] for name, argument in names.items() if name in arrays}
     return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
-
-
-def evaluation_data(
-    folder: RunFolder, *, data: str | None, split: str, split_by: str | None
-) -> tuple[pd.DataFrame, TrainingSettings]:
-    """The table that a run is measured on, its own or another, and the settings with its place.
-
-    Raises:
-        KinsightError: the data have changed since the training, or the split is not sound.
-    """
-    settings = settings_from(folder.settings())
-    if data is not None:
-        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
-    elif split_by is not None:
-        settings.data = replace(settings.data, split_by=split_by, fold=None)
-    return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
-
-
-def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own: bool) -> pd.DataFrame:
-    if own:
-        table = prepare_table(data)
-        known = folder.read_protocol().get("data", {}).get("digest")
-        found = data_protocol(table, data)["digest"]
-        if known is not None and known != found:
-            raise KinsightError(
-                f"{data.path} has changed since {folder.path} was trained (other pictures, labels or splits); "
-                "restore it, or name it with --data to evaluate on it as other data"
-            )
-        return table
-    table = read_table(data.path, split_by=data.split_by)
-    rows = rows_of(table, split, data)
-    # Only these rows must be sound, and they are evaluated whatever their split is called.
-    chosen = table.iloc[rows].assign(split="test")
-    chosen.attrs.update(table.attrs)
-    require_sound(chosen, seen_classes_allowed=True, evaluation_only=True)
-    return table
-
-
-def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
-    """The rows of a split, or all.
-
-    Raises:
-        KinsightError: it has no pictures.
-    """
-    rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
-    if not len(rows):
-        known = ", ".join(sorted(map(str, set(table["split"]))))
-        raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
-    return rows
 
 
 def _evaluate_one(

@@ -1,4 +1,4 @@
-"""What the groups of a run do: measured, and shown on one page (Attentive Grouping, section 4.4 and Figures 3 to 5)."""
+"""kinsight.groups: what the groups of a run do, measured and shown on one page (Attentive Grouping, section 4.4 and Figures 3 to 5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.api.measuring_maps import Subject, open_subject
+from kinsight.api.opened_run import OpenedRun, open_run
 from kinsight.data import read_parts
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
@@ -55,7 +55,7 @@ def groups(
     for name, value in (("top", top), ("shown", shown), ("limit", limit)):
         if value is not None and value < 1:
             raise KinsightError(f"{name} {value} is not a number of pictures; write 1 or more")
-    subject = open_subject(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed)
+    subject = open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed)
     if subject.model.groups < 2:
         raise KinsightError(NO_GROUPS)
     read = read_groups(subject.explainer, subject.pictures, progress=progress)
@@ -87,18 +87,18 @@ def _embeddings(read: Groups) -> list[np.ndarray]:
     return [read.vectors.reshape(len(read.vectors), -1), *np.moveaxis(read.vectors, 1, 0)]
 
 
-def _retrieval(subject: Subject, vectors: np.ndarray) -> Evaluation:
+def _retrieval(subject: OpenedRun, vectors: np.ndarray) -> Evaluation:
     given: dict[str, Any] = roles(subject.table, np.arange(len(subject.table)))
     return evaluate(vectors, subject.labels, **given, ks=(1,), clustering=False, diagnosis=False, whole_gallery=False)
 
 
-def _names(subject: Subject) -> np.ndarray:
+def _names(subject: OpenedRun) -> np.ndarray:
     """The classes as a person calls them, where the table does."""
     column = "class_name" if "class_name" in subject.table.columns else "label"
     return subject.table[column].astype(str).to_numpy()
 
 
-def _parts(subject: Subject, read: Groups) -> tuple[PartConfusion | str, str]:
+def _parts(subject: OpenedRun, read: Groups) -> tuple[PartConfusion | str, str]:
     """Which parts the groups fall on, or the sentence that says why that cannot be known; and what their reach is measured by.
 
     Pictures without boxes are often cut to their objects already: there what the network saw stands for the box.

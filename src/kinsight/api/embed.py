@@ -1,4 +1,4 @@
-"""Loading models and embedding pictures."""
+"""kinsight.embed: the embeddings of pictures."""
 
 from __future__ import annotations
 
@@ -9,29 +9,17 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import torch
-from accelerate import PartialState
 
+from kinsight.api.load import device, load
+from kinsight.api.one_group import check_group, group_vectors
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
-from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.files import write_npz
-from kinsight.models import Embedder, load_embedder
-from kinsight.runs.folder import RunFolder
+from kinsight.models import Embedder
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-
-
-def load(path: str | Path, device: str | torch.device = "cpu") -> Embedder:
-    """The model of a run folder (its best checkpoint), or of a model folder.
-
-    Raises:
-        KinsightError: there is no model, or its files do not belong together.
-    """
-    run = RunFolder(path)
-    return load_embedder(run.trained_model() if run.exists else Path(path), device=device)
 
 
 @dataclass
@@ -88,25 +76,6 @@ def embed(
     return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), vectors, labels, embedder.digest())
 
 
-def check_group(model: Embedder, group: int) -> None:
-    """Refuse a group that a model does not have.
-
-    Raises:
-        KinsightError: the model has no groups, or none of this number.
-    """
-    if model.groups < 2:
-        raise KinsightError(NO_GROUPS)
-    if isinstance(group, bool) or not isinstance(group, int | np.integer) or not 0 <= group < model.groups:
-        raise KinsightError(f"group {group!r} does not exist; this model has the groups 0 to {model.groups - 1}")
-
-
-def group_vectors(vectors: np.ndarray, groups: int) -> np.ndarray:
-    """Embeddings (N, P d) of a model with P groups -> those of each group alone, (N, P, d), of length 1."""
-    parts = vectors.reshape(len(vectors), groups, -1)
-    lengths = np.linalg.norm(parts, axis=2, keepdims=True)
-    return parts / np.maximum(lengths, np.finfo(parts.dtype).tiny)
-
-
 def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     """A table with `id` and `path`, and `label` where a table or class folders give it.
 
@@ -123,8 +92,3 @@ def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     return pd.DataFrame(
         {"id": [str(file) for file in pictures], "path": [str(Path(file).resolve()) for file in pictures]}
     )
-
-
-def device() -> torch.device:
-    """Where models of this process stand."""
-    return PartialState(cpu=not torch.cuda.is_available()).device

@@ -1,0 +1,44 @@
+"""kinsight.correspond: whether a part is answered by the same part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kinsight.api.opened_run import open_run, result_name
+from kinsight.data import read_parts
+from kinsight.explanation.measuring.correspondence import Correspondence, correspondence
+from kinsight.training.tables import BOX
+
+
+def correspond(
+    run: str | Path,
+    *,
+    split: str = "test",
+    data: str | None = None,
+    split_by: str | None = None,
+    stage: int = 0,
+    per_class: int = 50,
+    seed: int = 0,
+) -> Correspondence:
+    """How often a part is answered by the same part in another picture of the class; writes `correspondence-SPLIT.json`.
+
+    Args:
+        per_class: pairs drawn of each class; the rest as for `localize`. Where the data have no boxes (pictures cut to
+            their objects) what the network sees counts as the box.
+
+    Raises:
+        KinsightError: there is no run, or its data have no part points.
+    """
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
+    parts = read_parts(subject.table)
+    found = correspondence(
+        subject.explainer,
+        subject.pictures,
+        subject.labels,
+        [parts[item] for item in subject.table["id"]],
+        subject.boxes if set(BOX) <= set(subject.table.columns) else None,
+        per_class=per_class,
+        seed=seed,
+    )
+    subject.write(result_name("correspondence", split, stage), {"per_class": per_class, **found.to_dict()})
+    return found

@@ -1,0 +1,57 @@
+"""kinsight.faithfulness: whether what maps call important is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinsight.api.opened_run import open_run, result_name
+from kinsight.errors import KinsightError
+from kinsight.evaluation.neighbours import neighbours
+from kinsight.explanation.measuring import faithfulness as measuring
+from kinsight.explanation.measuring.faithfulness import Faithfulness
+from kinsight.explanation.measuring.sanity import SanityCheck, sanity_check
+
+
+def faithfulness(
+    run: str | Path,
+    *,
+    methods: str | Sequence[str] = "all",
+    split: str = "test",
+    data: str | None = None,
+    split_by: str | None = None,
+    stage: int = 0,
+    pairs: int = 64,
+    replacement: str = "blurred",
+    sanity: bool = False,
+    seed: int = 0,
+) -> tuple[Faithfulness, SanityCheck | None]:
+    """Deletion and insertion curves of queries against their best matches; with `sanity` also maps of randomised weights.
+
+    Writes `faithfulness-SPLIT.json`.
+
+    Args:
+        pairs: how many queries, drawn from the seed.
+        replacement: blurred or grey; the rest as for `localize`.
+
+    Raises:
+        KinsightError: there is no run, or what was given is not known.
+    """
+    if pairs < 2:
+        raise KinsightError(f"pairs {pairs} are too few for an interval; write 2 or more")
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
+    queries = np.arange(len(subject.table))
+    if pairs < len(queries):
+        queries = np.sort(np.random.default_rng(seed).choice(queries, pairs, replace=False))
+    vectors = subject.model.encode(subject.pictures)
+    partners = neighbours(vectors, k=1).indices[queries, 0]
+    given: dict[str, Any] = {"labels": subject.labels, "methods": methods, "seed": seed}
+    drawn = np.stack([queries, partners], axis=1)
+    found = measuring.faithfulness(subject.explainer, subject.pictures, drawn, replacement=replacement, **given)
+    checked = sanity_check(subject.explainer, subject.pictures, drawn, **given) if sanity else None
+    written = found.to_dict() | ({"sanity": checked.to_dict()} if checked else {})
+    subject.write(result_name("faithfulness", split, stage), written)
+    return found, checked

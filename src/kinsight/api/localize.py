@@ -1,0 +1,57 @@
+"""kinsight.localize: how well the maps of a run find objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinsight.api.opened_run import open_run, result_name
+from kinsight.data import MaskFiles
+from kinsight.explanation.measuring import localization
+from kinsight.explanation.measuring.localization_result import Localization
+from kinsight.explanation.measuring.partners import BEST
+
+
+def localize(
+    run: str | Path,
+    *,
+    methods: str | Sequence[str] = "all",
+    partners: str = BEST,
+    thresholds: Sequence[float] | None = None,
+    split: str = "test",
+    data: str | None = None,
+    split_by: str | None = None,
+    stage: int = 0,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Localization:
+    """How well the maps of a run find the objects of a split (Visual Explanation, section 4.1); writes `localization-SPLIT.json`.
+
+    Args:
+        run: the run folder.
+        methods: "all", or names out of `kinsight.explanation.methods.METHODS`.
+        partners: "best match", "itself" or "random same class": what each picture is explained against.
+        thresholds: shares of the map's maximum at which it is cut; None takes the paper's.
+        split: test, validation, train or all.
+        data: another table, folder or zip than the run's own; `split_by` names its split.
+        stage: 0 explains on the last map, 1 on the next finer one.
+        limit: at most so many pictures, drawn from the seed.
+
+    Raises:
+        KinsightError: there is no run, its data have no boxes, or what was given is not known.
+    """
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, limit=limit, seed=seed)
+    masks = MaskFiles(subject.table["mask_path"].tolist()) if "mask_path" in subject.table else None
+    found = localization.localize(
+        subject.explainer,
+        subject.pictures,
+        subject.labels,
+        subject.boxes,
+        masks,
+        partners=partners,
+        methods=methods,
+        thresholds=localization.THRESHOLDS if thresholds is None else thresholds,
+        seed=seed,
+    )
+    subject.write(result_name("localization", split, stage, partners), found.to_dict())
+    return found

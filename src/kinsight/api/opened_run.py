@@ -1,0 +1,167 @@
+"""A run opened to be measured: its folder, its model, and the rows of its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kinsight.api.load import device, load
+from kinsight.data import read_table, require_sound
+from kinsight.errors import KinsightError
+from kinsight.explanation import Explainer
+from kinsight.explanation.measuring.partners import BEST
+from kinsight.files import write_json
+from kinsight.models import Embedder
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import data_protocol
+from kinsight.settings.parsing import settings_from
+from kinsight.settings.training import DataSettings, TrainingSettings
+from kinsight.training.tables import BOX, prepare_table
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """The model of a run and the pictures its maps are measured on.
+
+    Attributes:
+        folder: the run.
+        model: its model.
+        explainer: the model, opened.
+        table: the rows of the split.
+        protocol: what moves the numbers.
+    """
+
+    folder: RunFolder
+    model: Embedder
+    explainer: Explainer
+    table: pd.DataFrame
+    protocol: dict[str, Any]
+
+    @property
+    def pictures(self) -> list[str]:
+        """The paths."""
+        return self.table["path"].tolist()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes, (N,)."""
+        return self.table["label"].to_numpy()
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(N, 4), NaN where there is none.
+
+        Raises:
+            KinsightError: the table has no boxes.
+        """
+        if not set(BOX) <= set(self.table.columns):
+            raise KinsightError(
+                f"the data of {self.folder.path} have no boxes; add the columns {', '.join(BOX)} to their table, or give "
+                "--data with one that has them"
+            )
+        return self.table[BOX].to_numpy(dtype=np.float64, na_value=np.nan)
+
+    def write(self, name: str, result: dict[str, Any]) -> Path:
+        """Write a result with its protocol."""
+        path = self.folder.evaluation / f"{name}.json"
+        write_json(path, {"name": name, "protocol": self.protocol, **result})
+        return path
+
+
+def open_run(
+    run: str | Path,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    split_by: str | None = None,
+    stage: int = 0,
+    limit: int | None = None,
+    seed: int = 0,
+) -> OpenedRun:
+    """The model of a run, opened, and the rows of a split; with `limit` so many of them, drawn from the seed, in order.
+
+    Raises:
+        KinsightError: there is no run, no such split, or the run crops its pictures to boxes.
+    """
+    folder = RunFolder(run).require()
+    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
+    rows = rows_of(table, split, settings.data)
+    if settings.data.crop_to_box:
+        raise KinsightError(
+            f"{folder.path} cuts its pictures to their boxes, so that there is nothing left to find; measure a run that was "
+            "trained on whole pictures"
+        )
+    whole = len(rows)
+    if limit is not None and limit < whole:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+    model = load(run, device=device())
+    protocol = {
+        "data": data_protocol(table, settings.data), "split": split, "pictures": len(rows), "drawn_from": whole, "stage": stage,
+        "seed": seed,
+        "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
+    }  # fmt: skip
+    return OpenedRun(folder, model, Explainer(model, stage=stage), table.iloc[rows].reset_index(drop=True), protocol)
+
+
+def evaluation_data(
+    folder: RunFolder, *, data: str | None, split: str, split_by: str | None
+) -> tuple[pd.DataFrame, TrainingSettings]:
+    """The table that a run is measured on, its own or another, and the settings with its place.
+
+    Raises:
+        KinsightError: the data have changed since the training, or the split is not sound.
+    """
+    settings = settings_from(folder.settings())
+    if data is not None:
+        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
+    elif split_by is not None:
+        settings.data = replace(settings.data, split_by=split_by, fold=None)
+    return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
+
+
+def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own: bool) -> pd.DataFrame:
+    if own:
+        table = prepare_table(data)
+        known = folder.read_protocol().get("data", {}).get("digest")
+        found = data_protocol(table, data)["digest"]
+        if known is not None and known != found:
+            raise KinsightError(
+                f"{data.path} has changed since {folder.path} was trained (other pictures, labels or splits); "
+                "restore it, or name it with --data to evaluate on it as other data"
+            )
+        return table
+    table = read_table(data.path, split_by=data.split_by)
+    rows = rows_of(table, split, data)
+    # Only these rows must be sound, and they are evaluated whatever their split is called.
+    chosen = table.iloc[rows].assign(split="test")
+    chosen.attrs.update(table.attrs)
+    require_sound(chosen, seen_classes_allowed=True, evaluation_only=True)
+    return table
+
+
+def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
+    """The rows of a split, or all.
+
+    Raises:
+        KinsightError: it has no pictures.
+    """
+    rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
+    if not len(rows):
+        known = ", ".join(sorted(map(str, set(table["split"]))))
+        raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
+    return rows
+
+
+def result_name(kind: str, split: str, stage: int, partners: str = BEST) -> str:
+    """What a result is called in `evaluation/`: `localization-test-stage-1`."""
+    parts = [
+        kind,
+        split,
+        *([f"stage-{stage}"] if stage else []),
+        *([partners.replace(" ", "-")] if partners != BEST else []),
+    ]
+    return "-".join(parts)
