@@ -286,14 +286,6 @@ def test_what_lies_below_the_floor_of_the_generalised_mean_belongs_to_no_place()
             assert_near(found.bias[n], B, 1e-12)
 
 
-def test_maxima_are_explained_by_one_place_also_where_they_tie() -> None:
-    values = torch.zeros(1, CHANNELS, *GRID, dtype=torch.float64) + 2
-    for fast in (True, False):
-        places = contributions(package_head("max", "no linear layer").double(), values, fast=fast).places
-        assert ((places != 0).sum((1, 2)) == 1).all()
-        assert (places.sum((1, 2)) == 2).all()
-
-
 @pytest.mark.parametrize("kind", ["NHWC", "tokens"])
 @pytest.mark.parametrize("dim", [5, 17])
 def test_other_axes_give_the_same_contributions(kind: str, dim: int) -> None:

@@ -40,17 +40,6 @@ def test_flatten_runs_through_a_channel_before_the_next():
     assert torch.equal(make_pooling("flatten", map_size=SIZE)(values)[0], torch.arange(24.0))
 
 
-@pytest.mark.parametrize("name", ["max", "avg+max"])
-def test_the_gradient_of_tied_maxima_goes_to_one_place(name: str):
-    values = torch.zeros(1, 2, *SIZE, requires_grad=True)  # every place of a channel is its maximum
-    make_pooling(name, map_size=SIZE)(values).sum().backward()
-    assert values.grad is not None
-    share = 1 / 12 if name == "avg+max" else 0.0
-    above = (values.grad - share).flatten(2)  # (N, C, h w)
-    assert torch.allclose(above.max(dim=2).values, torch.ones(1, 2))
-    assert torch.allclose(above.sum(dim=2), torch.ones(1, 2), atol=1e-6)
-
-
 def test_generalised_mean_lies_between_average_and_maximum_and_learns():
     values = feature_map().abs()
     pooling = make_pooling("gem", map_size=SIZE)

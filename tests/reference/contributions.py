@@ -17,7 +17,7 @@ from kinsight.models.pooling import GeneralisedMean
 def matrices(head: LinearHead, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """W_ij and B of equation 3 for one picture: (C, h, w) -> (h, w, D, C) and (D,).
 
-    The masks of max pooling and of ReLUs are those of this picture; batch norm is folded with its eps.
+    The masks of max pooling, shared evenly among ties, and of ReLUs are those of this picture; batch norm is folded with its eps.
     """
     pooling, layers = type(head.pooling).__name__, list(head.layers)
     channels, height, width = feature_map.shape
@@ -26,15 +26,15 @@ def matrices(head: LinearHead, feature_map: np.ndarray) -> tuple[np.ndarray, np.
     B = np.zeros(length)
     for k in range(channels):
         values = feature_map[k].astype(np.float64)
-        best = np.unravel_index(values.argmax(), values.shape)
+        tied = [(i, j) for i in range(height) for j in range(width) if values[i, j] == values.max()]
         for i in range(height):
             for j in range(width):
                 if pooling == "Flatten":
                     W[i, j, (k * height + i) * width + j, k] = 1
                 if pooling in ("Average", "AverageAndMaximum"):
                     W[i, j, k, k] += 1 / (height * width)
-                if pooling in ("Maximum", "AverageAndMaximum") and (i, j) == best:
-                    W[i, j, k, k] += 1
+                if pooling in ("Maximum", "AverageAndMaximum") and (i, j) in tied:
+                    W[i, j, k, k] += 1 / len(tied)
         if isinstance(head.pooling, GeneralisedMean):
             weights = generalised_mean_weights(values, head.pooling.power.item(), head.pooling.eps)
             for i in range(height):

@@ -1,7 +1,7 @@
 """The closed form of pooling and linear layers: one matrix product (Visual Explanation, section 2 and equation 3).
 
-The pooling spreads the map over the places; what follows is a chain of matrices, diagonal for batch norm and for ReLU
-with the signs it had.
+The pooling spreads the map over the places, a maximum in equal parts over those that reach it; what follows is a chain of
+matrices, diagonal for batch norm and for ReLU with the signs it had.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinsight.explanation.grouped_closed_form import KNOWN, grouped_closed_form
+from kinsight.explanation.tied_maxima import even_shares
 from kinsight.models import LinearHead
 from kinsight.models.grouping import GroupingHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
@@ -69,9 +70,7 @@ def spread_pooling(pooling: nn.Module, feature_map: Tensor) -> tuple[Tensor, Ten
     if isinstance(pooling, Average):
         return feature_map / (feature_map.shape[2] * feature_map.shape[3]), nothing
     if isinstance(pooling, Maximum):
-        flat = feature_map.flatten(2)  # (N, C, h w)
-        chosen = flat.max(dim=2, keepdim=True).indices
-        return torch.zeros_like(flat).scatter(2, chosen, flat.gather(2, chosen)).view_as(feature_map), nothing
+        return feature_map * even_shares(feature_map), nothing
     if isinstance(pooling, AverageAndMaximum):
         average, maximum = (spread_pooling(each, feature_map)[0] for each in (pooling.average, pooling.maximum))
         return average + maximum, nothing

@@ -4,7 +4,8 @@ With its gates frozen a head is affine in the feature map, so an embedding is a 
 
     E = sum_ij c_ij + b,    c_ij = J (A * 1_ij),    J the head's Jacobian at A
 
-(Visual Explanation for Deep Metric Learning, equation 3, for any head.) The general way takes one Jacobian-vector
+(Visual Explanation for Deep Metric Learning, equation 3, for any head.) Places that tie for a maximum share it evenly. The
+general way takes one Jacobian-vector
 product a place, or one vector-Jacobian product a dimension where those are fewer; heads of pooling and linear layers
 have a closed form.
 """
@@ -25,6 +26,7 @@ from kinsight.errors import KinsightError
 from kinsight.explanation.closed_form import closed_form, has_closed_form
 from kinsight.explanation.layout import Layout
 from kinsight.explanation.standard_gates import written_out
+from kinsight.explanation.tied_maxima import SharedMaxima
 from kinsight.models import Embedding
 from kinsight.models.gates import frozen_gates
 from kinsight.models.modes import evaluating
@@ -147,7 +149,8 @@ def _evaluating(head: Head) -> AbstractContextManager[None]:
 
 @contextmanager
 def _fixed(head: Head, gates: str) -> Iterator[None]:
-    with _evaluating(head), frozen_gates(), written_out(hold_gates=gates == "standard"), warnings.catch_warnings():
+    written = written_out(hold_gates=gates == "standard")
+    with _evaluating(head), frozen_gates(), SharedMaxima(), written, warnings.catch_warnings():
         # PyTorch's own forward derivatives still use it.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.script` is deprecated", category=FutureWarning)
         yield

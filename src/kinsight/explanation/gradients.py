@@ -14,11 +14,12 @@ from torch.nn import functional
 from kinsight.errors import KinsightError
 from kinsight.explanation.contributions import whole_of
 from kinsight.explanation.opening import Opened
+from kinsight.explanation.tied_maxima import SharedMaxima
 from kinsight.models.modes import evaluating
 
 
 def similarity_gradient(opened: Opened, others: Tensor, *, normalized: bool = True) -> Tensor:
-    """The gradient of each picture's similarity to its partner with respect to its feature map.
+    """The gradient of each picture's similarity to its partner with respect to its feature map; tied maxima share it.
 
     Args:
         opened: N pictures at the opening.
@@ -32,7 +33,7 @@ def similarity_gradient(opened: Opened, others: Tensor, *, normalized: bool = Tr
         KinsightError: the partners are not N vectors of the model's length.
     """
     modules = [opened.head] if isinstance(opened.head, torch.nn.Module) else []
-    with torch.enable_grad(), evaluating(*modules):
+    with torch.enable_grad(), evaluating(*modules), SharedMaxima():
         feature_map = opened.feature_map.detach().requires_grad_()
         whole = whole_of(opened.head(feature_map.clone()))  # (N, D)
         if whole.shape != others.shape:

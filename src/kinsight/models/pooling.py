@@ -23,8 +23,7 @@ class Average(nn.Module):
 class Maximum(nn.Module):
     """The largest value of each channel (global max pooling).
 
-    Of equal values one place is chosen, and the whole gradient goes there: a channel is then explained by one place.
-    (`torch.amax` would share the gradient among ties.)
+    In training the gradient of equal values goes to the first of them; explanations share it among all of them.
     """
 
     def forward(self, feature_map: Tensor) -> Tensor:
