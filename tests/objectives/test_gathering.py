@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from kinsight.objectives import Objective, ObjectiveSettings, gather
+from kinsight.objectives import Objective, ObjectiveSettings
+from kinsight.processes import gather
 from two_processes import SHARES, as_one_of_two, assert_two_equal_one, run_two, share_of
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from kinsight.api.load import device, load
+from kinsight.api.load import load
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
 from kinsight.files import write_npz
 from kinsight.models import Embedder
+from kinsight.processes import device
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight.api.load import device
 from kinsight.api.one_group import group_vectors
 from kinsight.api.opened_run import evaluation_data, rows_of
 from kinsight.errors import KinsightError
@@ -20,6 +19,7 @@ from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.training import DataSettings, TrainingSettings

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from kinsight.api.embed import embed, pictures_table
-from kinsight.api.load import device, load
+from kinsight.api.load import load
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
@@ -18,6 +18,7 @@ from kinsight.explanation import Explainer, Layout, Pair
 from kinsight.explanation.explainer import Picture
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
+from kinsight.processes import device
 from kinsight.show import attach
 
 attach()  # a pair that an explanation returns shows itself in a notebook

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from kinsight.models import Embedder, load_embedder
 from kinsight.runs.folder import RunFolder
@@ -19,8 +18,3 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Embedder:
     """
     run = RunFolder(path)
     return load_embedder(run.trained_model() if run.exists else Path(path), device=device)
-
-
-def device() -> torch.device:
-    """Where models of this process stand."""
-    return PartialState(cpu=not torch.cuda.is_available()).device

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight.api.load import device, load
+from kinsight.api.load import load
 from kinsight.data import read_table, require_sound
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.partners import BEST
 from kinsight.files import write_json
 from kinsight.models import Embedder
+from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.parsing import settings_from

@@ -2,7 +2,6 @@
 
 from kinsight.objectives.deviance import BinomialDeviance
 from kinsight.objectives.diversity import DiversityLoss
-from kinsight.objectives.gathering import gather
 from kinsight.objectives.losses import describe_losses
 from kinsight.objectives.miners import describe_miners
 from kinsight.objectives.objective import Objective, ObjectiveSettings
@@ -17,5 +16,4 @@ __all__ = [
     "check_finite",
     "describe_losses",
     "describe_miners",
-    "gather",
 ]

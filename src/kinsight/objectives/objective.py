@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.objectives.diversity import build_diversity, complete_diversity
-from kinsight.objectives.gathering import gather
 from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
 from kinsight.objectives.miners import build_miner, complete_miner
+from kinsight.processes import gather
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Objective(nn.Module):
     loss is added with its weight; of a single group it is 0.
 
     In a run of several processes each gives its share of the batch, and every process computes the same loss of the
-    full batch. Wrap the trunk in DistributedDataParallel, never the objective; `gathering` says why the gradients are
+    full batch. Wrap the trunk in DistributedDataParallel, never the objective; `kinsight.processes` says why the gradients are
     right.
 
     Proxies, class weights and beta depend on `seed` alone, so that they are equal on every process.

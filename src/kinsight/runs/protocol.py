@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from accelerate import PartialState
 
+from kinsight import processes
 from kinsight.data import describe, table_digest
 from kinsight.models import Embedder
 from kinsight.settings.training import DataSettings, TrainingSettings
@@ -37,8 +37,11 @@ def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:
 
 def training_protocol(settings: TrainingSettings, embedder: Embedder, precision: str, steps: int) -> dict[str, Any]:
     """How the model is built and trained, on what machine, with which versions."""
-    state = PartialState()
-    device = torch.cuda.get_device_name() if state.device.type == "cuda" else platform.processor() or platform.machine()
+    device = (
+        torch.cuda.get_device_name()
+        if processes.device().type == "cuda"
+        else platform.processor() or platform.machine()
+    )
     return {
         "model": {
             "trunk": settings.model.trunk,
@@ -61,7 +64,7 @@ def training_protocol(settings: TrainingSettings, embedder: Embedder, precision:
             "steps": steps,
             "seed": settings.seed,
             "precision": precision,
-            "processes": state.num_processes,
+            "processes": processes.count(),
             "device": device,
             "threads": torch.get_num_threads(),
         },

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import PartialState
 
+from kinsight import processes
 from kinsight.models import Embedder
-from kinsight.objectives import gather
 from kinsight.pictures import PictureSet
 from kinsight.settings.training import DataSettings
 from kinsight.training.tables import boxes_of
@@ -39,8 +38,7 @@ def encode_rows(
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
     """
-    state = PartialState()
-    mine = rows[state.process_index :: state.num_processes]
+    mine = rows[processes.rank() :: processes.count()]
     pictures = PictureSet(
         table["path"].to_numpy()[mine],
         embedder.preprocessing.transform(),
@@ -51,7 +49,7 @@ def encode_rows(
         pictures, batch_size=batch_size, workers=data.workers, on_unreadable=data.on_unreadable, progress=progress
     )
     vectors, known = encoded.vectors, mine[encoded.indices]
-    shares, _ = gather(torch.from_numpy(vectors).to(state.device), torch.from_numpy(known).to(state.device))
+    shares, _ = processes.gather(*(torch.from_numpy(share).to(processes.device()) for share in (vectors, known)))
     vectors, known = (share.cpu().numpy() for share in shares)
     order = np.argsort(known, kind="stable")
     return EncodedRows(vectors[order], known[order], len(rows) - len(known))

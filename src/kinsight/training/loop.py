@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import PartialState
 from torch import Tensor, nn
 
+from kinsight import processes
 from kinsight.data import BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
@@ -59,19 +59,18 @@ def train(settings: TrainingSettings, out: str | Path, *, progress: bool = True)
     check_ranges(settings)
     run = RunFolder(out)
     run.check(settings)
-    processes = PartialState(cpu=not torch.cuda.is_available())
     checkpoint = newest_checkpoint(run.checkpoints)
     if checkpoint is not None and (position := read_position(checkpoint)).finished:
-        if processes.is_main_process:
+        if processes.is_main():
             logger.info("%s is finished after %d steps; there is nothing to do", run.path, position.step)
         return run
     table = prepare_table(settings.data)
     training = Training(settings, run, table, progress=progress)
     # The folder is written to only now, when everything that the settings say has proved possible.
-    if processes.is_main_process:
+    if processes.is_main():
         run.claim(settings)
     training.fit()
-    processes.wait_for_everyone()
+    processes.wait()
     return run
 
 
@@ -82,17 +81,16 @@ class Training:
         self, settings: TrainingSettings, run: RunFolder, table: pd.DataFrame, *, progress: bool = True
     ) -> None:
         self.settings, self.run, self.table = settings, run, table
-        self.processes = PartialState()
-        self.device = self.processes.device
+        self.device = processes.device()
         self.rows = np.flatnonzero((table["split"] == "train").to_numpy())
         self.ids = table["id"].to_numpy()[self.rows]
         codes, classes = pd.factorize(table["label"].to_numpy()[self.rows], sort=True)
         self.labels, self.classes = codes.astype(np.int64), len(classes)
         self.sampler = make_sampler(settings, self.labels)
         self.steps_per_epoch = len(self.sampler)
-        if settings.batches.size < self.processes.num_processes:
+        if settings.batches.size < processes.count():
             raise KinsightError(
-                f"a batch of {settings.batches.size} cannot be shared by {self.processes.num_processes} processes; "
+                f"a batch of {settings.batches.size} cannot be shared by {processes.count()} processes; "
                 "raise --batches.size or start fewer processes"
             )
 
@@ -123,8 +121,8 @@ class Training:
 
         self.position = Position()
         self.collapse = CollapseWatch(objective.collapsed_value)
-        self.progress = Progress(self.total_steps, shown=progress and self.processes.is_main_process)
-        self.log = RunLog(run, writes=self.processes.is_main_process, tensorboard=settings.tensorboard)
+        self.progress = Progress(self.total_steps, shown=progress and processes.is_main())
+        self.log = RunLog(run, writes=processes.is_main(), tensorboard=settings.tensorboard)
         self._seconds_before = 0.0
         self._started = self._saved = time.monotonic()
 
@@ -161,7 +159,7 @@ class Training:
 
     def _step(self, epoch: int, batch: PictureBatch) -> None:
         step = self.position.step
-        torch.manual_seed(_mix(self.settings.seed, step, self.processes.process_index))  # dropout
+        torch.manual_seed(_mix(self.settings.seed, step, processes.rank()))  # dropout
         rates = self._set_rates(step)
         trunk_trains = rates.get("lr_trunk", 0.0) > 0
         if self.embedder.trunk.training != trunk_trains:
@@ -213,7 +211,7 @@ class Training:
         score = metrics["map_at_r"]
         if position.best is None or score > position.best:
             position.best, position.best_step, position.since_best = score, position.step, 0
-            if self.processes.is_main_process:
+            if processes.is_main():
                 self.embedder.save(self.run.model)
         else:
             position.since_best += 1
@@ -229,7 +227,7 @@ class Training:
         position = self.position
         position.finished = True
         self.progress.close()
-        if self.processes.is_main_process:
+        if processes.is_main():
             validated = position.best is not None
             self.embedder.save(self.run.last_model if validated else self.run.model)
             selection = (
@@ -260,8 +258,8 @@ class Training:
             self._seconds_before = self.position.seconds
             self.progress.start_at(self.position.step)
         # No process may still be reading when the main one begins to write.
-        self.processes.wait_for_everyone()
-        if self.processes.is_main_process:
+        processes.wait()
+        if processes.is_main():
             sweep(self.run.path)
             self.run.rewind(self.position.step)
             self.run.update_protocol(protocol)
@@ -270,14 +268,14 @@ class Training:
 
     def _checkpoint(self) -> None:
         # Only the main process looks at the clock and writes; the others wait for it where they next exchange numbers.
-        if self.processes.is_main_process:
+        if processes.is_main():
             self.position.seconds = self._seconds()
             save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimizer, self.scaler)
             self._saved = time.monotonic()
 
     def _batches(self, epoch: int, start: int) -> Iterator[PictureBatch]:
         data = self.settings.data
-        rank, world = self.processes.process_index, self.processes.num_processes
+        rank, world = processes.rank(), processes.count()
         mine = [share(batch, rank, world) for batch in self.sampler.epoch(epoch, start)]
         pin = self.device.type == "cuda"
         return load(self.pictures, mine, workers=data.workers, on_unreadable=data.on_unreadable, pin=pin)

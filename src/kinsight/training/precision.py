@@ -7,10 +7,9 @@ import logging
 import time
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import broadcast
 from torch import nn
 
+from kinsight import processes
 from kinsight.errors import KinsightError
 from kinsight.models import Embedder
 from kinsight.runs.folder import RunFolder
@@ -27,25 +26,25 @@ def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embed
     Raises:
         KinsightError: fp16 is set where there is no GPU.
     """
-    processes = PartialState()
-    if settings.precision == "fp16" and processes.device.type == "cpu":
+    device = processes.device()
+    if settings.precision == "fp16" and device.type == "cpu":
         raise KinsightError("precision fp16 needs a GPU; write fp32, bf16 or auto")
     if settings.precision != "auto":
         return settings.precision
     names = list(DTYPES)
-    chosen = torch.zeros((), dtype=torch.int64, device=processes.device)
-    if processes.is_main_process:
+    chosen = torch.zeros((), dtype=torch.int64)
+    if processes.is_main():
         known = run.read_protocol().get("training", {}).get("precision")
         if known not in names:
             known = fastest_precision(
                 embedder.trunk,
                 embedder.preprocessing.height_width,
-                batch=min(32, max(1, settings.batches.size // processes.num_processes)),
-                device=processes.device,
+                batch=min(32, max(1, settings.batches.size // processes.count())),
+                device=device,
                 channels_last=settings.channels_last,
             )
         chosen += names.index(known)
-    return names[int(broadcast(chosen))]
+    return names[int(processes.broadcast(chosen))]
 
 
 def fastest_precision(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from accelerate import PartialState
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from kinsight import processes
 from kinsight.models import Embedder, Embedding
 
 
@@ -17,17 +17,17 @@ def replicate(embedder: Embedder, *, compiled: bool, some_unused: bool) -> nn.Mo
         compiled: run the trunk through torch.compile.
         some_unused: the trunk may stand still, so that its parameters get no gradient in some steps.
     """
-    processes = PartialState()
     forward = _Forward(embedder, compiled)
-    if processes.num_processes == 1:
+    if processes.count() == 1:
         return forward
-    devices = [processes.device] if processes.device.type == "cuda" else None
+    device = processes.device()
+    devices = [device] if device.type == "cuda" else None
     return DistributedDataParallel(forward, device_ids=devices, find_unused_parameters=some_unused)
 
 
 def share_buffers(embedder: Embedder) -> None:
     """Give every process the batch-norm statistics of the main one, whose model is the one that is saved."""
-    if PartialState().num_processes > 1:
+    if processes.count() > 1:
         for buffer in embedder.buffers():
             torch.distributed.broadcast(buffer, 0)
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import PartialState
-from accelerate.utils import broadcast
 
+from kinsight import processes
 from kinsight.evaluation import evaluate
 from kinsight.models import Embedder
 from kinsight.settings.training import TrainingSettings
@@ -20,10 +19,9 @@ METRICS = ("precision_at_1", "r_precision", "map_at_r")
 
 def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> dict[str, float]:
     """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process."""
-    processes = PartialState()
     encoded = encode_rows(embedder, table, np.flatnonzero((table["split"] == "validation").to_numpy()), settings.data)
     values = torch.zeros(len(METRICS), dtype=torch.float64)
-    if processes.is_main_process:
+    if processes.is_main():
         metrics = evaluate(
             encoded.vectors,
             table["label"].to_numpy()[encoded.rows],
@@ -35,8 +33,7 @@ def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings
             intervals=False,
         )
         values = torch.tensor([metrics[name] for name in METRICS], dtype=torch.float64)
-    values = broadcast(values.to(processes.device)).cpu()
-    return dict(zip(METRICS, values.tolist(), strict=True))
+    return dict(zip(METRICS, processes.broadcast(values).tolist(), strict=True))
 
 
 def roles(table: pd.DataFrame, rows: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""Every process sees the whole batch: tensors gathered over processes, with the gradient of the full-batch loss.
+"""What a program asks of the processes it runs in: which device, which of how many, numbers gathered and broadcast.
 
-Each process holds a share of the batch. It gathers the embeddings of all and computes the loss of the full batch: the
-loss of every other process, and of one process with the whole batch. What the backward pass then does:
+The same for one process and many; `accelerate` reads how many there are from what torchrun and its like set.
+
+`gather` carries the gradient of the full-batch loss. Each process holds a share of the batch. It gathers the embeddings of
+all and computes the loss of the full batch: the loss of every other process, and of one process with the whole batch. What
+the backward pass then does:
 
 * **Trunk.** `gather` hands back the gradient of the own share times the number of processes. DistributedDataParallel
   averages the trunk's gradients over processes, and the average of (number of processes x own share) is the sum over
@@ -17,7 +20,41 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from accelerate import PartialState
+from accelerate import utils as accelerate_utils
 from torch import Tensor
+
+
+def device() -> torch.device:
+    """Where the models of this process stand."""
+    return _state().device
+
+
+def rank() -> int:
+    """Which process this is, from 0."""
+    return int(_state().process_index)
+
+
+def count() -> int:
+    """How many processes there are."""
+    return int(_state().num_processes)
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return bool(_state().is_main_process)
+
+
+def wait() -> None:
+    """Wait until every process has come here."""
+    _state().wait_for_everyone()
+
+
+def broadcast(value: Tensor) -> Tensor:
+    """The main process's `value` on every process, on the device where it was given; all give the same shape and dtype."""
+    if count() == 1:
+        return value
+    return accelerate_utils.broadcast(value.to(device())).to(value.device)
 
 
 def gather(*shares: Tensor) -> tuple[list[Tensor], slice]:
@@ -33,10 +70,14 @@ def gather(*shares: Tensor) -> tuple[list[Tensor], slice]:
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return list(shares), slice(0, rows)
     sizes = _sizes(rows, shares[0].device)
-    rank = dist.get_rank()
-    start = sum(sizes[:rank])
+    start = sum(sizes[: dist.get_rank()])
     own = slice(start, start + rows)
     return [_Gather.apply(share, sizes, own) for share in shares], own
+
+
+def _state() -> PartialState:
+    """Made at the first call and shared from then on; a process without CUDA stays on the CPU."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 class _Gather(torch.autograd.Function):
