@@ -16,7 +16,7 @@ from kinsight.data import read_table
 from kinsight.errors import KinsightError
 from kinsight.evaluation.class_intervals import class_interval, class_intervals
 from kinsight.explanation import Explainer
-from kinsight.explanation.centres import Axis, Centres
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.boxes import (
     component_boxes,
     coverage,
@@ -103,17 +103,6 @@ def test_a_drawn_rectangle_is_found_where_it_is(preprocessing: Preprocessing, sh
     assert np.abs(component_boxes(inside.astype(float), (0.5,)) - found).max() <= 1
     share = coverage(to_input(rectangle, window, seen.shape), seen.shape)
     assert share.sum() == pytest.approx(inside.sum(), rel=0.15)  # its borders run between pixel centres
-
-
-def test_the_peak_is_the_centre_of_the_largest_place() -> None:
-    values = np.zeros((3, 4))
-    values[2, 1] = 5
-    even = Centres.even((60, 80), (3, 4))
-    assert peak_of(values, (0, 0, 40, 30), even) == (15, 25)
-    assert peak_of(values, (100, 10, 180, 40), even) == (130, 35)
-    assert peak_of(np.zeros((3, 4)), (0, 0, 40, 30), even) == (5, 5)
-    aside = Centres(Axis(60, 3, 19.5, 20), Axis(80, 4, 19.5, 20))
-    assert peak_of(values, (0, 0, 40, 30), aside) == (20, 30)
 
 
 def test_scores_are_those_of_plain_loops() -> None:

@@ -63,7 +63,12 @@ class Explainer:
         self.tolerance = tolerance
 
     def views(
-        self, pictures: Sequence[Picture], *, boxes: Sequence[Box | None] | None = None, batch_size: int = 16
+        self,
+        pictures: Sequence[Picture],
+        *,
+        boxes: Sequence[Box | None] | None = None,
+        batch_size: int = 16,
+        activations: bool = False,
     ) -> list[View]:
         """The contributions of pictures, each of which passes the network once.
 
@@ -71,6 +76,7 @@ class Explainer:
             pictures: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W).
             boxes: the part of each picture that is meant, in pixels of the upright picture, half open.
             batch_size: pictures at a time, all of one size.
+            activations: keep the feature map, too.
 
         Raises:
             KinsightError: a picture cannot be read or has a size that the model cannot take, or the head is not affine
@@ -83,7 +89,8 @@ class Explainer:
         found: list[View] = []
         for start in range(0, len(pictures), batch_size):
             rows = range(start, min(start + batch_size, len(pictures)))
-            found += self._explain([self.prepare(pictures[row], boxes[row] if boxes else None) for row in rows])
+            batch = [self.prepare(pictures[row], boxes[row] if boxes else None) for row in rows]
+            found += self._explain(batch, activations)
         return found
 
     def pair(self, query: Picture, other: Picture, *, by: Explainer | None = None) -> Pair:
@@ -127,12 +134,13 @@ class Explainer:
         self._check(found.affinity_error)
         return found
 
-    def _explain(self, batch: list[Prepared]) -> list[View]:
+    def _explain(self, batch: list[Prepared], activations: bool) -> list[View]:
         opened = self.opened(batch)
         found = self.contributions(opened)
         places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
         errors = found.affinity_error.tolist()
         attention = None if found.attention is None else _array(found.attention)  # (N, P, h, w)
+        seen = _array(opened.layout.places(opened.feature_map)) if activations else None  # (N, h, w, C)
         return [
             View(
                 places[n],
@@ -146,6 +154,7 @@ class Explainer:
                 opened.centres,
                 found.groups,
                 None if attention is None else attention[n],
+                None if seen is None else seen[n],
             )
             for n, one in enumerate(batch)
         ]

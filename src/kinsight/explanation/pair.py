@@ -15,6 +15,7 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.explanation.centres import Centres
+from kinsight.explanation.peaks import Peak, peak
 
 Side = Literal["query", "other"]
 Sign = Literal["both", "positive", "negative"]
@@ -36,6 +37,7 @@ class View:
         centres: where the places stand in the picture; None puts each in the middle of its cell.
         groups: P, of an embedding that is P sub-embeddings one after the other.
         attention: (P, h, w), where each group looks, if the head says so; it adds up to 1 over the places.
+        activations: (h, w, C), the feature map itself, where it was asked for.
     """
 
     places: np.ndarray
@@ -49,6 +51,7 @@ class View:
     centres: Centres | None = None
     groups: int = 1
     attention: np.ndarray | None = field(default=None, repr=False)
+    activations: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -206,6 +209,10 @@ class Pair:
     def pixels(self, side: Side, values: np.ndarray) -> np.ndarray:
         """A map (h, w) of one side, drawn out to the pixels of its picture (H, W): bilinear between its places."""
         return self._sides(side)[0].drawn_at.upsample(values)
+
+    def peak(self, side: Side, values: np.ndarray) -> Peak:
+        """Where a map (h, w) of one side peaks, between its places (see `kinsight.explanation.peaks`)."""
+        return peak(values, self._sides(side)[0].drawn_at)
 
     @cached_property
     def groups(self) -> tuple[Pair, ...]:

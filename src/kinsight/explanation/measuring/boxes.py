@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from kinsight.explanation.centres import Centres
+from kinsight.explanation.peaks import peak
 
 Window = tuple[float, float, float, float]
 
@@ -69,17 +70,17 @@ def overlaps(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def peak_of(values: np.ndarray, window: Window, centres: Centres) -> tuple[float, float]:
-    """Where a map (h, w) peaks, as x, y of the upright picture: the centre of its largest place.
-
-    A bilinearly up-sampled map has its maximum there. Of equally large places the first in reading order counts.
-    """
-    row, column = divmod(int(values.argmax()), values.shape[1])
-    return place_in_picture(row, column, window, centres)
+    """Where a map (h, w) peaks, as x, y of the upright picture (see `peak`)."""
+    found = peak(values, centres)
+    return _in_picture(found.y, found.x, window, centres)
 
 
 def place_in_picture(row: int, column: int, window: Window, centres: Centres) -> tuple[float, float]:
     """The centre of a place, as x, y of the upright picture."""
-    y, x = centres.centre(row, column)
+    return _in_picture(*centres.centre(row, column), window, centres)
+
+
+def _in_picture(y: float, x: float, window: Window, centres: Centres) -> tuple[float, float]:
     size = centres.rows.pixels, centres.columns.pixels
     left, top, _, _ = to_picture(np.array([x + 0.5, y + 0.5, x + 0.5, y + 0.5]), window, size).tolist()
     return left, top

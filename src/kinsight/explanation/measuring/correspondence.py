@@ -1,14 +1,17 @@
 """Whether a part in one picture is answered by the same part in the other: point-to-point maps held against annotated parts.
 
 For a pair of pictures of a class and each part visible in both, the partial map of the part's point is drawn on the other
-picture. It is right when its peak lies within alpha x max(box height, box width) of the same part there: the percentage of
-correct keypoints, PCK. No paper has this figure; it makes measurable what partial maps are said to do.
+picture. It is right when its peak, refined between the places, lies within alpha x max(box height, box width) of the same
+part there: the percentage of correct keypoints, PCK. No paper has this figure; it makes measurable what partial maps are said
+to do.
 
 Rows beside the partial map, on the same points:
 
 - overall map: the peak of the other picture's overall map, which knows of no point;
+- cosine of centred activations: the peak of the cosines between the feature map at the point and at the other's places, each
+  less the mean of its own picture: what the network sees alike, whatever it makes of it;
 - same position: the point at the same relative position of the other view;
-- nearest place: the centre of the place nearest to the true point, the most that maps of this grid can reach;
+- nearest place: the centre of the place nearest to the true point, which names the right place and nothing between places;
 - chance: the share of the view's pixels that would count as right; chance in the box: of the box's pixels.
 """
 
@@ -30,9 +33,10 @@ from kinsight.explanation.measuring.boxes import Window, peak_of, place_in_pictu
 from kinsight.explanation.pair import Pair, View
 
 ALPHAS = (0.1, 0.2)
-PARTIAL, OVERALL, SAME_POSITION, NEAREST = "partial map", "overall map", "same position", "nearest place"
+PARTIAL, OVERALL, CENTRED = "partial map", "overall map", "cosine of centred activations"
+SAME_POSITION, NEAREST = "same position", "nearest place"
 CHANCE, CHANCE_IN_BOX = "chance", "chance in the box"
-ROWS = (PARTIAL, OVERALL, SAME_POSITION, NEAREST, CHANCE, CHANCE_IN_BOX)
+ROWS = (PARTIAL, OVERALL, CENTRED, SAME_POSITION, NEAREST, CHANCE, CHANCE_IN_BOX)
 Parts = Mapping[str, tuple[float, float]]
 
 
@@ -183,9 +187,8 @@ def correspondence(
     for label in np.unique(labels[pairs[:, 0]]):
         mine = pairs[labels[pairs[:, 0]] == label]
         members = np.unique(mine)
-        views = dict(
-            zip(members, explainer.views([pictures[row] for row in members], batch_size=batch_size), strict=True)
-        )
+        drawn = explainer.views([pictures[row] for row in members], batch_size=batch_size, activations=True)
+        views = dict(zip(members, drawn, strict=True))
         for query, other in mine:
             pair = Pair(views[query], views[other])
             box = np.array(_window(pair.other)) if boxes is None else given[other]
@@ -228,6 +231,7 @@ class _Points:
             guesses = {
                 PARTIAL: peak_of(partial, window, centres),
                 OVERALL: overall,
+                CENTRED: peak_of(_likeness(pair, row - 0.5, column - 0.5), window, centres),
                 SAME_POSITION: (
                     window[0] + across * (window[2] - window[0]),
                     window[1] + down * (window[3] - window[1]),
@@ -250,6 +254,19 @@ class _Points:
         part, labels, pairs = zip(*self.about, strict=True)
         right = {row: np.stack(values) for row, values in self.right.items()}
         return Correspondence(self.alphas, right, np.array(part), np.array(labels), np.array(pairs), self.out_of_view)
+
+
+def _likeness(pair: Pair, y: float, x: float) -> np.ndarray:
+    """(h', w'), the cosines of the query's centred activations at a pixel and those of the other picture's places."""
+    mine, yours = (_centred(view) for view in (pair.query, pair.other))
+    at = np.tensordot(pair.query.drawn_at.weights(y, x), mine, 2)  # (C,)
+    lengths = np.linalg.norm(at) * np.linalg.norm(yours, axis=2)  # (h', w')
+    return yours @ at / np.where(lengths > 0, lengths, 1)
+
+
+def _centred(view: View) -> np.ndarray:
+    assert view.activations is not None  # asked for above
+    return view.activations - view.activations.mean((0, 1), dtype=np.float64)  # (h, w, C)
 
 
 def _window(view: View) -> Window:
