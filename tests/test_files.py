@@ -18,7 +18,6 @@ from kinsight.errors import KinsightError
 from kinsight.files import (
     digest,
     explained,
-    read_json,
     sweep,
     write_json,
     write_npz,
@@ -26,6 +25,7 @@ from kinsight.files import (
     writing,
     writing_folder,
 )
+from kinsight.reading import read_json
 
 
 def names(folder: Path) -> list[str]:
@@ -162,17 +162,6 @@ def test_json_round_trip_with_numpy_numbers(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="complex cannot be written"):
         write_json(tmp_path / "b.json", {"a": 1j})
     assert names(tmp_path) == ["a.json"]
-
-
-def test_json_that_is_missing_or_broken(tmp_path: Path) -> None:
-    with pytest.raises(KinsightError, match=r"does not exist; give the path of an existing file$"):
-        read_json(tmp_path / "a.json")
-    (tmp_path / "a.json").write_text('{"a": ')
-    with pytest.raises(KinsightError, match="is not valid JSON"):
-        read_json(tmp_path / "a.json")
-    (tmp_path / "a.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(KinsightError, match="is not valid JSON"):
-        read_json(tmp_path / "a.json")
 
 
 def test_npz_holds_plain_arrays_only(tmp_path: Path) -> None:

@@ -78,21 +78,6 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        KinsightError: the file is missing or is not JSON.
-    """
-    path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise KinsightError(f"{path} does not exist; give the path of an existing file") from None
-    except (ValueError, UnicodeDecodeError) as problem:
-        raise KinsightError(f"{path} is not valid JSON ({problem}); restore it or write it anew") from None
-
-
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays without pickle, whole or not at all.
 

@@ -59,7 +59,7 @@ def test_train_interrupt_and_go_on_with_out_alone(
         (["--epohcs", "3"], "'--epohcs' is not an option; did you mean '--epochs'?"),
         (["--epochs", "x"], "setting epochs: 'x' is not allowed; write a whole number"),
         (["--epochs", "0"], "setting epochs: 0 is not allowed; write 1 or more"),
-        (["--recipe", "nonsense"], "there is no recipe 'nonsense'; give a YAML file or one of: "),
+        (["--recipe", "nonsense"], "there is no recipe 'nonsense'; give a YAML file, or "),
         (["--model.trunk", "resnt50"], "trunk 'resnt50' is not a network of timm; did you mean "),
         (["--model.head", "cubic"], "head 'cubic' is not known; write one of linear"),
         (["--model.head.depth", "2"], "head linear has no option 'depth'; its options are "),

@@ -126,7 +126,7 @@ def test_embeddings_that_cannot_be_used(kinsight: Call, tmp_path: Path) -> None:
     (tmp_path / "cut.npz").write_bytes((tmp_path / "short.npz").read_bytes()[:300])
     (tmp_path / "empty.npz").write_bytes(b"")
     for name, part in {
-        "objects.npz": "is not an .npz of plain arrays (Object arrays cannot be loaded",
+        "objects.npz": "is not an .npz of plain arrays (array labels holds Python objects",
         "unlabelled.npz": "has no array labels (it has: vectors); add it",
         "short.npz": "3",
         "nan.npz": "row 0 holds NaN or infinity",
@@ -134,7 +134,7 @@ def test_embeddings_that_cannot_be_used(kinsight: Call, tmp_path: Path) -> None:
         "text.npz": "is not an .npz of plain arrays",
         "cut.npz": "is not an .npz of plain arrays",
         "empty.npz": "is not an .npz of plain arrays",
-        "missing.npz": "does not exist; give an .npz file with the arrays vectors and labels",
+        "missing.npz": "does not exist; write it with numpy.savez",
     }.items():
         assert part in kinsight("evaluate", "--embeddings", tmp_path / name).sentence, name
     options = ("--per_query", tmp_path / "queries.csv")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.files import read_json, write_json, write_npz, write_text
+from kinsight.files import write_json, write_npz, write_text
+from kinsight.reading import read_json
 from kinsight.show import write_report
 from show.made_page import Page
 from show.made_run import make_run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
 from kinsight.processes import device
+from kinsight.reading import read_npz
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.training import DataSettings, TrainingSettings
@@ -91,20 +91,11 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
     Raises:
         KinsightError: the file or one of its arrays is missing or unusable.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise KinsightError(f"{file} does not exist; give an .npz file with the arrays vectors and labels")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as problem:
-        raise KinsightError(
-            f"{file} is not an .npz of plain arrays ({problem}); write it with numpy.savez(file, vectors=..., labels=...)"
-        ) from None
+    arrays = read_npz(path, otherwise="write it with numpy.savez(file, vectors=..., labels=...)")
     missing = [name for name in ("vectors", "labels") if name not in arrays]
     if missing:
         raise KinsightError(
-            f"{file} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
+            f"{path} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
         )
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
     known = {argument: arrays[name] for name, argument in names.items() if name in arrays}

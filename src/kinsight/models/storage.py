@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.files import digest, read_json, write_json, writing_folder
+from kinsight.files import digest, write_json, writing_folder
 from kinsight.models.weights import misfit, read_tensors
+from kinsight.reading import read_json
 
 FORMAT = "kinsight-model"
 FORMAT_VERSION = 1

@@ -10,11 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kinsight.errors import KinsightError
-from kinsight.files import read_json
 from kinsight.models.heads import complete_choice
+from kinsight.reading import read_json
 from kinsight.runs.folder import FREE, RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import TrainingSettings
@@ -101,10 +99,9 @@ def read_run(path: str | Path, name: str) -> EvaluatedRun:
         KinsightError: the recipe or the evaluation cannot be read.
     """
     folder, file = RunFolder(path).require(), _file(path, name)
+    stored = folder.settings()
     try:
-        settings = settings_from(folder.settings())
-    except (yaml.YAMLError, TypeError, ValueError):
-        raise KinsightError(f"{folder.recipe} is no recipe; restore it or train the run anew") from None
+        settings = settings_from(stored)
     except KinsightError as problem:
         raise KinsightError(f"{folder.recipe}: {problem}") from None
     evaluation = read_json(file)

@@ -6,6 +6,7 @@ recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  ev
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from typing import Any
 import yaml
 
 from kinsight.errors import KinsightError
-from kinsight.files import explained, read_json, write_json, write_text
-from kinsight.settings.recipe import differences
+from kinsight.files import explained, write_json, write_text
+from kinsight.reading import read_json, read_text
+from kinsight.settings.recipe import MOST_BYTES, differences
 from kinsight.settings.training import TrainingSettings
+from kinsight.settings.yaml_mapping import yaml_mapping
+
+_RESTORE = "restore it or train the run anew"
 
 # What may change when a run goes on, because it moves no number. Data may lie elsewhere; their digest is compared.
 FREE = ("data.path", "data.workers", "data.on_unreadable", "checkpoint_minutes", "tensorboard")
@@ -38,7 +43,7 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """Whether a run has been started here."""
-        return self.recipe.is_file()
+        return os.path.isfile(self.recipe)
 
     def require(self) -> RunFolder:
         """This folder, if it holds a run.
@@ -69,9 +74,16 @@ class RunFolder:
         return folder
 
     def settings(self) -> dict[str, Any]:
-        """The stored settings as nested plain values."""
-        self.require()
-        return dict(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))
+        """The stored settings as nested plain values.
+
+        Raises:
+            KinsightError: there is no run, or its recipe is damaged.
+        """
+        text = read_text(self.require().recipe, most=MOST_BYTES, otherwise=_RESTORE)
+        try:
+            return yaml_mapping(text)
+        except ValueError as problem:
+            raise KinsightError(f"{self.recipe} is no recipe ({problem}); {_RESTORE}") from None
 
     def check(self, settings: TrainingSettings) -> None:
         """Whether a run with these settings may start or go on here.

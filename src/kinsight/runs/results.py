@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.files import read_json
+from kinsight.reading import read_json, read_text
+from kinsight.settings.recipe import MOST_BYTES
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_run(folder: str | Path) -> Run:
     files = sorted((folder / "evaluation").glob("*.json"))
     return Run(
         folder=folder,
-        recipe=recipe.read_text(encoding="utf-8") if recipe.exists() else "",
+        recipe=read_text(recipe, most=MOST_BYTES) if recipe.exists() else "",
         protocol=protocol,
         lines=_lines(folder / "metrics.jsonl"),
         results=[_result(file) for file in files],

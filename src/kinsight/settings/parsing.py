@@ -14,6 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from kinsight.errors import KinsightError
 from kinsight.settings.recipe import merge, read_recipe
 from kinsight.settings.training import TrainingSettings
+from kinsight.settings.yaml_mapping import UnboundedError, yaml_value
 
 # `--data X` and `--model.head X` are short for the key that a person means.
 SHORT = {
@@ -46,13 +47,15 @@ def given_options(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str,
     Raises:
         KinsightError: an unknown option, or a value of the wrong type.
     """
+    for argument in arguments:
+        _refuse_unbounded(argument)
     try:
         return dict(parser.parse_args(expand_short_options(arguments), defaults=False).as_dict())
     except ArgumentError as problem:
         unknown = re.search(r"unrecognized arguments: ([^\s=]+)", str(problem))
         if unknown:
             options = [option for action in parser._actions for option in action.option_strings]
-            raise KinsightError(f"'{unknown[1]}' is not an option; {_hint(unknown[1], options)}") from None
+            raise KinsightError(f"'{_short(unknown[1])}' is not an option; {_hint(unknown[1], options)}") from None
         raise KinsightError(_one_sentence(problem)) from None
 
 
@@ -98,6 +101,17 @@ def expand_short_options(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
+def _refuse_unbounded(argument: str) -> None:
+    """jsonargparse reads values as YAML and writes out what aliases stand for."""
+    for text in {argument, argument.partition("=")[2]}:
+        try:
+            yaml_value(text)
+        except UnboundedError as problem:
+            raise KinsightError(f"'{_short(argument)}' cannot be read ({problem}); write the value out") from None
+        except ValueError:
+            continue  # a text, which may be one that is no YAML
+
+
 def _refuse_wrong_keys(settings: Mapping[str, Any], prefix: str = "") -> None:
     known = setting_types()
     for key, value in settings.items():
@@ -109,14 +123,16 @@ def _refuse_wrong_keys(settings: Mapping[str, Any], prefix: str = "") -> None:
         elif any(other.startswith(f"{name}.") for other in known):
             if not isinstance(value, Mapping):
                 keys = ", ".join(other for other in known if other.startswith(f"{name}."))
-                raise KinsightError(f"'{name}' is a group of settings and cannot be {value!r}; write one of {keys}")
+                raise KinsightError(
+                    f"'{name}' is a group of settings and cannot be {_short(repr(value))}; write one of {keys}"
+                )
             _refuse_wrong_keys(value, f"{name}.")
         else:
-            raise KinsightError(f"'{name}' is not a setting; {_hint(name, list(known))}")
+            raise KinsightError(f"'{_short(name)}' is not a setting; {_hint(name, list(known))}")
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(_short(name), known, n=1)
     return f"did you mean '{close[0]}'?" if close else "`kinsight train --help` lists every setting"
 
 
@@ -132,5 +148,9 @@ def _one_sentence(problem: Exception) -> str:
     text = " ".join(str(problem).split())
     wrong = re.search(r'Parser key "([^"]+)".*(?:Got|Given) value: (.*)$', text)
     if wrong and wrong[1] in setting_types():
-        return f"setting {wrong[1]}: '{wrong[2]}' is not allowed; write {_allowed(setting_types()[wrong[1]])}"
-    return f"{text.rstrip('. ')}; `kinsight train --help` lists every option"
+        return f"setting {wrong[1]}: '{_short(wrong[2])}' is not allowed; write {_allowed(setting_types()[wrong[1]])}"
+    return f"{_short(text.rstrip('. '), 400)}; `kinsight train --help` lists every option"
+
+
+def _short(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -7,17 +7,19 @@ A recipe that says `extends: NAME` is merged onto that shipped recipe.
 
 from __future__ import annotations
 
-import re
+import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kinsight.errors import KinsightError
+from kinsight.reading import MEGABYTE, read_text
+from kinsight.settings.yaml_mapping import yaml_mapping
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("optimizer", "schedule")
+MOST_BYTES = MEGABYTE // 4
 
 
 def recipe_names() -> list[str]:
@@ -37,7 +39,7 @@ def recipe_text(name: str) -> str:
         KinsightError: there is none of that name.
     """
     if name not in recipe_names():
-        raise KinsightError(f"there is no recipe '{name}'; the recipes are: {', '.join(recipe_names())}")
+        raise KinsightError(f"there is no recipe '{name}'; {_like(name)}")
     return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
@@ -49,11 +51,14 @@ def read_recipe(name_or_file: str) -> dict[str, Any]:
     """
     if name_or_file in recipe_names():
         return _parse(recipe_text(name_or_file), name_or_file)
-    file = Path(name_or_file)
-    if not file.is_file():
-        names = ", ".join(recipe_names())
-        raise KinsightError(f"there is no recipe '{name_or_file}'; give a YAML file or one of: {names}")
-    return _parse(file.read_text(encoding="utf-8"), name_or_file)
+    if not os.path.lexists(name_or_file):
+        raise KinsightError(f"there is no recipe '{name_or_file[:200]}'; give a YAML file, or {_like(name_or_file)}")
+    return _parse(read_text(name_or_file, most=MOST_BYTES, otherwise="give a recipe file"), name_or_file)
+
+
+def _like(name: str) -> str:
+    close = difflib.get_close_matches(name[:200], recipe_names(), n=3, cutoff=0.5)
+    return (f"one such as {', '.join(close)}; " if close else "") + "`kinsight recipes` lists all"
 
 
 def merge(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,24 +87,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     return found
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads `1e-4` as the number it is meant to be (PyYAML follows YAML 1.1, where it is a string)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
-        content = yaml.load(text, Loader=_Loader)  # a SafeLoader
-    except yaml.YAMLError as problem:
-        place = " ".join(str(problem).split())
-        raise KinsightError(f"recipe '{name}' is not valid YAML ({place}); correct it there") from None
-    if not isinstance(content, dict):
-        raise KinsightError(
-            f"recipe '{name}' must be a mapping of settings such as `epochs: 20`, not a {type(content).__name__}"
-        )
+        content = yaml_mapping(text)
+    except ValueError as problem:
+        raise KinsightError(f"recipe '{name}' is not valid YAML ({problem}); correct it there") from None
     base = content.pop("extends", None)
     return content if base is None else merge(_parse(recipe_text(str(base)), str(base)), content)

@@ -141,6 +141,9 @@ _SMALLEST = {
 }
 
 
+_LARGEST_SEED = 2**63 - 1  # what torch takes
+
+
 def check_ranges(settings: TrainingSettings) -> None:
     """Refuse numbers that make no sense.
 
@@ -153,3 +156,5 @@ def check_ranges(settings: TrainingSettings) -> None:
             value = getattr(value, part)
         if value is not None and not value >= smallest:  # so that nan is refused too
             raise KinsightError(f"setting {name}: {value} is not allowed; write {smallest} or more")
+    if settings.seed > _LARGEST_SEED:
+        raise KinsightError(f"setting seed: {str(settings.seed)[:40]} is not allowed; write {_LARGEST_SEED} or less")

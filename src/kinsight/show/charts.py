@@ -47,7 +47,7 @@ def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | N
     charts = [
         _loss_chart(series_of(training, _named(training, "loss")), events),
         _validation_chart(validation, dict(titles or {})),
-        _rate_chart(series_of(training, _named(training, "rate"))),
+        _rate_chart(series_of(training, _named(training, "lr"))),
         _plain_chart("Pictures a second", series_of(training, ["pictures_per_second"])),
     ]
     return [chart for chart in charts if chart is not None]
@@ -178,7 +178,7 @@ def _rate_chart(series: list[Series]) -> Chart | None:
     positive = np.concatenate([one.y[np.isfinite(one.y) & (one.y > 0)] for one in series])
     logarithmic = len(positive) > 0 and positive.max() / positive.min() > 30
     svg = line_chart(series, "Learning rates over training steps", logarithmic=logarithmic)
-    legend = [(_spoken(one.name.removeprefix("rate_")), _short(_last(one.y))) for one in series]
+    legend = [(_spoken(one.name.removeprefix("lr_")), _short(_last(one.y))) for one in series]
     return Chart("Learning rates", svg, legend, "Logarithmic scale." if logarithmic else "")
 
 

@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.files import read_json, sweep, write_json, writing_folder
+from kinsight.files import sweep, write_json, writing_folder
 from kinsight.models.weights import misfit, read_tensors
+from kinsight.reading import read_json
 
 
 @dataclass

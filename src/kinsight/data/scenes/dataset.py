@@ -17,7 +17,8 @@ from tqdm import tqdm
 from kinsight.data.scenes.drawing import LARGEST, SMALLEST, render
 from kinsight.data.scenes.species import MOST_SPECIES, Species, species
 from kinsight.errors import KinsightError
-from kinsight.files import read_json, write_json, write_text, writing_folder
+from kinsight.files import write_json, write_text, writing_folder
+from kinsight.reading import read_json
 
 _VERSION = 1  # of the drawing: raised when the same settings give other pictures
 _SETTINGS = "scenes.json"
