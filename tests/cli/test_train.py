@@ -163,7 +163,7 @@ def test_a_corrupt_picture_is_refused_or_skipped_by_name(
 
 
 def test_a_loss_that_is_not_finite(kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path) -> None:
-    rates = [f"--optimizer.{part}_rate=1e30" for part in ("trunk", "head", "loss")]
+    rates = [f"--optimizer.{part}_lr=1e30" for part in ("trunk", "head", "loss")]
     options = ("--out", tmp_path / "run", "--optimizer.name", "sgd", *rates)
     said = kinsight("train", "--recipe", recipe, "--data", pictures, *options)
     assert said.sentence.startswith("step ")
