@@ -98,7 +98,7 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
             f"{path} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
         )
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
-    known = {argument: arrays[name] for name, argument in names.items() if name in arrays}
+    known: dict[str, Any] = {argument: arrays[name] for name, argument in names.items() if name in arrays}
     return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
 
 

@@ -99,7 +99,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def construct_plain_map(self, node: yaml.MappingNode) -> dict[str, Any]:
         """A mapping whose keys are texts."""
-        found = self.construct_mapping(node, deep=True)
+        found: dict[Any, Any] = self.construct_mapping(node, deep=True)
         for key in found:
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is no text", node.start_mark)
