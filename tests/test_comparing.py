@@ -16,6 +16,7 @@ from kinsight.api import compare
 from kinsight.errors import KinsightError
 from kinsight.evaluation import bootstrap
 from kinsight.files import write_npz
+from kinsight.show import comparison_text
 from tiny_run import finished, pictures, tiny
 
 __all__ = ["finished", "pictures"]
@@ -46,12 +47,12 @@ def test_means_and_paired_differences(tmp_path: Path):
     assert (a.n, b.n, a.pairs, b.pairs, a.differences) == (3, 4, 0, 3, {})
     mean = a.values["map_at_r"]
     low, high = stats.t.interval(0.95, 2, loc=np.mean([*A.values()]), scale=stats.sem([*A.values()]))
-    assert (mean.mean, mean.low, mean.high) == pytest.approx((np.mean([*A.values()]), low, high))
-    assert b.values["nmi"].mean == pytest.approx(np.mean([*B.values()]) + 0.1)
+    assert (mean.value, mean.low, mean.high) == pytest.approx((np.mean([*A.values()]), low, high))
+    assert b.values["nmi"].value == pytest.approx(np.mean([*B.values()]) + 0.1)
     expected = stats.ttest_rel([B[0], B[1], B[2]], [*A.values()]).confidence_interval(0.95)
     for key in found.metrics:
         difference = b.differences[key]
-        assert (difference.mean, difference.n, difference.kind) == (pytest.approx(0.02), 3, "runs")
+        assert (difference.value, difference.n, difference.method) == (pytest.approx(0.02), 3, "t")
         assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
     assert (a.dimension, a.parameters, a.minutes, b.minutes) == (16, 2_500_000, 11.0, 11.5)
     assert found.recipe == {"model.size": {"a": 224, "b": 64}}
@@ -65,7 +66,7 @@ def test_pairs_are_of_one_fold(tmp_path: Path):
         for fold, value in values.items()
     ]
     found = compare(runs)
-    assert found.rows[1].differences["nmi"].mean == pytest.approx((0.1 + 0.05) / 2)
+    assert found.rows[1].differences["nmi"].value == pytest.approx((0.1 + 0.05) / 2)
     assert found.notes == ["Without a pair in a: b fold 2 seed 0; its mean counts them."]
 
 
@@ -73,7 +74,7 @@ def test_settings_that_share_no_seed_have_no_difference(tmp_path: Path):
     found = compare([*seeds(tmp_path / "a", {0: 0.5}), *seeds(tmp_path / "b", {1: 0.6}, recipe=SMALL)])
     assert (found.rows[1].pairs, found.rows[1].differences) == (0, {})
     assert len(found.notes) == 2
-    assert "-" in found.table().split("less a")[1]
+    assert "-" in comparison_text(found).split("less a")[1]
 
 
 def test_baseline_stands_first_and_others_as_given(tmp_path: Path):
@@ -93,19 +94,19 @@ def test_one_pair_is_resampled_where_each_query_is_stored(tmp_path: Path):
     difference = row.differences["map_at_r"]
     classes = arrays_of(queries())["labels"][::-1]
     low, high = bootstrap(queries(0.05) - queries(), classes)
-    assert (difference.kind, difference.n) == ("queries", 1)
-    assert (difference.mean, difference.low, difference.high) == pytest.approx(
+    assert (difference.method, difference.n) == ("bootstrap", 1)
+    assert (difference.value, difference.low, difference.high) == pytest.approx(
         (float((queries(0.05) - queries()).mean()), float(low), float(high))
     )
     assert difference.excludes_zero
-    assert row.differences["nmi"].kind is None
+    assert row.differences["nmi"].method is None
     assert row.values["map_at_r"].low is None  # the evaluation gave none, and none is invented
 
 
 def test_one_run_has_the_interval_of_its_evaluation(tmp_path: Path):
     (row,) = compare([write_run(tmp_path / "a", {"map_at_r": 0.5, "map_at_r_low": 0.4, "map_at_r_high": 0.7})]).rows
     estimate = row.values["map_at_r"]
-    assert (estimate.low, estimate.high, estimate.kind) == (0.4, 0.7, "queries")
+    assert (estimate.low, estimate.high, estimate.method) == (0.4, 0.7, "bootstrap")
     (row,) = compare([write_run(tmp_path / "b", {"map_at_r": 1.0, "map_at_r_low": 1.0, "map_at_r_high": 1.0})]).rows
     assert row.values["map_at_r"].low is None  # all values alike claim no certainty
 
@@ -132,8 +133,8 @@ def test_no_interval_where_the_queries_of_the_pair_are_not_the_same(tmp_path: Pa
         write_npz(file, {key: value for key, value in arrays.items() if key != "map_at_r"})
     found = compare(runs)
     difference = found.rows[1].differences["map_at_r"]
-    assert (difference.low, difference.kind) == (None, None)
-    assert difference.mean == pytest.approx(float((queries(0.05) - queries()).mean()))
+    assert (difference.low, difference.method) == (None, None)
+    assert difference.value == pytest.approx(float((queries(0.05) - queries()).mean()))
     assert found.notes == [
         f"No interval for the one pair {runs[1]} and {runs[0]}: they do not store the same queries, one by one, in one order."
     ]
@@ -166,7 +167,7 @@ def test_metrics_all_have_or_are_named(tmp_path: Path):
     b = write_run(tmp_path / "b", {"map_at_r": 0.6, "nmi": 0.7, "hubness": 2.5}, recipe=SMALL)
     assert compare([a, b]).metrics == ["map_at_r"]
     found = compare([a, b], metrics=["hubness", "map_at_r"])
-    assert found.rows[1].differences["hubness"].mean == 1.0
+    assert found.rows[1].differences["hubness"].value == 1.0
     with pytest.raises(KinsightError, match=r"b was evaluated without recall_at_2; .*evaluate .*b --k 1 2 2`"):
         compare([a, b], metrics=["recall_at_2"])
     with pytest.raises(KinsightError, match=r"a was evaluated without nmi; .* `kinsight evaluate .*a`"):
@@ -191,7 +192,7 @@ def test_other_protocols_are_refused_unless_told(tmp_path: Path):
     assert "--anyway" in str(refusal.value)
     found = compare(runs, anyway=True)
     assert found.disagreements == [said]
-    assert said in " ".join(found.table().split())
+    assert said in " ".join(comparison_text(found).split())
     assert compare(runs[:3]).disagreements == []
 
 
@@ -262,11 +263,11 @@ def test_real_runs(finished: Path, pictures: Path, tmp_path: Path):
     ]
     assert found.recipe == {"model.head.dim": {"full": 16, "narrow": 8}}
     assert found.disagreements == []
-    assert full.values["map_at_r"].kind == "runs"
-    assert narrow.differences["map_at_r"].kind == "queries"
-    assert narrow.differences["f1"].kind is None
+    assert full.values["map_at_r"].method == "t"
+    assert narrow.differences["map_at_r"].method == "bootstrap"
+    assert narrow.differences["f1"].method is None
     metrics = [record["metrics"]["map_at_r"] for record in found.runs]
-    assert narrow.differences["map_at_r"].mean == pytest.approx(metrics[2] - metrics[0])
+    assert narrow.differences["map_at_r"].value == pytest.approx(metrics[2] - metrics[0])
     assert full.parameters is not None
     assert narrow.parameters is not None
     assert full.parameters > narrow.parameters

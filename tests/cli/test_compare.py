@@ -54,7 +54,7 @@ def test_json(kinsight: Callable[..., Any], runs: list[Path]):
     said = kinsight("compare", *runs, "--json", "--baseline", "a")
     found = json.loads(said.out)
     assert found["baseline"] == "birds-a"
-    assert found["rows"][1]["differences"]["nmi"]["mean"] == pytest.approx(-0.025)
+    assert found["rows"][1]["differences"]["nmi"]["value"] == pytest.approx(-0.025)
     assert len(found["runs"]) == 4
 
 

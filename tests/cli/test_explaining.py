@@ -123,7 +123,7 @@ def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
     # The whole picture is right exactly where the box takes up half of what the network sees.
     table = package.read_table(scenes)
     area = (table["x_2"] - table["x_1"]) * (table["y_2"] - table["y_1"]) / 48**2
-    whole = found["methods"]["whole picture"]["held_out"]["mean"]
+    whole = found["methods"]["whole picture"]["held_out"]["value"]
     assert whole == pytest.approx((area >= 0.5 - 1e-9).mean(), abs=0.13)
     again = json.loads(
         kinsight("localize", trained, "--data", scenes, "--split", "all", "--partners", "itself", "--json").out
@@ -162,7 +162,7 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
     assert found["pairs"] == 3
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5
-    assert found["sanity"]["rows"][0]["mean"] == pytest.approx(1)
+    assert found["sanity"]["rows"][0]["value"] == pytest.approx(1)
     assert "pairs 1 are too few" in kinsight("faithfulness", trained, "--pairs", 1).sentence
 
 

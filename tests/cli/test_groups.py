@@ -101,7 +101,7 @@ def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path) -> 
     assert shares.sum(1) == pytest.approx(np.ones(GROUPS))
     assert parts["reach_of"] == "the longer side of the object's box"
     assert set(parts["at_least_so_many_different"]) == {"2", "3"}
-    share = parts["at_least_so_many_different"]["2"]["mean"]
+    share = parts["at_least_so_many_different"]["2"]["value"]
     assert f"groups on at least 2 different parts: {100 * share:.1f}" in said.out
     for number, alone in enumerate(found["alone"]):
         assert alone["its_share"] == shares[number].max()

@@ -7,22 +7,22 @@ import pytest
 from scipy import stats
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation import bootstrap
-from kinsight.evaluation.comparison import Estimate, difference_over_runs, differences_over_queries, over_runs
+from kinsight.evaluation import Estimate, bootstrap
+from kinsight.evaluation.comparison import difference_over_runs, differences_over_queries, over_runs
 
 
 def test_mean_over_runs_has_student_s_interval():
     values = [0.31, 0.36, 0.33, 0.40]
     found = over_runs(values)
     low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    assert (found.mean, found.n, found.kind) == (pytest.approx(0.35), 4, "runs")
+    assert (found.value, found.n, found.method) == (pytest.approx(0.35), 4, "t")
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_one_run_has_no_interval_and_none_is_refused():
-    assert over_runs([0.4]) == Estimate(0.4, 1)
-    assert difference_over_runs([0.5], [0.25]) == Estimate(0.25, 1)
-    assert not Estimate(0.25, 1).excludes_zero
+    assert over_runs([0.4]) == Estimate(0.4)
+    assert difference_over_runs([0.5], [0.25]) == Estimate(0.25)
+    assert not Estimate(0.25).excludes_zero
     with pytest.raises(KinsightError, match="at least one"):
         over_runs([])
     with pytest.raises(KinsightError, match="at least one"):
@@ -32,9 +32,9 @@ def test_one_run_has_no_interval_and_none_is_refused():
 
 
 def test_values_all_alike_claim_no_certainty():
-    assert over_runs([0.125, 0.125]) == Estimate(0.125, 2)
+    assert over_runs([0.125, 0.125]) == Estimate(0.125, method="t", n=2)
     found = difference_over_runs([0.3, 0.5, 0.9], [0.2, 0.4, 0.8])
-    assert (found.mean, found.n, found.low, found.excludes_zero) == (pytest.approx(0.1), 3, None, False)
+    assert (found.value, found.n, found.low, found.excludes_zero) == (pytest.approx(0.1), 3, None, False)
     assert over_runs([0.125, 0.125001]).low is not None
 
 
@@ -43,7 +43,7 @@ def test_difference_over_pairs_is_that_of_scipy_s_paired_test():
     found = difference_over_runs(ours, theirs)
     expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert found.mean == pytest.approx(0.02)
+    assert found.value == pytest.approx(0.02)
     assert found.excludes_zero == (expected.low > 0)
     unpaired = stats.ttest_ind(ours, theirs).confidence_interval(0.95)
     assert found.high - found.low < unpaired.high - unpaired.low
@@ -57,7 +57,7 @@ def test_one_pair_is_resampled_query_by_query():
     ours = theirs + [0.1, 0.0] + 0.02 * rng.standard_normal((80, 2))
     better, same = differences_over_queries(ours, theirs, classes)
     low, high = bootstrap(ours - theirs, classes)
-    assert better == Estimate(pytest.approx((ours - theirs)[:, 0].mean()), 1, low[0], high[0], "queries")
+    assert better == Estimate(pytest.approx((ours - theirs)[:, 0].mean()), low[0], high[0], "bootstrap")
     assert better.excludes_zero
     assert not same.excludes_zero
     wide = bootstrap(ours[:, 0], classes)
@@ -65,11 +65,11 @@ def test_one_pair_is_resampled_query_by_query():
     with pytest.raises(KinsightError, match="cannot be paired"):
         differences_over_queries(ours, theirs[:-1], classes)
     (equal,) = differences_over_queries(theirs[:, :1], theirs[:, :1], classes)
-    assert equal == Estimate(0.0, 1)
+    assert equal == Estimate(0.0, method="bootstrap")
 
 
 @pytest.mark.parametrize(
     ("low", "high", "excludes"), [(0.1, 0.2, True), (-0.2, -0.1, True), (-0.1, 0.1, False), (0.0, 0.1, False)]
 )
 def test_zero_outside(low: float, high: float, excludes: bool):
-    assert Estimate(0.0, 3, low, high, "runs").excludes_zero is excludes
+    assert Estimate(0.0, low, high, "t", 3).excludes_zero is excludes

@@ -10,7 +10,7 @@ def test_t_interval_is_student_s():
     interval = t_interval(values)
     # t(.975, 3) = 3.182446 from the table; sd / sqrt(n) by hand.
     half = 3.182446305 * np.sqrt(10 / 3) / 2
-    assert interval.mean == 3
+    assert interval.value == 3
     assert interval.high - 3 == pytest.approx(half)
     assert 3 - interval.low == pytest.approx(half)
 

@@ -13,6 +13,7 @@ from PIL import Image
 from kinsight.data import read_table
 from kinsight.data.parts import read_parts
 from kinsight.errors import KinsightError
+from kinsight.evaluation import Estimate
 from kinsight.explanation import Explainer, Pair, View
 from kinsight.explanation.measuring.correspondence import (
     CENTRED,
@@ -47,14 +48,14 @@ def planted(count: int = 8, **options: Any) -> Correspondence:
 def test_partial_maps_find_the_matching_part_and_overall_maps_cannot() -> None:
     """Property 13: with several planted pairs the partial map picks the matching one."""
     found = planted()
-    assert found.pck(PARTIAL, 0.1) == (1, 1, 1)
-    assert found.pck(NEAREST, 0.1) == (1, 1, 1)
+    assert found.pck(PARTIAL, 0.1) == Estimate(1, method="bootstrap")
+    assert found.pck(NEAREST, 0.1) == Estimate(1, method="bootstrap")
     # All three colours weigh the same in the overall map, which names one of them, or the middle of neighbours.
-    assert 0 < found.pck(OVERALL, 0.1).mean <= 1 / 3
-    assert found.pck(CENTRED, 0.1) == (1, 1, 1)
+    assert 0 < found.pck(OVERALL, 0.1).value <= 1 / 3
+    assert found.pck(CENTRED, 0.1) == Estimate(1, method="bootstrap")
     assert found.difference(PARTIAL, OVERALL, 0.1).low > 0.5
     for colour in COLOURS:
-        assert found.pck(PARTIAL, 0.1, part=colour).mean == 1
+        assert found.pck(PARTIAL, 0.1, part=colour).value == 1
     assert len(found.part) == 3 * len(found.pairs) / 3 == 3 * 2 * 4 * 3
 
 
@@ -68,9 +69,9 @@ def test_same_position_is_right_where_the_part_has_not_moved() -> None:
         parts,
         np.tile(WHOLE, (2, 1)),
     )
-    assert found.pck(SAME_POSITION, 0.1, part="red").mean == 1
-    assert found.pck(SAME_POSITION, 0.1, part="green").mean == 0
-    assert found.pck(PARTIAL, 0.1).mean == 1
+    assert found.pck(SAME_POSITION, 0.1, part="red").value == 1
+    assert found.pck(SAME_POSITION, 0.1, part="green").value == 0
+    assert found.pck(PARTIAL, 0.1).value == 1
 
 
 def test_chance_is_the_share_of_the_view_within_the_radius() -> None:
@@ -116,8 +117,8 @@ def test_points_are_in_pixels_of_the_upright_picture(preprocessing: Preprocessin
         boxes.append([0, 0, width, height])
     model = Explainer((Patches(), Mean()), preprocessing=preprocessing)
     found = correspondence(model, pictures, [0] * 4, parts, np.array(boxes))
-    assert found.pck(PARTIAL, 0.1).mean == 1
-    assert found.pck(OVERALL, 0.1).mean < 1
+    assert found.pck(PARTIAL, 0.1).value == 1
+    assert found.pck(OVERALL, 0.1).value < 1
 
 
 def test_parts_out_of_view_are_left_out_and_counted() -> None:
@@ -166,11 +167,11 @@ def test_results_are_plain_values() -> None:
     assert json.loads(json.dumps(tree)) == tree
     assert tree["points"] == 12
     rows = tree["rows"][0]
-    assert tree["partial_minus_overall"]["0.1"]["mean"] == pytest.approx(rows[PARTIAL] - rows[OVERALL])
-    assert tree["partial_minus_overall"]["0.1"]["mean"] >= 2 / 3 - 1e-9
+    assert tree["partial_minus_overall"]["0.1"]["value"] == pytest.approx(rows[PARTIAL] - rows[OVERALL])
+    assert tree["partial_minus_overall"]["0.1"]["value"] >= 2 / 3 - 1e-9
     assert [row["part"] for row in tree["rows"]] == [part for part in ("all", *sorted(COLOURS)) for _ in range(2)]
     for name in ROWS:
-        assert 0 <= tree["rows"][0][f"{name} low"] <= tree["rows"][0][name] <= tree["rows"][0][f"{name} high"] <= 1
+        assert 0 <= tree["rows"][0][f"{name}_low"] <= tree["rows"][0][name] <= tree["rows"][0][f"{name}_high"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_real_birds_against_plain_loops() -> None:
             spot = (left + (right - left) * (across + 0.5) / 64, top + (bottom - top) * (down + 0.5) / 64)
             far = math.dist(spot, parts[other][part])
             assert found.right[name][number].tolist() == [far <= 0.1 * longer, far <= 0.2 * longer]
-    assert found.pck(NEAREST, 0.2).mean > found.pck(CHANCE, 0.2).mean > 0
+    assert found.pck(NEAREST, 0.2).value > found.pck(CHANCE, 0.2).value > 0
 
 
 def weights_at(view: View, y: float, x: float) -> dict[tuple[int, int], float]:

@@ -112,7 +112,7 @@ def test_areas_are_mean_similarities() -> None:
     curves = {kind: {"m": flat, RANDOM: flat + 0.1} for kind in ("deletion", "insertion")}
     found = Faithfulness(np.array([0, 0.5, 1]), curves, np.array([0, 1]), "grey")  # type: ignore[arg-type]
     assert found.areas("deletion", "m").tolist() == [0.5, 0.5]
-    assert found.difference("insertion", "m").mean == pytest.approx(-0.1)
+    assert found.difference("insertion", "m").value == pytest.approx(-0.1)
     with pytest.raises(KinsightError, match="not measured"):
         found.areas("deletion", "cam")
 
@@ -179,7 +179,8 @@ def test_randomised_models_draw_other_maps_and_the_model_is_put_back() -> None:
     tree = found.to_dict()
     assert json.loads(json.dumps(tree)) == tree
     assert tree["rows"][0] == {
-        "method": "decomposition", "stages": 0, "randomised": "none", "mean": 1.0, "low": 1.0, "high": 1.0,
+        "method": "decomposition", "stages": 0, "randomised": "none", "value": 1.0, "low": None, "high": None,
+        "method": "bootstrap", "n": 1,
     }  # fmt: skip
     with pytest.raises(KinsightError, match="not measured"):
         found.correlation("decomposition", 6)

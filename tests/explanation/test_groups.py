@@ -187,8 +187,8 @@ def test_peaks_fall_on_parts() -> None:
         np.array([[third, third, 0, third], [0, 2 * third, 0, third], [0, 2 * third, 0, third]])
     )
     assert found.distinct.tolist() == [2, 1, 1]
-    assert found.at_least(2).mean == pytest.approx(third)
-    assert found.at_least(1).mean == 1
+    assert found.at_least(2).value == pytest.approx(third)
+    assert found.at_least(1).value == 1
 
 
 def test_pictures_without_parts_or_box_are_not_measured() -> None:
@@ -203,7 +203,7 @@ def test_pictures_without_parts_or_box_are_not_measured() -> None:
     assert found.shares.tolist() == [[1, 0, 0], [0, 1, 0]]
     assert found.fallen.tolist() == [[0, 1], [-1, -1], [-1, -1], [-1, -1]]
     assert (found.distinct.tolist(), found.labels.tolist()) == ([2], ["a"])
-    assert found.at_least(2).mean == 1
+    assert found.at_least(2).value == 1
 
 
 def test_part_confusion_refuses_what_does_not_fit() -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from kinsight.data import read_table
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval, class_intervals
+from kinsight.evaluation import Estimate
+from kinsight.evaluation.statistics import mean_over_classes, over_classes
 from kinsight.explanation import Explainer
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.boxes import (
@@ -186,13 +187,13 @@ def test_the_threshold_is_chosen_on_the_other_half_of_the_classes() -> None:
     assert found.held_out_thresholds("m") == (0.2, 0.4)
     assert found.values("m", "held_out").tolist() == [0] * 8
     assert found.held_out_thresholds("steady") == (0.4, 0.4)
-    assert found.figure("steady", "held_out").mean == 1
+    assert found.figure("steady", "held_out").value == 1
     # On the same pictures 0.2 is right for 4 of 8, 0.4 for 3.
     assert found.best_threshold("m") == 0.2
-    assert found.figure("m", "same_pictures").mean == 0.5
-    assert found.difference("steady", "m").mean == 1
-    assert found.difference("steady", "m", "at_0.6").mean == pytest.approx(-3 / 8)
-    assert [interval.mean for interval in found.curve("m").values()] == pytest.approx([4 / 8, 3 / 8, 3 / 8])
+    assert found.figure("m", "same_pictures").value == 0.5
+    assert found.difference("steady", "m").value == 1
+    assert found.difference("steady", "m", "at_0.6").value == pytest.approx(-3 / 8)
+    assert [interval.value for interval in found.curve("m").values()] == pytest.approx([4 / 8, 3 / 8, 3 / 8])
 
 
 def test_one_class_cannot_be_halved() -> None:
@@ -210,18 +211,19 @@ def test_results_are_plain_values() -> None:
     assert [row["method"] for row in rows] == ["m", "steady"]
     assert rows[0]["mask_energy"] is None
     assert rows[0]["same_pictures_low"] <= rows[0]["same_pictures"] <= rows[0]["same_pictures_high"]
-    assert tree["methods"]["m"]["curve"][1]["mean"] == pytest.approx(3 / 8)
+    assert tree["methods"]["m"]["curve"][1]["value"] == pytest.approx(3 / 8)
     for figure in FIGURES:
         assert figure in rows[0]
 
 
 def test_intervals_leave_out_what_is_not_known() -> None:
     values = np.array([[1, np.nan, np.nan], [0, 1, np.nan], [1, np.nan, np.nan], [1, 1, np.nan]])
-    first, second, third = class_intervals(values, np.array([0, 0, 1, 1]))
-    assert first.mean == 0.75
-    assert first == class_interval(values[:, 0], np.array([0, 0, 1, 1]))
-    assert second == (1, 1, 1)
-    assert np.isnan(third).all()
+    first, second, third = over_classes(values, np.array([0, 0, 1, 1]))
+    assert first.value == 0.75
+    assert first == mean_over_classes(values[:, 0], np.array([0, 0, 1, 1]))
+    assert second == Estimate(1, method="bootstrap")  # values that are all alike carry no interval
+    assert np.isnan(third.value)
+    assert third.ends is None
 
 
 def bright(boxes: np.ndarray) -> list[torch.Tensor]:
@@ -241,13 +243,13 @@ def test_a_model_that_sees_brightness_finds_bright_rectangles(partners: str | np
         Explainer((Patches(), Mean())), bright(BOXES), list("aaabbb"), BOXES, partners=partners, batch_size=4
     )
     # The overall map of a picture is its brightness; up-sampled it stands at half its height on the rectangle's border.
-    assert found.curve("decomposition")[0.5].mean == 1
-    assert found.figure("decomposition", "box_peak").mean == 1
-    assert found.figure("decomposition", "held_out").mean == 1
-    assert found.figure("decomposition", "box_energy").mean > found.figure(CENTRE, "box_energy").mean
+    assert found.curve("decomposition")[0.5].value == 1
+    assert found.figure("decomposition", "box_peak").value == 1
+    assert found.figure("decomposition", "held_out").value == 1
+    assert found.figure("decomposition", "box_energy").value > found.figure(CENTRE, "box_energy").value
     assert found.partners == (partners if isinstance(partners, str) else "given")
     # Of the cosine a map is zero in sum (property 5), so its own positive part is another; its numbers are still numbers.
-    assert 0 <= found.figure("gradient x activation", "held_out").mean <= 1
+    assert 0 <= found.figure("gradient x activation", "held_out").value <= 1
 
 
 @pytest.mark.parametrize(("partner", "found"), [(1, 1), (2, 0)], ids=["red", "green"])
@@ -280,7 +282,7 @@ def test_pictures_without_a_box_are_partners_only() -> None:
     )
     assert found.labels.tolist() == list("aabb")
     assert np.isnan(found.scores["decomposition"].mask_energy).tolist() == [True, True, False, True]
-    energy, known = found.figure("decomposition", "mask_energy").mean, found.scores["decomposition"]
+    energy, known = found.figure("decomposition", "mask_energy").value, found.scores["decomposition"]
     assert energy == known.mask_energy[2] == pytest.approx(known.box_energy[2])
     assert trunk.pictures == 6
 
@@ -298,7 +300,7 @@ def test_boxes_are_in_pixels_of_the_upright_picture() -> None:
     ):
         model = Explainer((Patches(), Mean()), preprocessing=preprocessing)
         found = localize(model, [partner, pixels, Image.fromarray(pixels)], [0, 0, 1], box, methods="decomposition")
-        assert found.curve("decomposition")[0.5].mean == 1
+        assert found.curve("decomposition")[0.5].value == 1
         np.testing.assert_allclose(*found.scores["decomposition"].overlaps)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.comparison import Estimate
+from kinsight.evaluation import Estimate
+from kinsight.show import comparison_text, write_comparison
 from kinsight.show.comparison.result import Comparison, Row
 from show.made_page import Page
 
@@ -20,20 +21,20 @@ METRICS = ["map_at_r", "nmi", "hubness"]
 
 def row(setting: str, pairs: int = 0, differences: dict[str, Estimate] | None = None) -> Row:
     values = {
-        "map_at_r": Estimate(0.3612, 3, 0.3531, 0.3718, "runs"),
-        "nmi": Estimate(0.5, 1),
-        "hubness": Estimate(1.23456, 1, 1.1, 1.4, "queries"),
+        "map_at_r": Estimate(0.3612, 0.3531, 0.3718, "t", 3),
+        "nmi": Estimate(0.5),
+        "hubness": Estimate(1.23456, 1.1, 1.4, "bootstrap"),
     }
     return Row(setting, 3, values, pairs, differences or {}, 512, 2_879_744, 18.84)
 
 
 def made(**changes: Any) -> Comparison:
     differences = {
-        "map_at_r": Estimate(0.0121, 3, 0.004, 0.0202, "runs"),
-        "nmi": Estimate(-0.02, 1),
-        "hubness": Estimate(0.3, 1, 0.1, 0.5, "queries"),
+        "map_at_r": Estimate(0.0121, 0.004, 0.0202, "t", 3),
+        "nmi": Estimate(-0.02),
+        "hubness": Estimate(0.3, 0.1, 0.5, "bootstrap"),
     }
-    worse = {key: Estimate(-0.01, 3, -0.03, 0.01, "runs") for key in METRICS}
+    worse = {key: Estimate(-0.01, -0.03, 0.01, "t", 3) for key in METRICS}
     content: dict[str, Any] = {
         "name": "test",
         "baseline": "n",
@@ -48,8 +49,7 @@ def made(**changes: Any) -> Comparison:
 
 
 def test_text_says_values_intervals_marks_and_notes():
-    text = made().table(width=200)
-    assert str(made()) == made().table(120)
+    text = comparison_text(made(), width=200)
     keys, means, differences, said = text.split("\n\n")
     assert keys.splitlines()[2].split() == ["model.head.groups", "-", "4", "4", "true"]
     assert means.splitlines()[0].split() == [
@@ -79,25 +79,27 @@ def test_text_says_values_intervals_marks_and_notes():
         "Student's t",
         "bootstrap",
         "excludes zero",
-        "No interval",
+        "nothing to resample",
     ):
         assert part in said
 
 
 def test_legend_speaks_only_of_what_is_there():
-    plain = Row("n", 1, {"nmi": Estimate(0.5, 1)}, 0, {}, None, None, None)
-    text = made(rows=[plain], metrics=["nmi"], recipe={}, disagreements=[], notes=[]).table()
+    plain = Row("n", 1, {"nmi": Estimate(0.5)}, 0, {}, None, None, None)
+    text = comparison_text(
+        made(rows=[plain], metrics=["nmi"], recipe={}, disagreements=[], notes=[]),
+    )
     assert text.splitlines()[0].split() == ["test,", "%", "n", "NMI", "dim", "parameters", "minutes"]
     assert text.splitlines()[2].split() == ["n", "1", "50.0", "-", "-", "-"]
     assert text.splitlines()[3:] == [
         "",
-        "No interval: one run or pair and nothing to resample, or values that are all alike.",
+        "Without [ ]: one run or pair, and nothing to resample.",
     ]
 
 
 @pytest.mark.parametrize("width", [60, 120])
 def test_wide_tables_go_on_below(width: int):
-    text = made().table(width)
+    text = comparison_text(made(), width)
     assert max(map(len, text.splitlines())) <= width
     for part in ("36.1 [35.3, 37.2]", "+0.3 [+0.1, +0.5]†*", "2.88 M"):
         assert part in text
@@ -106,7 +108,7 @@ def test_wide_tables_go_on_below(width: int):
 
 
 def test_markdown_is_tables_with_bold_where_zero_is_outside(tmp_path: Path):
-    made().write(tmp_path / "new" / "table.md")
+    write_comparison(tmp_path / "new" / "table.md", made())
     text = (tmp_path / "new" / "table.md").read_text()
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert [len(table) for table in tables] == [3, 6, 5]
@@ -118,27 +120,27 @@ def test_markdown_is_tables_with_bold_where_zero_is_outside(tmp_path: Path):
 
 
 def test_csv_has_fractions(tmp_path: Path):
-    made().write(tmp_path / "table.csv")
+    write_comparison(tmp_path / "table.csv", made())
     with (tmp_path / "table.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["setting"] for line in lines] == ["n", "a|4", "<c>", "alone"]
     first, second = lines[:2]
     assert float(first["map_at_r"]) == 0.3612
-    assert (first["map_at_r_difference"], first["map_at_r_interval"], first["nmi_low"]) == ("", "runs", "")
+    assert (first["map_at_r_difference"], first["map_at_r_method"], first["nmi_low"]) == ("", "t", "")
     assert float(second["map_at_r_difference_low"]) == 0.004
-    assert (second["hubness_difference_interval"], second["pairs"], second["baseline"]) == ("queries", "3", "n")
+    assert (second["hubness_difference_method"], second["pairs"], second["baseline"]) == ("bootstrap", "3", "n")
 
 
 def test_json_holds_everything(tmp_path: Path):
-    made().write(tmp_path / "table.json")
+    write_comparison(tmp_path / "table.json", made())
     read = json.loads((tmp_path / "table.json").read_text())
     assert read == made().to_dict()
     assert read["rows"][1]["differences"]["map_at_r"] == {
-        "mean": 0.0121,
+        "value": 0.0121,
         "n": 3,
         "low": 0.004,
         "high": 0.0202,
-        "interval": "runs",
+        "method": "t",
     }
     assert read["metrics"]["nmi"]["definition"].startswith("Normalized mutual information")
     assert read["runs"][0]["run"] == "runs/n-0"
@@ -146,11 +148,11 @@ def test_json_holds_everything(tmp_path: Path):
 
 def test_other_formats_are_refused(tmp_path: Path):
     with pytest.raises(KinsightError, match=r"says no known format; end it in \.md, \.csv, \.json or \.html"):
-        made().write(tmp_path / "table.xlsx")
+        write_comparison(tmp_path / "table.xlsx", made())
 
 
 def test_page_holds_all_tables_and_nothing_from_outside(tmp_path: Path):
-    made().write(tmp_path / "table.html")
+    write_comparison(tmp_path / "table.html", made())
     page = Page((tmp_path / "table.html").read_text())
     assert page.references == []
     assert page.count("table") == 3
@@ -181,5 +183,5 @@ def test_page_fits_a_phone(tmp_path: Path, open_page: Callable[..., Any]):
 
 
 def _html(folder: Path, comparison: Comparison) -> str:
-    comparison.write(folder / "page.html")
+    write_comparison(folder / "page.html", comparison)
     return (folder / "page.html").read_text()

@@ -84,3 +84,20 @@ def test_charts_of_a_run() -> None:
     assert [name for name, _ in charts["Learning rates"].legend] == ["trunk", "head"]
     assert charts["Training loss"].svg.count('class="mark"') == 1
     assert run_charts([]) == []
+
+
+def test_every_term_of_the_loss_has_its_line() -> None:
+    terms = ["loss", "loss_whole", *(f"loss_part_{number}" for number in range(6)), "loss_diversity"]
+    lines = [
+        {"kind": "train", "step": step, **{name: number + 1 / step for number, name in enumerate(terms)}}
+        for step in (10, 20, 30)
+    ]
+    (chart,) = run_charts(lines)
+    assert [name for name, _ in chart.legend] == [
+        "total",
+        "whole",
+        *(f"part {number}" for number in range(6)),
+        "diversity",
+    ]
+    assert chart.svg.count('class="line c') == 9
+    assert chart.svg.count("again") == 3  # more terms than colours: the rest dashed

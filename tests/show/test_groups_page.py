@@ -133,9 +133,9 @@ def test_without_parts_it_says_why() -> None:
 
 def test_the_table_of_the_terminal() -> None:
     lines = groups_table(made()).splitlines()
-    assert lines[2].split() == ["all", "groups", "50.0", "[40.0,", "62.5]", "%", "25.0", "[20.0,", "30.0]", "%"]
-    assert re.search(r"group 1 .*20\.0 \[40\.0, 62\.5\] % .*elsewhere 77\.8 %", lines[4])
-    assert lines[-1].startswith("groups on at least 2 different parts: 22.2 [")
+    assert lines[2].split() == ["all", "groups", "50.0", "%", "[40.0,", "62.5]", "25.0", "%", "[20.0,", "30.0]"]
+    assert re.search(r"group 1 .*20\.0 % \[40\.0, 62\.5\] .*elsewhere 77\.8 %", lines[4])
+    assert lines[-1].startswith("groups on at least 2 different parts: 22.2 % [")
     assert lines[-1].endswith("of 9 pictures")
 
 

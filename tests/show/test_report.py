@@ -53,9 +53,9 @@ def test_nothing_outside_is_referred_to(whole: Path) -> None:
 def test_every_section_is_there_and_linked(whole: Path) -> None:
     page = Page((whole / "report.html").read_text(encoding="utf-8"))
     links = [one[1:] for one in page.references if one.startswith("#")]
-    assert links == ["how", "curves", "numbers", "queries", "map", "space", "again"]
+    assert links == ["queries", "map", "curves", "how", "numbers", "space", "again"]
     assert page.count("svg", class_="chart") == 4
-    assert page.count("div", class_="sheet") == 3
+    assert page.count("div", class_="queries") == 3
     assert page.count("svg", class_="plane") == 1
 
 
@@ -67,7 +67,7 @@ def test_numbers_equal_the_stored_ones(whole: Path) -> None:
             assert f" {100 * metrics[key]:.1f} " in page.text
         assert " ± 1.2 " in page.text
         for key in ("map_at_r", "precision_at_1"):
-            assert f"{100 * metrics[f'{key}_low']:.1f} to {100 * metrics[f'{key}_high']:.1f}" in page.text
+            assert f"[{100 * metrics[f'{key}_low']:.1f}, {100 * metrics[f'{key}_high']:.1f}]" in page.text
     rows = [attributes["data-metric"] for tag, attributes in page.elements if "data-metric" in attributes]
     assert rows[:2] == ["map_at_r", "precision_at_1"]
     assert sorted(rows) == ["map_at_r", "nmi", "precision_at_1", "r_precision", "recall_at_1", "recall_at_2"]
@@ -226,7 +226,8 @@ def test_arrays_with_pickles_are_refused(run: Path) -> None:
 
 def test_the_page_stays_small_whatever_the_pictures(monkeypatch: pytest.MonkeyPatch, run: Path) -> None:
     # The worst case: every picture takes all the bytes it may, and the map is full.
-    from kinsight.show.report import atlas, galleries
+    from kinsight.show.report import atlas
+    from kinsight.show.report import queries as queries_of
 
     def full(path: str, side: int = 128, limit: int = 8_000) -> str:
         return "data:image/jpeg;base64," + "A" * (4 * limit // 3 + 4)
@@ -248,7 +249,7 @@ def test_the_page_stays_small_whatever_the_pictures(monkeypatch: pytest.MonkeyPa
         "average_precision": generator.random(queries),
     }
     write_npz(run / "evaluation" / "test.npz", arrays)
-    monkeypatch.setattr(galleries, "thumbnail", full)
+    monkeypatch.setattr(queries_of, "thumbnail", full)
     monkeypatch.setattr(atlas, "thumbnail", full)
     monkeypatch.setattr(atlas, "layout", lambda vectors: 100 * vectors[:, :2])
     assert 2_000_000 < write_report(run).stat().st_size < 4_000_000

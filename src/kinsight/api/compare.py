@@ -11,14 +11,8 @@ from statistics import fmean
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation import describe
-from kinsight.evaluation.comparison import (
-    Estimate,
-    difference_over_runs,
-    differences_over_queries,
-    of_one_run,
-    over_runs,
-)
+from kinsight.evaluation import Estimate, describe
+from kinsight.evaluation.comparison import difference_over_runs, differences_over_queries, over_runs
 from kinsight.runs.comparability import disagreements, remarks, sentence
 from kinsight.runs.evaluated_run import EvaluatedRun, at, how_to_make, read_runs
 from kinsight.runs.repeats import (
@@ -126,8 +120,7 @@ def _row(setting: Setting, baseline: Setting, metrics: Sequence[str], notes: lis
 def _value(runs: Sequence[EvaluatedRun], key: str) -> Estimate:
     if len(runs) > 1:
         return over_runs([run.metrics[key] for run in runs])
-    metrics = runs[0].metrics
-    return of_one_run(metrics[key], metrics.get(f"{key}_low"), metrics.get(f"{key}_high"))
+    return Estimate.of(runs[0].metrics, key)
 
 
 def _pairs(setting: Setting, baseline: Setting, notes: list[str]) -> list[Pair]:

@@ -28,7 +28,8 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(list(arguments))
 
     from kinsight.api import compare
-    from kinsight.show.comparison.result import check_format
+    from kinsight.show import comparison_text, write_comparison
+    from kinsight.show.comparison.files import check_format
 
     if options.out is not None:
         check_format(options.out)
@@ -36,10 +37,10 @@ def run(arguments: Sequence[str]) -> None:
         options.runs, name=options.name, metrics=options.metrics, baseline=options.baseline, anyway=options.anyway
     )
     if options.out is not None:
-        found.write(options.out)
+        write_comparison(options.out, found)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2))
         return
-    print(found.table())
+    print(comparison_text(found))
     if options.out is not None:
         print(f"\nwritten: {options.out}")

@@ -1,24 +1,17 @@
-"""95 % intervals: of one evaluation by resampling, of repeated runs by Student's t."""
+"""95 % intervals: of one evaluation by resampling its classes, of repeated runs by Student's t."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import t as student
 
 from kinsight.errors import KinsightError
+from kinsight.evaluation.estimate import Estimate
 
 RESAMPLES = 1000
 LEVEL = 0.95
-
-
-class Interval(NamedTuple):
-    """A mean and the ends of its interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def bootstrap(
@@ -62,7 +55,34 @@ def bootstrap(
     return low.reshape(shape), high.reshape(shape)
 
 
-def t_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval:
+def over_classes(values: np.ndarray, classes: np.ndarray) -> list[Estimate]:
+    """The mean of each column of values (N, M) and its interval, resampled over classes (N,); a NaN is a row without that value.
+
+    A column without any value gets NaN.
+    """
+    values = np.asarray(values, np.float64).reshape(len(classes), -1)
+    found: dict[int, Estimate] = {}
+    known = ~np.isnan(values)
+    # Columns that are known for the same rows are drawn together, which is faster and keeps their resamples alike.
+    for pattern in np.unique(known, axis=1).T:
+        columns = np.flatnonzero((known == pattern[:, None]).all(0)).tolist()
+        if not pattern.any():
+            found |= {column: Estimate(float("nan")) for column in columns}
+            continue
+        part = values[pattern][:, columns]
+        low, high = bootstrap(part, np.asarray(classes)[pattern])
+        for column, *each in zip(columns, part.mean(0), low, high, strict=True):
+            mean, lower, upper = map(float, each)
+            found[column] = Estimate.between(mean, lower, upper, "bootstrap")
+    return [found[column] for column in range(values.shape[1])]
+
+
+def mean_over_classes(values: np.ndarray, classes: np.ndarray) -> Estimate:
+    """The mean of values (N,) and its interval, resampled over classes (N,)."""
+    return over_classes(np.asarray(values)[:, None], classes)[0]
+
+
+def t_interval(values: np.ndarray | Sequence[float], *, level: float = LEVEL) -> Estimate:
     """Mean and interval of n independent runs: mean +- t(n - 1) * sd / sqrt(n), as the Reality Check reports 10 runs.
 
     Raises:
@@ -75,10 +95,12 @@ def t_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval:
         )
     half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     mean = float(values.mean())
-    return Interval(mean, mean - half, mean + half)
+    return Estimate.between(mean, mean - half, mean + half, "t", len(values))
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray, *, level: float = LEVEL) -> Interval:
+def paired_difference(
+    a: np.ndarray | Sequence[float], b: np.ndarray | Sequence[float], *, level: float = LEVEL
+) -> Estimate:
     """Mean and t-interval of a - b over runs that differ in nothing else, for example the same fold and seed.
 
     Raises:

@@ -1,9 +1,11 @@
 """Results made visible: the report of a run, the page of a pair, and tables for the terminal."""
 
+from kinsight.show.comparison.files import write_comparison
+from kinsight.show.comparison.table import comparison_text
 from kinsight.show.diagnosis.page import diagnosis_html, diagnosis_table
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.table import groups_table
-from kinsight.show.maps_table import correspondence_table, faithfulness_table, localization_table, sanity_table
+from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table
 from kinsight.show.pair.files import write_pair
 from kinsight.show.pair.notebook import attach
 from kinsight.show.report.page import write_report
@@ -11,6 +13,7 @@ from kinsight.show.table import metric_table
 
 __all__ = [
     "attach",
+    "comparison_text",
     "correspondence_table",
     "diagnosis_html",
     "diagnosis_table",
@@ -20,6 +23,7 @@ __all__ = [
     "localization_table",
     "metric_table",
     "sanity_table",
+    "write_comparison",
     "write_pair",
     "write_report",
 ]

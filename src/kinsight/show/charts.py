@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 28
+COLOURS = 6  # of lines; those after them are the same, dashed
 POINTS = 300  # more points than pixels only make the page heavy
 
 
@@ -47,7 +48,7 @@ def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | N
     charts = [
         _loss_chart(series_of(training, _named(training, "loss")), events),
         _validation_chart(validation, dict(titles or {})),
-        _rate_chart(series_of(training, _named(training, "lr"))),
+        _rate_chart(series_of(training, _named(training, "lr")[:COLOURS])),
         _plain_chart("Pictures a second", series_of(training, ["pictures_per_second"])),
     ]
     return [chart for chart in charts if chart is not None]
@@ -127,8 +128,8 @@ def line_chart(
     parts += [
         f'<path class="mark" d="M{across(x):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for x in marks if x_low <= x <= x_high
     ]
-    parts += [f'<path class="line faint c{n % 6}" d="{_path(one, across, up)}"/>' for n, one in enumerate(behind)]
-    parts += [f'<path class="line c{n % 6}" d="{_path(one, across, up)}"/>' for n, one in enumerate(drawn)]
+    parts += [f'<path class="line faint {_colour(n)}" d="{_path(one, across, up)}"/>' for n, one in enumerate(behind)]
+    parts += [f'<path class="line {_colour(n)}" d="{_path(one, across, up)}"/>' for n, one in enumerate(drawn)]
     parts += [_dots(one, n, across, up) for n, one in enumerate(drawn) if len(one.x) <= 12]
     if best is not None:
         parts.append(f'<circle class="best" cx="{across(best[0]):.1f}" cy="{up(best[1]):.1f}" r="5.5"/>')
@@ -144,10 +145,15 @@ def _loss_chart(series: list[Series], events: list[float]) -> Chart | None:
         return None
     window = max(1, len(series[0].x) // 40)
     calm = [Series(one.name, one.x, smoothed(one.y, window)) for one in series]
-    svg = line_chart(calm, "Loss over training steps", faint=series if window > 1 else (), marks=events)
-    remark = f"Running mean over {window} logged steps; single values pale." if window > 1 else ""
-    remark += " Hairlines: events." if events else ""
-    return Chart("Training loss", svg, [(_spoken(one.name), _short(_last(one.y))) for one in calm], remark.strip())
+    # Pale single values of several terms would hide one another; the total keeps its own.
+    svg = line_chart(calm, "Loss over training steps", faint=series[:1] if window > 1 else (), marks=events)
+    remarks = [f"Running mean over {window} logged steps; single values pale."] if window > 1 else []
+    remarks += ["Hairlines: events."] if events else []
+    names = [one.name.removeprefix("loss_") if one.name != "loss" else "total" for one in calm]
+    if len(names) == 1:
+        names = ["loss"]
+    legend = [(_spoken(name), _short(_last(one.y))) for name, one in zip(names, calm, strict=True)]
+    return Chart("Training loss", svg, legend, " ".join(remarks))
 
 
 def _validation_chart(lines: list[Mapping[str, Any]], titles: dict[str, str]) -> Chart | None:
@@ -223,9 +229,13 @@ def _path(series: Series, across: Any, up: Any) -> str:
     return "".join(commands)
 
 
+def _colour(number: int) -> str:
+    return f"c{number % COLOURS}" + (" again" if number >= COLOURS else "")
+
+
 def _dots(series: Series, number: int, across: Any, up: Any) -> str:
     circles = (
-        f'<circle class="dot c{number % 6}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5"/>'
+        f'<circle class="dot c{number % COLOURS}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5"/>'
         for x, y in zip(series.x, series.y, strict=True)
         if math.isfinite(y)
     )
@@ -265,7 +275,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 def _named(lines: Sequence[Mapping[str, Any]], word: str) -> list[str]:
     names = {name: None for line in lines for name in line if name == word or name.startswith(f"{word}_")}
-    return list(names)[:6]
+    return list(names)
 
 
 def _spoken(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kinsight.runs.results import Result, result_of
-from kinsight.show.numbers import figure_of, is_fraction, ordered, title_of
+from kinsight.show.metrics import estimate_of, is_fraction, ordered, title_of
 
 _BESIDE = re.compile(r"-(untrained|group-\d+)$")
 
@@ -53,11 +53,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _percent(key: str, result: Result) -> str:
-    figure = figure_of(key, result)
-    if figure is None:
-        return "-"
-    interval = f" [{figure.interval.replace(' to ', ', ')}]" if figure.low is not None else f" {figure.interval}"
-    return f"{figure.percent:>5} %{interval}".rstrip()
+    estimate = estimate_of(key, result.metrics)
+    return "-" if estimate is None else f"{estimate.number():>5} % {estimate.interval()}".rstrip()
 
 
 def _plain(key: str, result: Result) -> str:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import classes_of
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.contributions import Contributions, whole_of
 from kinsight.explanation.explainer import Explainer, Picture
+from kinsight.explanation.measuring.partners import classes_of
 from kinsight.explanation.methods import Batch, Method, Partners, needs_of
 from kinsight.explanation.opening import Opened
 from kinsight.models.modes import evaluating

@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval, classes_of
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import Estimate
+from kinsight.evaluation.statistics import mean_over_classes
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.boxes import Window, peak_of, place_in_picture, point_to_input
+from kinsight.explanation.measuring.partners import classes_of
 from kinsight.explanation.pair import Pair, View
 
 ALPHAS = (0.1, 0.2)
@@ -60,15 +61,15 @@ class Correspondence:
     pairs: np.ndarray
     out_of_view: int
 
-    def pck(self, row: str, alpha: float, *, part: str | None = None) -> Interval:
+    def pck(self, row: str, alpha: float, *, part: str | None = None) -> Estimate:
         """The share of right points with its 95 % interval over classes; of one part where named."""
         chosen = self._chosen(part)
-        return class_interval(self._column(row, alpha)[chosen], self.labels[chosen])
+        return mean_over_classes(self._column(row, alpha)[chosen], self.labels[chosen])
 
-    def difference(self, row: str, other: str, alpha: float, *, part: str | None = None) -> Interval:
+    def difference(self, row: str, other: str, alpha: float, *, part: str | None = None) -> Estimate:
         """How much more often one row is right than another, on the same points."""
         chosen = self._chosen(part)
-        return class_interval((self._column(row, alpha) - self._column(other, alpha))[chosen], self.labels[chosen])
+        return mean_over_classes((self._column(row, alpha) - self._column(other, alpha))[chosen], self.labels[chosen])
 
     @cached_property
     def parts(self) -> list[str]:
@@ -82,8 +83,7 @@ class Correspondence:
             for alpha in self.alphas:
                 row: dict[str, Any] = {"part": part or "all", "alpha": alpha, "points": int(self._chosen(part).sum())}
                 for name in ROWS:
-                    mean, low, high = self.pck(name, alpha, part=part)
-                    row |= {name: mean, f"{name} low": low, f"{name} high": high}
+                    row |= self.pck(name, alpha, part=part).columns(name)
                 rows.append(row)
         return rows
 
@@ -95,7 +95,7 @@ class Correspondence:
             "classes": len(np.unique(self.labels)),
             "out_of_view": self.out_of_view,
             "partial_minus_overall": {
-                f"{alpha:g}": self.difference(PARTIAL, OVERALL, alpha)._asdict() for alpha in self.alphas
+                f"{alpha:g}": self.difference(PARTIAL, OVERALL, alpha).to_dict() for alpha in self.alphas
             },
             "rows": self.rows(),
         }

@@ -20,11 +20,12 @@ from scipy.integrate import trapezoid
 from torch import Tensor
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval, classes_of
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import Estimate
+from kinsight.evaluation.statistics import mean_over_classes
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.collection import Collection, embeddings
+from kinsight.explanation.measuring.partners import classes_of
 from kinsight.explanation.methods import chosen_methods
 
 Kind = Literal["deletion", "insertion"]
@@ -56,13 +57,13 @@ class Faithfulness:
             )
         return trapezoid(self.curves[kind][method], self.fractions, axis=1)
 
-    def area(self, kind: Kind, method: str) -> Interval:
+    def area(self, kind: Kind, method: str) -> Estimate:
         """The mean area and its 95 % interval; small is good for deletion, large for insertion."""
-        return class_interval(self.areas(kind, method), self.labels)
+        return mean_over_classes(self.areas(kind, method), self.labels)
 
-    def difference(self, kind: Kind, method: str, other: str = RANDOM) -> Interval:
+    def difference(self, kind: Kind, method: str, other: str = RANDOM) -> Estimate:
         """Area of a method less that of another, pair by pair; good is below 0 for deletion, above 0 for insertion."""
-        return class_interval(self.areas(kind, method) - self.areas(kind, other), self.labels)
+        return mean_over_classes(self.areas(kind, method) - self.areas(kind, other), self.labels)
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a method."""
@@ -70,11 +71,8 @@ class Faithfulness:
         for method in self.curves["deletion"]:
             row: dict[str, Any] = {"method": method, "pairs": len(self.labels)}
             for kind in self.curves:
-                mean, low, high = self.area(kind, method)
-                row |= {kind: mean, f"{kind}_low": low, f"{kind}_high": high}
-                mean, low, high = self.difference(kind, method)
-                row |= {f"{kind}_minus_random": mean}
-                row |= {f"{kind}_minus_random_low": low, f"{kind}_minus_random_high": high}
+                row |= self.area(kind, method).columns(kind)
+                row |= self.difference(kind, method).columns(f"{kind}_minus_random")
             rows.append(row)
         return rows
 

@@ -14,8 +14,8 @@ import torch
 from tqdm import tqdm
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import Estimate
+from kinsight.evaluation.statistics import mean_over_classes
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.boxes import Window, peak_of
@@ -171,9 +171,9 @@ class PartConfusion:
     measured: np.ndarray
     fallen: np.ndarray
 
-    def at_least(self, count: int) -> Interval:
+    def at_least(self, count: int) -> Estimate:
         """How many of the pictures have peaks on at least so many different parts, resampled over classes."""
-        return class_interval((self.distinct >= count).astype(float), self.labels)
+        return mean_over_classes((self.distinct >= count).astype(float), self.labels)
 
 
 def part_confusion(

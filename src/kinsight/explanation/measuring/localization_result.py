@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval, class_intervals
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import Estimate
+from kinsight.evaluation.statistics import mean_over_classes, over_classes
 
 HELD_OUT, SAME = "held_out", "same_pictures"
 FIGURES = (HELD_OUT, SAME, "box_energy", "box_peak", "mask_energy", "mask_peak")
@@ -69,7 +69,7 @@ class Localization:
         """(N, T) bool: whether the box at each threshold is right."""
         return self._of(method).overlaps >= self.iou
 
-    def curve(self, method: str) -> dict[float, Interval]:
+    def curve(self, method: str) -> dict[float, Estimate]:
         """The share of right boxes at every threshold."""
         return {threshold: self.figure(method, f"at_{threshold:g}") for threshold in self.thresholds}
 
@@ -111,14 +111,14 @@ class Localization:
             raise KinsightError(f"figure {figure!r} is not known; write one of {', '.join((*FIGURES, *at))}")
         return correct[:, at[figure]]
 
-    def figure(self, method: str, figure: str) -> Interval:
+    def figure(self, method: str, figure: str) -> Estimate:
         """The mean of a figure and its interval; NaN where nothing is known of it."""
         self.values(method, figure)  # complains
-        return self._intervals[method, figure]
+        return self._estimates[method, figure]
 
-    def difference(self, method: str, other: str, figure: str = HELD_OUT) -> Interval:
+    def difference(self, method: str, other: str, figure: str = HELD_OUT) -> Estimate:
         """How much better a method is than another, picture by picture: the mean difference and its interval."""
-        return class_interval(self.values(method, figure) - self.values(other, figure), self.labels)
+        return mean_over_classes(self.values(method, figure) - self.values(other, figure), self.labels)
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a method, fractions, for tables and CSV."""
@@ -126,9 +126,7 @@ class Localization:
         for method in self.scores:
             row: dict[str, Any] = {"method": method, "partners": self.partners, "pictures": len(self.labels)}
             for figure in (*FIGURES, *(f"at_{threshold:g}" for threshold in self.thresholds)):
-                interval = self._intervals[method, figure]
-                row |= {figure: _plain(interval.mean), f"{figure}_low": _plain(interval.low)}
-                row[f"{figure}_high"] = _plain(interval.high)
+                row |= self._estimates[method, figure].columns(figure)
             row["same_pictures_threshold"] = self.best_threshold(method)
             row["held_out_thresholds"] = "/".join(f"{each:g}" for each in self.held_out_thresholds(method))
             row["silent"] = int(self._of(method).silent.sum())
@@ -146,8 +144,8 @@ class Localization:
             "thresholds": list(self.thresholds),
             "methods": {
                 method: {
-                    "curve": [_named(interval) for interval in self.curve(method).values()],
-                    **{figure: _named(self._intervals[method, figure]) for figure in FIGURES},
+                    "curve": [each.to_dict() for each in self.curve(method).values()],
+                    **{figure: self._estimates[method, figure].to_dict() for figure in FIGURES},
                     "same_pictures_threshold": self.best_threshold(method),
                     "held_out_thresholds": [_plain(each) for each in self.held_out_thresholds(method)],
                     "silent": int(self._of(method).silent.sum()),
@@ -157,21 +155,17 @@ class Localization:
         }
 
     @cached_property
-    def _intervals(self) -> dict[tuple[str, str], Interval]:
+    def _estimates(self) -> dict[tuple[str, str], Estimate]:
         figures = [*FIGURES, *(f"at_{threshold:g}" for threshold in self.thresholds)]
         keys = [(method, figure) for method in self.scores for figure in figures]
         # Drawn together: all methods and figures see the same resampled classes.
         table = np.stack([self.values(*key) for key in keys], axis=1)
-        return dict(zip(keys, class_intervals(table, self.labels), strict=True))
+        return dict(zip(keys, over_classes(table, self.labels), strict=True))
 
     def _of(self, method: str) -> Scores:
         if method not in self.scores:
             raise KinsightError(f"method {method!r} was not drawn; write one of {', '.join(self.scores)}")
         return self.scores[method]
-
-
-def _named(interval: Interval) -> dict[str, float | None]:
-    return {name: _plain(value) for name, value in interval._asdict().items()}
 
 
 def _plain(value: float) -> float | None:

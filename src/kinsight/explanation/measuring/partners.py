@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kinsight.errors import KinsightError
@@ -58,3 +60,20 @@ def _random_same_class(labels: np.ndarray, seed: int) -> np.ndarray:
         steps = generator.integers(1, len(members), size=len(members))
         partners[members] = members[(np.arange(len(members)) + steps) % len(members)]
     return partners
+
+
+def classes_of(pairs: np.ndarray, labels: Sequence[object] | np.ndarray | None, count: int) -> np.ndarray:
+    """What the intervals of pairs (M, 2) of `count` pictures are drawn over: the class of each query, or each pair itself.
+
+    Raises:
+        KinsightError: the pairs name pictures that do not exist, or labels are not one for each picture.
+    """
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs) or not 0 <= pairs.min() <= pairs.max() < count:
+        raise KinsightError(
+            f"pairs of shape {pairs.shape} do not name pictures; give rows (query, partner) with numbers from 0 to {count - 1}"
+        )
+    if labels is None:
+        return np.arange(len(pairs))
+    if len(labels) != count:
+        raise KinsightError(f"{len(labels)} labels do not fit {count} pictures; give one for each")
+    return np.asarray(labels)[pairs[:, 0]]

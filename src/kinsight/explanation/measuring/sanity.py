@@ -16,10 +16,11 @@ from scipy.stats import rankdata
 from torch import nn
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation.class_intervals import class_interval, classes_of
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import Estimate
+from kinsight.evaluation.statistics import mean_over_classes
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.partners import classes_of
 from kinsight.explanation.methods import chosen_methods
 from kinsight.models import Embedder
 
@@ -40,19 +41,19 @@ class SanityCheck:
     correlations: dict[str, np.ndarray]
     labels: np.ndarray
 
-    def correlation(self, method: str, stage: int) -> Interval:
+    def correlation(self, method: str, stage: int) -> Estimate:
         """The mean correlation after `stage` stages are random, and its 95 % interval."""
         if method not in self.correlations or not 0 <= stage < len(self.stages):
             raise KinsightError(
                 f"{method!r} after {stage} stages was not measured; write one of {', '.join(self.correlations)}, and 0 to "
                 f"{len(self.stages) - 1}"
             )
-        return class_interval(self.correlations[method][stage], self.labels)
+        return mean_over_classes(self.correlations[method][stage], self.labels)
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a method and stage."""
         return [
-            {"method": method, "stages": number, "randomised": name, **self.correlation(method, number)._asdict()}
+            {"method": method, "stages": number, "randomised": name, **self.correlation(method, number).to_dict()}
             for method in self.correlations
             for number, name in enumerate(self.stages)
         ]

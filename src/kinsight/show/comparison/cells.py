@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kinsight.evaluation.comparison import Estimate
-from kinsight.show.numbers import is_fraction, title_of
+from kinsight.evaluation.estimate import DIGITS, NO_INTERVAL, PERCENT, Estimate, Notation
+from kinsight.show.comparison.result import Comparison, Row
+from kinsight.show.metrics import is_fraction, title_of
 
-if TYPE_CHECKING:
-    from kinsight.show.comparison.result import Comparison, Row
-
-QUERIES = "†"  # marks an interval of the other kind
+RESAMPLED = "†"  # marks an interval of the other kind
 OUTSIDE = "*"  # marks a difference whose interval excludes zero
 
 
-def value_of(key: str, estimate: Estimate) -> str:
-    """The mean: percent with one decimal, or a plain number."""
-    return f"{100 * estimate.mean:.1f}" if is_fraction(key) else f"{estimate.mean:.4g}"
-
-
-def difference_of(key: str, estimate: Estimate) -> str:
-    """The mean difference with its sign: percentage points, or a plain number."""
-    return f"{100 * estimate.mean:+.1f}" if is_fraction(key) else f"{estimate.mean:+.3g}"
+def notation_of(key: str) -> Notation:
+    """How a metric is written: percent, or a plain number."""
+    return PERCENT if is_fraction(key) else DIGITS
 
 
 def interval_of(key: str, estimate: Estimate, *, signed: bool = False) -> str:
-    """`[78.4, 79.6]`, with its mark, or nothing."""
-    if estimate.low is None or estimate.high is None:
-        return ""
-    sign = "+" if signed else ""
-    if is_fraction(key):
-        ends = f"[{100 * estimate.low:{sign}.1f}, {100 * estimate.high:{sign}.1f}]"
-    else:
-        ends = f"[{estimate.low:{sign}.3g}, {estimate.high:{sign}.3g}]"
-    return ends + (QUERIES if estimate.kind == "queries" else "")
+    """`[78.4, 79.6]` with its mark, `[none]` or nothing."""
+    mark = RESAMPLED if estimate.ends and estimate.method == "bootstrap" else ""
+    return estimate.interval(notation_of(key), signed=signed) + mark
 
 
 def costs_of(row: Row) -> list[str]:
@@ -70,19 +57,21 @@ def setting_text(value: Any) -> str:
 def legend(found: Comparison) -> Iterator[str]:
     """What the intervals and marks in these tables mean; only of those that are there."""
     estimates = [estimate for row in found.rows for estimate in (*row.values.values(), *row.differences.values())]
-    kinds = {estimate.kind for estimate in estimates}
-    if "runs" in kinds:
+    methods = {estimate.method for estimate in estimates if estimate.ends}
+    if "t" in methods:
         yield (
             "[ ]: 95 %, Student's t over the n runs (differences: over the pairs of the same seed and fold): what other seeds and folds "
             "would give, on these pictures."
         )
-    if "queries" in kinds:
+    if "bootstrap" in methods:
         yield (
-            f"[ ]{QUERIES}: one run or pair; 95 %, bootstrap over classes and the queries within them: what other pictures would give, "
+            f"[ ]{RESAMPLED}: one run or pair; 95 %, bootstrap over classes and the queries within them: what other pictures would give, "
             "with this very training."
         )
-    if None in kinds:
-        yield "No interval: one run or pair and nothing to resample, or values that are all alike."
+    if any(estimate.method is None for estimate in estimates):
+        yield "Without [ ]: one run or pair, and nothing to resample."
+    if any(estimate.method is not None and estimate.ends is None for estimate in estimates):
+        yield f"{NO_INTERVAL}: no interval, since all values are alike."
     if any(estimate.excludes_zero for row in found.rows for estimate in row.differences.values()):
         yield (
             f"{OUTSIDE}: the interval of the difference excludes zero; where nothing differs that still happens once in 20 intervals."

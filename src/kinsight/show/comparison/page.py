@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kinsight.evaluation.comparison import Estimate
+from kinsight.evaluation import Estimate
 from kinsight.show.comparison.cells import (
     COSTS,
     costs_of,
-    difference_of,
     interval_of,
     legend,
+    notation_of,
     others,
     setting_text,
     titles,
-    value_of,
 )
-from kinsight.show.numbers import described, is_fraction, title_of
+from kinsight.show.comparison.result import Comparison
+from kinsight.show.metrics import described, is_fraction, title_of
 from kinsight.show.page import environment
-
-if TYPE_CHECKING:
-    from kinsight.show.comparison.result import Comparison
 
 
 def comparison_html(found: Comparison) -> str:
@@ -54,15 +51,15 @@ def _content(found: Comparison) -> dict[str, Any]:
 
 def _mean(key: str, estimate: Estimate | None) -> dict[str, str]:
     if estimate is None:
-        return {"mean": "-", "interval": "", "verdict": ""}
-    return {"mean": value_of(key, estimate), "interval": interval_of(key, estimate), "verdict": ""}
+        return {"value": "-", "interval": "", "verdict": ""}
+    return {"value": estimate.number(notation_of(key)), "interval": interval_of(key, estimate), "verdict": ""}
 
 
 def _difference(key: str, estimate: Estimate | None) -> dict[str, str]:
     if estimate is None:
-        return {"mean": "-", "interval": "", "verdict": ""}
+        return {"value": "-", "interval": "", "verdict": ""}
     return {
-        "mean": difference_of(key, estimate),
+        "value": estimate.number(notation_of(key), signed=True),
         "interval": interval_of(key, estimate, signed=True),
         "verdict": _verdict(key, estimate),
     }
@@ -75,4 +72,4 @@ def _verdict(key: str, estimate: Estimate) -> str:
     metric = described(key)
     if metric is None or metric.higher_is_better is None:
         return "sure"
-    return "right" if (estimate.mean > 0) == metric.higher_is_better else "wrong"
+    return "right" if (estimate.value > 0) == metric.higher_is_better else "wrong"

@@ -1,20 +1,13 @@
-"""A comparison of settings: what is shown as text, Markdown, CSV, JSON and a page."""
+"""A comparison of settings: what its text, Markdown, CSV, JSON and page show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from kinsight.errors import KinsightError
-from kinsight.evaluation.comparison import Estimate
-from kinsight.files import write_json, write_text
-from kinsight.show.comparison.page import comparison_html
-from kinsight.show.comparison.table import comparison_csv, comparison_markdown, comparison_text
-from kinsight.show.numbers import described, title_of
-
-FORMATS = (".md", ".csv", ".json", ".html")
+from kinsight.evaluation import Estimate
+from kinsight.show.metrics import described, title_of
 
 
 @dataclass(frozen=True)
@@ -74,24 +67,6 @@ class Comparison:
     notes: Sequence[str]
     runs: Sequence[Mapping[str, Any]]
 
-    def table(self, width: int = 120) -> str:
-        """Plain text for a terminal of so many characters."""
-        return comparison_text(self, width)
-
-    def write(self, path: str | Path) -> None:
-        """Write a file: `.md`, `.csv` (fractions), `.json` (everything) or `.html` (one page that needs nothing else).
-
-        Raises:
-            KinsightError: the name has another ending, or the file cannot be written.
-        """
-        check_format(path)
-        suffix = Path(path).suffix.lower()
-        if suffix == ".json":
-            write_json(path, self.to_dict())
-        else:
-            makers = {".md": comparison_markdown, ".csv": comparison_csv, ".html": comparison_html}
-            write_text(path, makers[suffix](self))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; fractions, not percent."""
         return {
@@ -104,19 +79,6 @@ class Comparison:
             "notes": list(self.notes),
             "runs": [dict(run) for run in self.runs],
         }
-
-    def __str__(self) -> str:
-        return self.table()
-
-
-def check_format(path: str | Path) -> None:
-    """Whether a comparison can be written to a file of that name.
-
-    Raises:
-        KinsightError: it cannot.
-    """
-    if Path(path).suffix.lower() not in FORMATS:
-        raise KinsightError(f"'{path}' says no known format; end it in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
 
 
 def definition_of(key: str) -> str:

@@ -6,28 +6,26 @@ import csv
 import io
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kinsight.evaluation.comparison import Estimate
+from kinsight.evaluation import Estimate
 from kinsight.show.comparison.cells import (
     COSTS,
     OUTSIDE,
     costs_of,
-    difference_of,
     interval_of,
     legend,
+    notation_of,
     others,
     setting_text,
     titles,
-    value_of,
 )
-from kinsight.show.numbers import described, is_fraction, title_of
+from kinsight.show.comparison.result import Comparison
+from kinsight.show.metrics import described, is_fraction, title_of
 from kinsight.show.table import aligned
 
-if TYPE_CHECKING:
-    from kinsight.show.comparison.result import Comparison
-
 Table = list[list[str]]
+_NOTHING = Estimate(float("nan"))
 
 
 def comparison_text(found: Comparison, width: int = 120) -> str:
@@ -53,7 +51,7 @@ def comparison_csv(found: Comparison) -> str:
     for row in found.rows:
         line: dict[str, Any] = {"setting": row.setting, "n": row.n, "baseline": found.baseline, "pairs": row.pairs}
         for key in found.metrics:
-            line |= _parts(key, row.values.get(key)) | _parts(f"{key}_difference", row.differences.get(key))
+            line |= _columns(key, row.values.get(key)) | _columns(f"{key}_difference", row.differences.get(key))
         lines.append({**line, "dimension": row.dimension, "parameters": row.parameters, "minutes": row.minutes})
     text = io.StringIO()
     writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
@@ -94,17 +92,18 @@ def _sentences(found: Comparison) -> list[str]:
     return [*(f"Not of one protocol: {each}." for each in found.disagreements), *found.notes, *legend(found)]
 
 
-def _cell(key: str, estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{value_of(key, estimate)} {interval_of(key, estimate)}".rstrip()
+def _cell(key: str, estimate: Estimate | None, *, signed: bool = False) -> str:
+    if estimate is None:
+        return "-"
+    return f"{estimate.number(notation_of(key), signed=signed)} {interval_of(key, estimate, signed=signed)}".rstrip()
 
 
 def _plain_difference(key: str, estimate: Estimate) -> str:
-    text = f"{difference_of(key, estimate)} {interval_of(key, estimate, signed=True)}".rstrip()
-    return text + (OUTSIDE if estimate.excludes_zero else "")
+    return _cell(key, estimate, signed=True) + (OUTSIDE if estimate.excludes_zero else "")
 
 
 def _bold_difference(key: str, estimate: Estimate) -> str:
-    text = f"{difference_of(key, estimate)} {interval_of(key, estimate, signed=True)}".rstrip()
+    text = _cell(key, estimate, signed=True)
     return f"**{text}**\\{OUTSIDE}" if estimate.excludes_zero else text
 
 
@@ -136,12 +135,5 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _parts(key: str, estimate: Estimate | None) -> dict[str, Any]:
-    if estimate is None:
-        return {key: None, f"{key}_low": None, f"{key}_high": None, f"{key}_interval": None}
-    return {
-        key: estimate.mean,
-        f"{key}_low": estimate.low,
-        f"{key}_high": estimate.high,
-        f"{key}_interval": estimate.kind,
-    }
+def _columns(key: str, estimate: Estimate | None) -> dict[str, Any]:
+    return {**(estimate or _NOTHING).columns(key), f"{key}_method": estimate and estimate.method}

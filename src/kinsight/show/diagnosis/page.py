@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import DECIMALS, Estimate
 from kinsight.explanation.measuring.localization_result import HELD_OUT, Localization
 from kinsight.explanation.pair import Pair, Side, View
 from kinsight.show.page import environment
@@ -107,7 +106,7 @@ def diagnosis_table(measured: Sequence[Measured]) -> str:
 def _block(split: str, measured: Sequence[Measured], runs: Sequence[str]) -> dict[str, Any]:
     by_run = {each.run: each for each in measured}
     columns = [by_run[run] for run in runs]
-    rows = [(title, [_metric(each, key) for each in columns]) for key, title in RETRIEVAL.items()]
+    rows = [(title, [_percent(Estimate.of(each.metrics, key)) for each in columns]) for key, title in RETRIEVAL.items()]
     located = [each.localization for each in columns]
     known = [each for each in located if each is not None]
     if known:
@@ -126,16 +125,8 @@ def _block(split: str, measured: Sequence[Measured], runs: Sequence[str]) -> dic
     }
 
 
-def _metric(measured: Measured, key: str) -> str:
-    low, high = (measured.metrics.get(f"{key}_{end}", math.nan) for end in ("low", "high"))
-    return _percent(Interval(measured.metrics[key], low, high))
-
-
-def _percent(interval: Interval) -> str:
-    if math.isnan(interval.mean):
-        return ""
-    ends = "" if math.isnan(interval.low) else f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    return f"{100 * interval.mean:.1f} %{ends}"
+def _percent(estimate: Estimate) -> str:
+    return estimate.text(unit="%") if estimate.known else ""
 
 
 def _shown(explained: Explained) -> dict[str, Any]:
@@ -150,13 +141,13 @@ def _shown(explained: Explained) -> dict[str, Any]:
         "readings": [
             {
                 "run": run,
-                "similarity": f"{pair.similarity:.3f}",
+                "similarity": DECIMALS(pair.similarity),
                 "standard": f"{standard:+.1f}",
                 "maps": [_overlay(pair, "query"), _overlay(pair, "other")],
                 "terms": [
-                    ("places to places", f"{pair.terms.places:+.3f}"),
-                    ("places to bias", f"{pair.terms.query_bias + pair.terms.other_bias:+.3f}"),
-                    ("bias to bias", f"{pair.terms.bias:+.3f}"),
+                    ("places to places", DECIMALS(pair.terms.places, signed=True)),
+                    ("places to bias", DECIMALS(pair.terms.query_bias + pair.terms.other_bias, signed=True)),
+                    ("bias to bias", DECIMALS(pair.terms.bias, signed=True)),
                 ],
             }
             for run, pair, standard in zip(explained.runs, explained.pairs, explained.standard, strict=True)

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.boxes import to_input
 from kinsight.show.groups.result import GroupsResult
-from kinsight.show.groups.table import interval_of, percent
 from kinsight.show.page import environment
 from kinsight.show.signed_colours import signed_ramp
 from kinsight.show.thumbnails import data_uri
@@ -71,7 +70,7 @@ def groups_html(found: GroupsResult, picture: Callable[[int], np.ndarray]) -> st
             sections=[[tiles.tile(row, one) for row in found.groups.strongest(one, found.top)] for one in numbers],
             matrices=_matrices(found),
             confusion=_confusion(found),
-            distinct=[_ranged(str(count), interval) for count, interval in found.distinct().items()],
+            distinct=found.distinct(),
             rendered=bool(found.protocol.get("data", {}).get("rendered")),
             beside=[tiles.row(row) for row in found.shown],
         )
@@ -136,20 +135,18 @@ class _Tiles:
         return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def _ranged(name: str, interval: Interval, most: float = 1.0) -> dict[str, Any]:
-    """An interval in words, and where it lies between 0 and `most`, in percent."""
-    ends = {key: f"{100 * value / most:.2f}" for key, value in interval._asdict().items()}
-    return {"name": name, "text": percent(interval), **ends}
-
-
 def _row(name: str, metrics: dict[str, float]) -> dict[str, Any]:
-    return {"name": name, "intervals": {key: interval_of(metrics, key) for key in METRICS}}
+    return {"name": name, "estimates": {key: Estimate.of(metrics, key) for key in METRICS}}
 
 
 def _most(found: GroupsResult) -> dict[str, float]:
     """The largest end of any interval of each metric, which all are drawn against."""
     every = [found.whole, *found.alone]
-    return {key: max(interval_of(metrics, key).high for metrics in every) or 1.0 for key in METRICS}
+    return {key: max(_largest(Estimate.of(metrics, key)) for metrics in every) or 1.0 for key in METRICS}
+
+
+def _largest(estimate: Estimate) -> float:
+    return estimate.ends[1] if estimate.ends else estimate.value
 
 
 def _matrices(found: GroupsResult) -> list[dict[str, Any]]:

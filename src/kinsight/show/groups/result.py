@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.groups import Groups, PartConfusion
 
 
@@ -66,7 +66,7 @@ class GroupsResult:
         """The mean share of what a group looks at that another group looks at too."""
         return _others(self.groups.overlap, group)
 
-    def distinct(self) -> dict[int, Interval]:
+    def distinct(self) -> dict[int, Estimate]:
         """The share of pictures whose groups fall on at least 2, 3, ... different parts, where parts are known.
 
         Up to the number of groups or of parts, whichever is less: more is not possible.
@@ -140,7 +140,7 @@ class GroupsResult:
     def _parts(self) -> dict[str, Any]:
         if isinstance(self.parts, str):
             return {"missing": self.parts}
-        at_least = {str(count): interval._asdict() for count, interval in self.distinct().items()}
+        at_least = {str(count): share.to_dict() for count, share in self.distinct().items()}
         return {
             "names": self.parts.parts,
             "pictures": int(self.parts.measured.sum()),

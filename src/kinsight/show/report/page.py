@@ -5,28 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from kinsight.files import write_text
 from kinsight.runs.results import Ranking, Run, read_ranking, read_run
 from kinsight.show.charts import run_charts
-from kinsight.show.numbers import Comparison, Setting, comparisons, headlines, settings, title_of
+from kinsight.show.metrics import title_of
 from kinsight.show.page import environment
-from kinsight.show.report import atlas, galleries, making
-from kinsight.show.report.space import readings
-
-QUERIES = 6
-NEIGHBOURS = 8
+from kinsight.show.report import atlas, provenance
+from kinsight.show.report.embedding_space import readings
+from kinsight.show.report.queries import chosen_queries
+from kinsight.show.report.trained_and_untrained import (
+    MetricRow,
+    TrainedAndUntrained,
+    headlines,
+    metric_rows,
+    side_by_side,
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """All fractions of one setting."""
+    """All fractions measured on the same pictures."""
 
     title: str
     trained: bool
     untrained: bool
-    rows: list[Comparison]
+    rows: list[MetricRow]
 
 
 def write_report(run: str | Path) -> Path:
@@ -42,15 +45,15 @@ def write_report(run: str | Path) -> Path:
 
 def report_html(run: Run) -> str:
     """The report as one HTML text with every style, script and picture inside it."""
-    found = settings(run.results)
+    found = side_by_side(run.results)
     main = found[0] if found else None
     result = main.main if main else None
-    tables = [_table(setting) for setting in found]
+    tables = [_table(measured) for measured in found]
     shown = {
-        "protocol": making.protocol_groups(run, result),
-        "charts": run_charts(run.lines, {key: title_of(key) for line in run.lines for key in line}),
-        "tables": [table for table in tables if table.rows],
         **_pictured(result.arrays if result else None),
+        "charts": run_charts(run.lines, {key: title_of(key) for line in run.lines for key in line}),
+        "protocol": provenance.protocol_groups(run, result),
+        "tables": [table for table in tables if table.rows],
         "diagnosis": readings(main) if main else [],
     }
     return (
@@ -58,9 +61,9 @@ def report_html(run: Run) -> str:
         .get_template("report.html")
         .render(
             name=run.folder.resolve().name,
-            sentence=making.sentence(run, result),
-            rendered=making.is_rendered(run, result),
-            headlines=headlines(comparisons(main)) if main else [],
+            sentence=provenance.sentence(run, result),
+            rendered=provenance.is_rendered(run, result),
+            headlines=headlines(metric_rows(main)) if main else [],
             has_untrained=any(result.model == "untrained" for result in run.results),
             main_split=f"on the {main.split} split" if main else "",
             sections=_sections(shown),
@@ -69,9 +72,9 @@ def report_html(run: Run) -> str:
                 for line in run.lines
                 if line.get("kind") == "event"
             ],
-            commands=making.commands(run),
+            commands=provenance.commands(run),
             recipe=run.recipe,
-            facts=making.facts(run, result),
+            facts=provenance.facts(run, result),
             **shown,
         )
     )
@@ -79,54 +82,29 @@ def report_html(run: Run) -> str:
 
 def _sections(shown: dict[str, object]) -> list[tuple[str, str]]:
     titles = {
-        "protocol": ("how", "How it was made"),
-        "charts": ("curves", "How it learned"),
-        "tables": ("numbers", "All numbers"),
-        "sheets": ("queries", "Queries"),
+        "queries": ("queries", "Queries"),
         "atlas": ("map", "Map"),
+        "charts": ("curves", "How it learned"),
+        "protocol": ("how", "How it was made"),
+        "tables": ("numbers", "All numbers"),
         "diagnosis": ("space", "State of the space"),
     }
     return [link for piece, link in titles.items() if shown.get(piece)] + [("again", "Make it again")]
 
 
-def _table(setting: Setting) -> Table:
-    rows = comparisons(setting)
-    title = f"{setting.name} split" if setting.name == setting.split else f"{setting.name} ({setting.split} split)"
+def _table(measured: TrainedAndUntrained) -> Table:
+    rows = metric_rows(measured)
+    name, split = measured.name, measured.split
+    title = f"{name} split" if name == split else f"{name} ({split} split)"
     return Table(title, any(row.trained for row in rows), any(row.untrained for row in rows), rows)
 
 
 def _pictured(arrays: Path | None) -> dict[str, object]:
-    """The pieces made from pictures: sheets of queries and the map."""
+    """The pieces made from pictures: queries with what they find, and the map."""
     ranking = read_ranking(arrays) if arrays else None
     if ranking is None or not len(ranking.ids):
-        return {"sheets": [], "atlas": None}
-    return {"sheets": query_sheets(ranking), **_atlas(ranking)}
-
-
-def query_sheets(ranking: Ranking, queries: int = QUERIES, neighbours: int = NEIGHBOURS) -> list[Markup]:
-    """The sheets of the best, the median and the worst queries."""
-    worst = galleries.worst_queries(ranking, queries)
-    mistaken = bool(worst) and bool((ranking.precision_at_1[worst] == 0).any())
-    kinds = [
-        (
-            "Best",
-            "Highest MAP@R, each of another class where there are enough.",
-            galleries.best_queries(ranking, queries),
-        ),
-        ("Median", "Around the middle of all queries: what to expect.", galleries.median_queries(ranking, queries)),
-        (
-            "Worst",
-            "The most confident mistakes: low MAP@R and a wrong first neighbour, the highest similarity first."
-            if mistaken
-            else "Lowest MAP@R; no query has a wrong first neighbour.",
-            worst,
-        ),
-    ]
-    return [
-        galleries.sheet(title, note, galleries.rows_of(ranking, numbers, neighbours))
-        for title, note, numbers in kinds
-        if numbers
-    ]
+        return {"queries": [], "atlas": None}
+    return {"queries": chosen_queries(ranking), **_atlas(ranking)}
 
 
 def _atlas(ranking: Ranking) -> dict[str, object]:

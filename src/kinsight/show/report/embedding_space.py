@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinsight.runs.results import Result
-from kinsight.show.numbers import Setting, described, is_diagnosis, ordered, title_of
+from kinsight.show.metrics import described, is_diagnosis, ordered, title_of
+from kinsight.show.report.trained_and_untrained import TrainedAndUntrained
 
 EFFECTIVE = "effective_dimensions_"
 
@@ -31,9 +32,9 @@ class Reading:
     untrained: str
 
 
-def readings(setting: Setting) -> list[Reading]:
-    """What describes the space of a setting; the effective dimensions at several shares of variance are one reading."""
-    both = (setting.trained, setting.untrained)
+def readings(measured: TrainedAndUntrained) -> list[Reading]:
+    """What describes the space; the effective dimensions at several shares of variance are one reading."""
+    both = (measured.trained, measured.untrained)
     keys = ordered(key for key in {key: None for one in both if one for key in one.metrics} if is_diagnosis(key))
     effective = sorted((key for key in keys if key.startswith(EFFECTIVE)), key=lambda key: (len(key), key))
     found = []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinsight.runs.results import Ranking
-from kinsight.show.report.galleries import best_queries, median_queries, rows_of, worst_queries
+from kinsight.show.report.queries import best_queries, median_queries, rows_of, worst_queries
 from show.made_run import clustered, ranked
 
 
@@ -53,7 +53,7 @@ def test_without_mistakes_the_worst_are_the_lowest() -> None:
     assert worst_queries(made, 3)[0] == 17
 
 
-def test_one_class_still_fills_a_sheet() -> None:
+def test_one_class_still_fills_its_rows() -> None:
     made = ranking(classes=1)
     assert len(best_queries(made, 4)) == len(median_queries(made, 4)) == len(worst_queries(made, 4)) == 4
 

@@ -1,23 +1,21 @@
-"""Sheets of queries: one row a query, its first neighbours beside it, each marked right or wrong."""
+"""Queries and what they find: one row a query, its first neighbours beside it, each marked right or wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 
 from kinsight.runs.results import Ranking
-from kinsight.show.page import environment
 from kinsight.show.thumbnails import thumbnail
 
-PICTURE = {"side": 144, "limit": 8_000}
+THUMBNAIL = {"side": 144, "limit": 8_000}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One picture of a sheet."""
+class Picture:
+    """One picture of a row."""
 
     picture: str
     label: str
@@ -27,30 +25,52 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class QueryRow:
     """A query, its neighbours best first, and its MAP@R."""
 
-    query: Cell
-    neighbours: list[Cell]
+    query: Picture
+    neighbours: list[Picture]
     average_precision: float
 
 
-def sheet(title: str, note: str, rows: Sequence[Row]) -> Markup:
-    """One sheet as HTML, to be placed in a page that carries `style.css`."""
-    return Markup(environment().get_template("sheet.html").render(title=title, note=note, rows=rows))
+@dataclass(frozen=True)
+class Chosen:
+    """Queries chosen for one reason."""
+
+    title: str
+    note: str
+    rows: list[QueryRow]
 
 
-def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[Row]:
-    """The rows of a sheet for query numbers (positions in `query_rows`), with their pictures."""
+def chosen_queries(ranking: Ranking, count: int = 6, shown: int = 8) -> list[Chosen]:
+    """The worst, the best and the median queries with the first neighbours of each."""
+    worst = worst_queries(ranking, count)
+    mistaken = bool(worst) and bool((ranking.precision_at_1[worst] == 0).any())
+    chosen = [
+        (
+            "Worst",
+            "The most confident mistakes: low MAP@R and a wrong first neighbour, the highest similarity first."
+            if mistaken
+            else "Lowest MAP@R; no query has a wrong first neighbour.",
+            worst,
+        ),
+        ("Best", "Highest MAP@R, each of another class where there are enough.", best_queries(ranking, count)),
+        ("Median", "Around the middle of all queries: what to expect.", median_queries(ranking, count)),
+    ]
+    return [Chosen(title, note, rows_of(ranking, numbers, shown)) for title, note, numbers in chosen if numbers]
+
+
+def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[QueryRow]:
+    """The rows of query numbers (positions in `query_rows`), with their pictures."""
     found = []
     for query in queries:
         row = int(ranking.query_rows[query])
         neighbours = [
-            _cell(ranking, int(other), float(score), ranking.labels[other] == ranking.labels[row])
+            _picture(ranking, int(other), float(score), ranking.labels[other] == ranking.labels[row])
             for other, score in zip(ranking.neighbours[query, :shown], ranking.scores[query, :shown], strict=True)
             if other >= 0
         ]
-        found.append(Row(_cell(ranking, row), neighbours, float(ranking.average_precision[query])))
+        found.append(QueryRow(_picture(ranking, row), neighbours, float(ranking.average_precision[query])))
     return found
 
 
@@ -108,9 +128,9 @@ def _usable(ranking: Ranking) -> np.ndarray:
     return np.flatnonzero(np.isfinite(ranking.average_precision))
 
 
-def _cell(ranking: Ranking, row: int, score: float | None = None, right: bool = True) -> Cell:
-    picture = thumbnail(str(ranking.paths[row]), **PICTURE)
-    return Cell(picture, str(ranking.labels[row]), str(ranking.ids[row]), score, bool(right))
+def _picture(ranking: Ranking, row: int, score: float | None = None, right: bool = True) -> Picture:
+    picture = thumbnail(str(ranking.paths[row]), **THUMBNAIL)
+    return Picture(picture, str(ranking.labels[row]), str(ranking.ids[row]), score, bool(right))
 
 
 def _label(ranking: Ranking, query: int) -> str:

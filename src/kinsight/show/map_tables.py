@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
-from kinsight.evaluation.statistics import Interval
+from kinsight.evaluation.estimate import DECIMALS
 from kinsight.explanation.measuring.correspondence import ROWS, Correspondence
 from kinsight.explanation.measuring.faithfulness import Faithfulness
 from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME, Localization
@@ -15,7 +12,7 @@ from kinsight.show.table import aligned
 
 def localization_table(found: Localization) -> str:
     """The figures of each method, and below the whole threshold curve."""
-    with_masks = not all(math.isnan(found.figure(name, "mask_energy").mean) for name in found.scores)
+    with_masks = any(found.figure(name, "mask_energy").known for name in found.scores)
     figures = {
         "right boxes": HELD_OUT,
         "paper's way*": SAME,
@@ -24,9 +21,9 @@ def localization_table(found: Localization) -> str:
         **({"energy in mask": "mask_energy", "peak in mask": "mask_peak"} if with_masks else {}),
     }
     head = [f"{len(found.labels)} pictures, against: {found.partners}", *figures]
-    rows = [[name, *(_percent(found.figure(name, figure)) for figure in figures.values())] for name in found.scores]
+    rows = [[name, *(found.figure(name, figure).text() for figure in figures.values())] for name in found.scores]
     curve = [["right boxes at threshold", *(f"{each:g}" for each in found.thresholds)]]
-    curve += [[name, *(f"{100 * each.mean:.1f}" for each in found.curve(name).values())] for name in found.scores]
+    curve += [[name, *(each.number() for each in found.curve(name).values())] for name in found.scores]
     note = (
         f"Right: IoU >= {found.iou:g}, the threshold chosen on the other half of the classes.\n"
         "* as in the paper, the best threshold of the very pictures it is reported on: too good."
@@ -37,7 +34,7 @@ def localization_table(found: Localization) -> str:
 def correspondence_table(found: Correspondence) -> str:
     """How often parts are answered by the same part, for each way to answer."""
     head = [f"{len(found.part)} points", *(f"PCK@{alpha:g}" for alpha in found.alphas)]
-    rows = [[name, *(_percent(found.pck(name, alpha)) for alpha in found.alphas)] for name in ROWS]
+    rows = [[name, *(found.pck(name, alpha).text() for alpha in found.alphas)] for name in ROWS]
     return aligned([head, *rows])
 
 
@@ -48,7 +45,7 @@ def faithfulness_table(found: Faithfulness) -> str:
     for name in found.curves["deletion"]:
         row = [name]
         for kind in ("deletion", "insertion"):
-            row += [_plain(found.area(kind, name)), _plain(found.difference(kind, name))]
+            row += [each.text(DECIMALS, signed=True) for each in (found.area(kind, name), found.difference(kind, name))]
         rows.append(row)
     return aligned([head, *rows])
 
@@ -57,18 +54,7 @@ def sanity_table(found: SanityCheck) -> str:
     """Rank correlation with the original maps after randomising more and more of the trunk, from its top."""
     head = ["randomised down to", *found.stages]
     rows = [
-        [name, *(f"{found.correlation(name, stage).mean:+.2f}" for stage in range(len(found.stages)))]
+        [name, *(found.correlation(name, stage).number(DECIMALS, signed=True) for stage in range(len(found.stages)))]
         for name in found.correlations
     ]
     return aligned([head, *rows])
-
-
-def _percent(interval: Interval) -> str:
-    if math.isnan(interval.mean):
-        return "-"
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-
-
-def _plain(interval: Sequence[float]) -> str:
-    mean, low, high = interval
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

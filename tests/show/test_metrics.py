@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
 from kinsight.evaluation import METRICS
 from kinsight.runs.results import Result
-from kinsight.show.numbers import COUNTS, Figure, comparisons, headlines, is_diagnosis, is_fraction, ordered, settings
-from kinsight.show.report.space import MEANINGS, readings
+from kinsight.show.metrics import COUNTS, is_diagnosis, is_fraction, ordered
+from kinsight.show.report.embedding_space import MEANINGS, readings
+from kinsight.show.report.trained_and_untrained import headlines, metric_rows, side_by_side
 
 CLUSTERING = {"nmi", "ami", "f1"}
 
@@ -39,34 +38,23 @@ def test_order_and_ends_of_intervals() -> None:
     assert ordered(["odd_low"]) == ["odd_low"]
 
 
-@pytest.mark.parametrize(
-    ("figure", "interval"),
-    [
-        (Figure(0.412, 0.4011, 0.4239), "40.1 to 42.4"),
-        (Figure(0.412, deviation=0.0123), "± 1.2"),
-        (Figure(0.412), ""),
-    ],
-)
-def test_intervals(figure: Figure, interval: str) -> None:
-    assert figure.percent == "41.2"
-    assert figure.interval == interval
-
-
 def test_the_gain_is_the_difference_of_what_is_shown() -> None:
-    (setting,) = settings(
+    (setting,) = side_by_side(
         [result("test", map_at_r=0.30049, nmi=0.1), result("test-untrained", "untrained", map_at_r=0.1005, nmi=0.2)]
     )
-    better, worse = comparisons(setting)
-    assert (better.trained and better.trained.percent, better.untrained and better.untrained.percent) == (
+    better, worse = metric_rows(setting)
+    assert (better.trained and better.trained.number(), better.untrained and better.untrained.number()) == (
         "30.0",
         "10.1",
     )
     assert better.gain == "+19.9"
-    assert worse.gain == "\N{MINUS SIGN}10.0"
+    assert worse.gain == "-10.0"
 
 
 def test_settings_pair_models_and_put_the_test_split_first() -> None:
-    found = settings([result("cars-test"), result("validation"), result("test-untrained", "untrained"), result("test")])
+    found = side_by_side(
+        [result("cars-test"), result("validation"), result("test-untrained", "untrained"), result("test")]
+    )
     assert [one.name for one in found] == ["test", "cars-test", "validation"]
     assert found[0].trained is not None
     assert found[0].untrained is not None
@@ -74,17 +62,17 @@ def test_settings_pair_models_and_put_the_test_split_first() -> None:
 
 
 def test_headlines_do_not_repeat_a_number() -> None:
-    (setting,) = settings([result("test", recall_at_1=0.5, precision_at_1=0.5, map_at_r=0.2, nmi=0.3)])
-    assert [one.key for one in headlines(comparisons(setting))] == ["map_at_r", "precision_at_1"]
-    (setting,) = settings([result("test", ami=0.5, nmi=0.3)])
-    assert [one.key for one in headlines(comparisons(setting))] == ["nmi"]
+    (setting,) = side_by_side([result("test", recall_at_1=0.5, precision_at_1=0.5, map_at_r=0.2, nmi=0.3)])
+    assert [one.key for one in headlines(metric_rows(setting))] == ["map_at_r", "precision_at_1"]
+    (setting,) = side_by_side([result("test", ami=0.5, nmi=0.3)])
+    assert [one.key for one in headlines(metric_rows(setting))] == ["nmi"]
 
 
 def test_the_space_is_read_in_words() -> None:
     trained = result(
         "test", effective_dimensions_90=9, effective_dimensions_99=40, hubness=1.5, antihubs=0.12, map_at_r=0.5
     )
-    (setting,) = settings([trained, result("test-untrained", "untrained", hubness=2.25)])
+    (setting,) = side_by_side([trained, result("test-untrained", "untrained", hubness=2.25)])
     found = {one.title: one for one in readings(setting)}
     assert found["Effective dimensions"].trained == "9 / 40"
     assert found["Effective dimensions"].untrained == ""

@@ -1,0 +1,92 @@
+"""What training gained: the numbers of the trained beside those of the untrained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kinsight.evaluation.estimate import PERCENT, Estimate
+from kinsight.runs.results import Result
+from kinsight.show.metrics import HEADLINES, described, estimate_of, is_fraction, ordered, title_of
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric, of the trained and of the untrained model; at least one of them is there."""
+
+    key: str
+    title: str
+    definition: str
+    higher_is_better: bool | None
+    trained: Estimate | None
+    untrained: Estimate | None
+
+    @property
+    def gain(self) -> str:
+        """Trained less untrained, in percentage points with a sign; nothing unless both are there."""
+        if self.trained is None or self.untrained is None:
+            return ""
+        # The difference of what is shown, so that a reader who subtracts finds the same.
+        return PERCENT(round(self.trained.value, 3) - round(self.untrained.value, 3), signed=True)
+
+
+@dataclass(frozen=True)
+class TrainedAndUntrained:
+    """Evaluations of the trained and the untrained model on the same pictures."""
+
+    name: str
+    split: str
+    trained: Result | None
+    untrained: Result | None
+
+    @property
+    def main(self) -> Result:
+        """The trained model's, where there is one."""
+        found = self.trained or self.untrained
+        assert found is not None  # `side_by_side` never makes one without
+        return found
+
+
+def side_by_side(evaluations: Sequence[Result]) -> list[TrainedAndUntrained]:
+    """Evaluations paired by what they were measured on; the test split first, then by name."""
+    pairs: dict[str, dict[str, Result]] = {}
+    splits: dict[str, str] = {}
+    for evaluation in evaluations:
+        name = evaluation.name.removesuffix("-untrained")
+        pairs.setdefault(name, {})["untrained" if evaluation.model == "untrained" else "trained"] = evaluation
+        splits[name] = evaluation.split
+    found = [
+        TrainedAndUntrained(name, splits[name], pair.get("trained"), pair.get("untrained"))
+        for name, pair in pairs.items()
+    ]
+    return sorted(found, key=lambda one: (one.name != "test", one.split != "test", one.name))
+
+
+def metric_rows(measured: TrainedAndUntrained) -> list[MetricRow]:
+    """The ranking and clustering metrics that are fractions, headlines first, in the order of METRICS."""
+    keys = {key: None for one in (measured.trained, measured.untrained) if one is not None for key in one.metrics}
+    return [_metric_row(key, measured) for key in ordered(keys) if is_fraction(key)]
+
+
+def headlines(found: Sequence[MetricRow], count: int = 2) -> list[MetricRow]:
+    """The metrics that lead the report. Precision and recall at 1 are one number; the first is taken."""
+    chosen = [one for key in HEADLINES for one in found if one.key == key]
+    if len(chosen) == len(HEADLINES):
+        chosen.pop()
+    return chosen[:count] or list(found[:1])
+
+
+def _metric_row(key: str, measured: TrainedAndUntrained) -> MetricRow:
+    metric = described(key)
+    return MetricRow(
+        key=key,
+        title=title_of(key),
+        definition="" if metric is None else metric.definition,
+        higher_is_better=None if metric is None else metric.higher_is_better,
+        trained=_estimate(key, measured.trained),
+        untrained=_estimate(key, measured.untrained),
+    )
+
+
+def _estimate(key: str, result: Result | None) -> Estimate | None:
+    return None if result is None else estimate_of(key, result.metrics)
