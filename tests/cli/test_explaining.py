@@ -162,7 +162,7 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
     assert found["pairs"] == 3
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5
-    assert found["sanity"]["rows"][0]["value"] == pytest.approx(1)
+    assert found["sanity"]["rows"][0]["correlation"] == pytest.approx(1)
     assert "pairs 1 are too few" in kinsight("faithfulness", trained, "--pairs", 1).sentence
 
 

@@ -78,7 +78,7 @@ def test_groups_writes_a_page_and_its_numbers(
         assert alone["metrics"] == pytest.approx(dict(package.evaluate(parts[:, number], labels, **options)), abs=1e-6)
         assert len(alone["strongest"]) == 4
         value = f"{100 * alone['metrics']['map_at_r']:.1f}"
-        assert re.search(rf"group {number} .*{value} \[", said.out)
+        assert re.search(rf"group {number} .*{value} % \[", said.out)
     assert found["whole"] == pytest.approx(dict(package.evaluate(parts.reshape(len(parts), -1), labels, **options)))
     cosines = np.einsum("npd,nqd->pq", parts, parts) / len(parts)
     assert np.array(found["similarity"]) == pytest.approx(cosines, abs=1e-5)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from kinsight.data import read_table
 from kinsight.errors import KinsightError
+from kinsight.evaluation import Estimate
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.collection import Collection
 from kinsight.explanation.measuring.correspondence import same_class_pairs
@@ -63,7 +64,7 @@ def test_the_map_that_is_the_truth_beats_random_order(replacement: str) -> None:
     for method in ("decomposition", "gradient x activation no norm"):
         assert found.difference("deletion", method).high < 0
         assert found.difference("insertion", method).low > 0
-    assert found.difference("deletion", RANDOM) == (0, 0, 0)
+    assert found.difference("deletion", RANDOM) == Estimate(0, method="bootstrap")
 
 
 def test_the_ends_are_the_whole_and_the_replaced_picture() -> None:
@@ -179,8 +180,8 @@ def test_randomised_models_draw_other_maps_and_the_model_is_put_back() -> None:
     tree = found.to_dict()
     assert json.loads(json.dumps(tree)) == tree
     assert tree["rows"][0] == {
-        "method": "decomposition", "stages": 0, "randomised": "none", "value": 1.0, "low": None, "high": None,
-        "method": "bootstrap", "n": 1,
+        "method": "decomposition", "stages": 0, "randomised": "none", "correlation": 1.0,
+        "correlation_low": None, "correlation_high": None,
     }  # fmt: skip
     with pytest.raises(KinsightError, match="not measured"):
         found.correlation("decomposition", 6)

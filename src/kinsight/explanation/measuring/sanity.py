@@ -53,7 +53,12 @@ class SanityCheck:
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a method and stage."""
         return [
-            {"method": method, "stages": number, "randomised": name, **self.correlation(method, number).to_dict()}
+            {
+                "method": method,
+                "stages": number,
+                "randomised": name,
+                **self.correlation(method, number).columns("correlation"),
+            }
             for method in self.correlations
             for number, name in enumerate(self.stages)
         ]
