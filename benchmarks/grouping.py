@@ -68,7 +68,9 @@ class Steps:
             ),
             dim=self.model.dim,
             classes=CLASSES,
-            groups=self.model.groups,
+            kind=self.model.kind,
+            parts=self.model.parts,
+            normalize=True,
         )
         self.optimizer = torch.optim.Adam([*self.model.parameters(), *self.objective.parameters()], lr=1e-5)
         generator = torch.Generator().manual_seed(0)
@@ -82,8 +84,7 @@ class Steps:
         start = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             embedding = self.model(self.images)
-        vectors = embedding.whole if self.model.groups == 1 else embedding.parts
-        loss = self.objective(vectors, self.labels, seed=0)
+        loss = self.objective(embedding, self.labels, seed=0).total
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -85,7 +85,7 @@ def test_parameters(kind: str, channels: int, groups: int, dim: int) -> None:
     count = sum(parameter.numel() for parameter in made.parameters())
     assert count == reference.parameters(kind, channels, groups, dim, reduction)
     assert made.dim == dim // groups * groups
-    assert made.groups == groups
+    assert (made.kind, made.parts) == ("groups", groups)
 
 
 def test_no_grouping_is_the_plain_head() -> None:
@@ -125,7 +125,7 @@ def test_contributions_are_exact(kind: str) -> None:
     assert found.affinity_error.max() < 1e-4
     torch.testing.assert_close(found.places.sum((1, 2)) + found.bias, found.whole, rtol=0, atol=1e-5)
     # What is left over is not a rest: it is the bias of the one head that has one, and nothing elsewhere.
-    bias = torch.zeros(4, GROUPS, made.group_dim)
+    bias = torch.zeros(4, GROUPS, made.part_dim)
     if kind == "channel":
         bias += made.linear.bias / made.vectors(values)[0].norm(dim=2, keepdim=True)
     torch.testing.assert_close(found.bias, bias.flatten(1).detach(), rtol=0, atol=1e-5)
@@ -199,7 +199,7 @@ def test_5_constants_shift_values_and_leave_attention() -> None:
     made, values = head("attentive"), feature_map()
     values[:, 0] = 1  # a channel of ones: what is added to its weights is added to every place
     vectors, extras = made.vectors(values)
-    constant = torch.randn(made.group_dim, generator=torch.Generator().manual_seed(2))
+    constant = torch.randn(made.part_dim, generator=torch.Generator().manual_seed(2))
     made.values.weight.data[:, 0, 0, 0] += constant
     torch.testing.assert_close(made.vectors(values)[0], vectors + constant, rtol=0, atol=1e-5)
     made.keys.weight.data[:, 0, 0, 0] += 2.0
@@ -235,7 +235,7 @@ def test_9_masks_of_one_are_no_grouping() -> None:
     made, values = head("gate"), feature_map()
     nn.init.zeros_(made.masks.weight)
     nn.init.ones_(made.masks.bias)
-    plain = make_head({**NONE, "dim": made.group_dim}, CHANNELS, SIZE)
+    plain = make_head({**NONE, "dim": made.part_dim}, CHANNELS, SIZE)
     plain.load_state_dict({"layers.0.weight": made.linear.weight})
     for group in made(values).parts.unbind(1):
         torch.testing.assert_close(group, plain(values).normalized, rtol=0, atol=1e-6)
@@ -245,7 +245,7 @@ def test_9_channel_weights_of_one_are_no_grouping() -> None:
     made, values = head("channel"), feature_map()
     for weigh in made.weights:
         weigh[3] = nn.Threshold(float("inf"), 1.0)  # instead of the sigmoid: always 1
-    plain = make_head({**NONE, "dim": made.group_dim, "bias": True}, CHANNELS, SIZE)
+    plain = make_head({**NONE, "dim": made.part_dim, "bias": True}, CHANNELS, SIZE)
     plain.load_state_dict({"layers.0.weight": made.linear.weight, "layers.0.bias": made.linear.bias})
     for group in made(values).parts.unbind(1):
         torch.testing.assert_close(group, plain(values).normalized, rtol=0, atol=1e-6)

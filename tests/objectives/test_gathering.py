@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from embeddings import total
 from kinsight.objectives import Objective, ObjectiveSettings
 from kinsight.processes import gather
 from two_processes import SHARES, as_one_of_two, assert_two_equal_one, run_two, share_of
@@ -45,7 +46,7 @@ def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
             trunk = nn.parallel.DistributedDataParallel(trunk)
         torch.manual_seed(rank + 100)
         objective = Objective(ObjectiveSettings(loss, miner), dim=5, classes=5, seed=3)
-        value = objective(trunk(pictures[share]), labels[share], seed=11)
+        value = total(objective, trunk(pictures[share]), labels[share], seed=11)
         value.backward()
         found[f"{case} loss"] = value.detach().numpy()
         for name, parameter in [*trunk.named_parameters(), *objective.named_parameters()]:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embeddings import total
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.evaluation.clustering import f1, nmi
@@ -25,7 +26,9 @@ MARGIN = {"name": "margin", "learn_beta": True, "per_class": True}
 
 def make(loss: dict[str, Any] | None = None, miner: str = "none", *, groups: int = GROUPS, **options: Any) -> Objective:
     settings = ObjectiveSettings(loss or {"name": "binomial"}, {"name": miner}, **options)
-    return Objective(settings, dim=groups * SIZE, classes=CLASSES, groups=groups, seed=3)
+    return Objective(
+        settings, dim=groups * SIZE, classes=CLASSES, kind="groups" if groups > 1 else "single", parts=groups, seed=3
+    )
 
 
 def parts(groups: int = GROUPS, seed: int = 0) -> Tensor:
@@ -44,14 +47,14 @@ def parts(groups: int = GROUPS, seed: int = 0) -> Tensor:
 def test_the_mean_over_the_groups(loss: dict[str, Any], in_loops: Any) -> None:
     vectors = parts()
     expected = reference.grouped(vectors.double().numpy(), LABELS.tolist(), in_loops)
-    assert float(make(loss)(vectors, LABELS, seed=0)) == pytest.approx(expected, rel=1e-5)
+    assert float(total(make(loss), vectors, LABELS, seed=0)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", ["paper", "code"])
 def test_diversity_is_added_with_its_weight(scale: str) -> None:
     vectors = parts()
-    without = float(make()(vectors, LABELS, seed=0))
-    with_it = float(make(diversity={"weight": 0.5, "scale": scale})(vectors, LABELS, seed=0))
+    without = float(total(make(), vectors, LABELS, seed=0))
+    with_it = float(total(make(diversity={"weight": 0.5, "scale": scale}), vectors, LABELS, seed=0))
     expected = 0.5 * reference.diversity(vectors.double().numpy(), scale)
     assert expected > 0.01
     assert with_it - without == pytest.approx(expected, rel=1e-4)
@@ -62,9 +65,9 @@ def test_one_group_is_the_plain_objective_bit_by_bit() -> None:
     apart = ObjectiveSettings(MARGIN, {"name": "distance-weighted"}, {"weight": 5.0})
     vectors = parts(1)[:, 0]
     plain = Objective(settings, dim=SIZE, classes=CLASSES, seed=3)
-    one = Objective(apart, dim=SIZE, classes=CLASSES, seed=3, groups=1)
-    assert list(plain.state_dict()) == list(one.state_dict()) == ["loss.beta"]
-    assert torch.equal(plain(vectors, LABELS, seed=4), one(vectors, LABELS, seed=4))
+    one = Objective(apart, dim=SIZE, classes=CLASSES, seed=3)
+    assert list(plain.state_dict()) == list(one.state_dict()) == ["terms.whole.metric.loss.beta"]
+    assert torch.equal(total(plain, vectors, LABELS, seed=4), total(one, vectors, LABELS, seed=4))
 
 
 def test_the_first_group_alone_is_a_plain_embedding() -> None:
@@ -72,8 +75,8 @@ def test_the_first_group_alone_is_a_plain_embedding() -> None:
     vectors = parts()
     vectors[:, 1:] = F.one_hot(LABELS, SIZE).float()[:, None]  # the other groups are perfect: no loss
     loss = {"name": "margin", "beta": 0.8}
-    grouped = make(loss, "distance-weighted")(vectors, LABELS, seed=4)
-    plain = make(loss, "distance-weighted", groups=1)(vectors[:, 0], LABELS, seed=4)
+    grouped = total(make(loss, "distance-weighted"), vectors, LABELS, seed=4)
+    plain = total(make(loss, "distance-weighted", groups=1), vectors[:, 0], LABELS, seed=4)
     assert float(grouped) == pytest.approx(float(plain) / GROUPS, rel=1e-6)
     assert float(plain) > 0
 
@@ -82,7 +85,7 @@ def test_a_beta_for_each_group_and_class() -> None:
     made = make(MARGIN, "distance-weighted")
     assert [tuple(parameter.shape) for parameter in made.loss_parameters()] == [(CLASSES,)] * GROUPS
     assert all(parameter.tolist() == pytest.approx([1.2] * CLASSES) for parameter in made.loss_parameters())
-    made(parts(), LABELS, seed=0).backward()
+    total(made, parts(), LABELS, seed=0).backward()
     gradients = torch.stack([parameter.grad for parameter in made.loss_parameters()])
     assert gradients.abs().max() > 0
     assert not torch.allclose(gradients[0], gradients[1])
@@ -98,9 +101,10 @@ def test_proxies_of_the_groups_differ_and_follow_from_the_seed() -> None:
 
 def test_every_group_has_its_own_triplets() -> None:
     made, seen = make({"name": "triplet"}, "distance-weighted"), []
-    made.miner.register_forward_hook(lambda module, inputs, mined: seen.append((inputs[0], mined)))
+    for metric in made.terms["parts"].metrics:
+        metric.miner.register_forward_hook(lambda module, inputs, mined: seen.append((inputs[0], mined)))
     same = parts()[:, :1].repeat(1, GROUPS, 1)
-    made(same, LABELS, seed=0)
+    total(made, same, LABELS, seed=0)
     assert len(seen) == GROUPS
     assert not any(vectors.requires_grad for vectors, _ in seen)
     # Even where the groups are the same, their negatives are drawn anew.
@@ -110,18 +114,18 @@ def test_every_group_has_its_own_triplets() -> None:
 def test_the_loss_is_a_pure_function() -> None:
     made, vectors = make(MARGIN, "distance-weighted", diversity={}), parts()
     torch.manual_seed(1)
-    one = made(vectors, LABELS, seed=5)
+    one = total(made, vectors, LABELS, seed=5)
     torch.manual_seed(2)
     before = torch.get_rng_state()
-    assert torch.equal(made(vectors, LABELS, seed=5), one)
+    assert torch.equal(total(made, vectors, LABELS, seed=5), one)
     assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(made(vectors, LABELS, seed=6), one)
+    assert not torch.equal(total(made, vectors, LABELS, seed=6), one)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_to_compare_gives_zero_gradients(count: int) -> None:
     made, vectors = make(MARGIN, "distance-weighted"), parts()[:count].requires_grad_()
-    value = made(vectors, LABELS[:count], seed=0)
+    value = total(made, vectors, LABELS[:count], seed=0)
     value.backward()
     assert value.item() == 0
     assert not vectors.grad.any()
@@ -131,7 +135,7 @@ def test_nothing_to_compare_gives_zero_gradients(count: int) -> None:
 def test_the_collapse_of_all_groups_has_a_known_value() -> None:
     made = make({"name": "margin", "beta": 1.0})
     vectors = parts()[:1].expand(len(LABELS), -1, -1)
-    assert float(made(vectors, LABELS, seed=0)) == pytest.approx(made.collapsed_value, rel=1e-3)
+    assert float(total(made, vectors, LABELS, seed=0)) == pytest.approx(made.collapsed_value, rel=1e-3)
     assert make({"name": "margin", "beta": 1.0}, diversity={}).collapsed_value is None
 
 
@@ -141,14 +145,14 @@ def test_the_collapse_of_all_groups_has_a_known_value() -> None:
 )
 def test_batches_that_do_not_fit(shape: tuple[int, ...], words: list[str]) -> None:
     with pytest.raises(KinsightError) as caught:
-        make()(torch.randn(shape), LABELS, seed=0)
+        total(make(), torch.randn(shape), LABELS, seed=0)
     for word in words:
         assert word in str(caught.value)
 
 
 def test_settings_that_do_not_fit() -> None:
-    with pytest.raises(KinsightError, match="16 numbers cannot be split into 3 groups"):
-        Objective(ObjectiveSettings(), dim=16, classes=2, groups=3)
+    with pytest.raises(KinsightError, match="16 numbers cannot be split into 3 parts"):
+        Objective(ObjectiveSettings(), dim=16, classes=2, kind="groups", parts=3)
     for groups in (1, 2):
         with pytest.raises(KinsightError, match="no option 'scales'"):
             make(groups=groups, diversity={"scales": "code"})
@@ -166,11 +170,11 @@ def at_distances(*distances: float) -> Tensor:
 )
 def test_10_margin_loss_is_zero_beyond_its_margins_alone(positive: float, negative: float, is_zero: bool) -> None:
     settings = ObjectiveSettings(MARGIN, {"name": "none"})
-    made = Objective(settings, dim=4, classes=2, groups=2)
+    made = Objective(settings, dim=4, classes=2, kind="groups", parts=2)
     # A negative at that distance from the anchor, and farther from the positive than both margins ask.
     vectors = at_distances(positive, negative)
     vectors[2, 1] *= -1
-    value = made(vectors.unsqueeze(1).repeat(1, 2, 1).float(), torch.tensor([0, 0, 1]), seed=0)
+    value = total(made, vectors.unsqueeze(1).repeat(1, 2, 1).float(), torch.tensor([0, 0, 1]), seed=0)
     assert (value.item() == 0) is is_zero
 
 
@@ -215,7 +219,7 @@ def test_grouped_training_pulls_classes_together_and_groups_apart() -> None:
     similar = float(DiversityLoss()(vectors))
     for step in range(120):
         optimizer.zero_grad()
-        made(F.normalize(vectors, dim=2), LABELS, seed=step).backward()
+        total(made, F.normalize(vectors, dim=2), LABELS, seed=step).backward()
         optimizer.step()
     assert similar > 10
     assert float(DiversityLoss()(vectors)) < 0.1 * similar

@@ -37,8 +37,8 @@ def steps(rank: int, cut: int) -> dict[str, np.ndarray]:
         model = nn.parallel.DistributedDataParallel(head) if rank >= 0 else head
         torch.manual_seed(rank + 100)
         settings = ObjectiveSettings(loss, {"name": miner}, diversity)
-        objective = Objective(settings, dim=head.dim, classes=CLASSES, seed=3, groups=GROUPS)
-        value = objective(model(maps[share]).parts, labels[share], seed=11)
+        objective = Objective(settings, dim=head.dim, classes=CLASSES, kind="groups", parts=GROUPS, seed=3)
+        value = objective(model(maps[share]), labels[share], seed=11).total
         value.backward()
         found[f"{case} loss"] = value.detach().numpy()
         for name, parameter in [*head.named_parameters(), *objective.named_parameters()]:
@@ -71,7 +71,7 @@ def test_two_processes_equal_one(
 
 
 def test_every_group_has_parameters_of_its_own(alone: dict[str, np.ndarray]) -> None:
-    betas = [value for key, value in alone.items() if key.startswith("margin loss.") and key.endswith(".beta")]
+    betas = [value for key, value in alone.items() if key.startswith("margin terms.parts.") and key.endswith(".beta")]
     assert len(betas) == GROUPS
     assert not np.allclose(betas[0], betas[1])
 

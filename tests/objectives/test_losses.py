@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from embeddings import loss_of, total
 from kinsight.objectives import BinomialDeviance, Objective, ObjectiveSettings, describe_losses, describe_miners
 from kinsight.objectives.losses import LOSSES, collapsed_value
 from reference import losses as reference
@@ -37,14 +38,14 @@ EQUATIONS: dict[str, Callable[[np.ndarray, list[int], Objective], float]] = {
     "n-pairs": lambda x, y, _: reference.n_pairs(x, y),
     "margin": lambda x, y, _: reference.margin(x, y, beta=[1.2] * CLASSES),
     "multi-similarity": lambda x, y, _: reference.multi_similarity(x, y),
-    "proxy-nca": lambda x, y, o: reference.proxy_nca(x, y, rows(o.loss.proxies)),
-    "proxy-anchor": lambda x, y, o: reference.proxy_anchor(x, y, rows(o.loss.proxies)),
-    "norm-softmax": lambda x, y, o: reference.norm_softmax(x, y, rows(o.loss.W).T),
-    "cosface": lambda x, y, o: reference.cosface(x, y, rows(o.loss.W).T),
-    "arcface": lambda x, y, o: reference.arcface(x, y, rows(o.loss.W).T),
+    "proxy-nca": lambda x, y, o: reference.proxy_nca(x, y, rows(loss_of(o).proxies)),
+    "proxy-anchor": lambda x, y, o: reference.proxy_anchor(x, y, rows(loss_of(o).proxies)),
+    "norm-softmax": lambda x, y, o: reference.norm_softmax(x, y, rows(loss_of(o).W).T),
+    "cosface": lambda x, y, o: reference.cosface(x, y, rows(loss_of(o).W).T),
+    "arcface": lambda x, y, o: reference.arcface(x, y, rows(loss_of(o).W).T),
     "fastap": lambda x, y, _: reference.fastap(x, y),
     "snr": lambda x, y, _: reference.snr(x, y),
-    "soft-triple": lambda x, y, o: reference.soft_triple(x, y, rows(o.loss.fc).T.reshape(CLASSES, 10, DIM)),
+    "soft-triple": lambda x, y, o: reference.soft_triple(x, y, rows(loss_of(o).fc).T.reshape(CLASSES, 10, DIM)),
     "binomial": lambda x, y, _: reference.binomial(x, y),
 }
 
@@ -61,7 +62,7 @@ def test_equals_the_equation(name: str, count: int) -> None:
     made = objective(name)
     expected = EQUATIONS[name](x.double().numpy(), y.tolist(), made)
     assert expected > 0.01
-    assert float(made(x, y, seed=0).detach()) == pytest.approx(expected, rel=2e-5)
+    assert float(total(made, x, y, seed=0).detach()) == pytest.approx(expected, rel=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,9 @@ def test_equals_the_equation(name: str, count: int) -> None:
 def test_options_reach_the_equation(name: str, options: dict[str, float], equation: Callable[..., float]) -> None:
     x, y = batch()
     expected = equation(x.double().numpy(), y.tolist())
-    value = float(objective(name, **options)(x, y, seed=0).detach())
+    value = float(total(objective(name, **options), x, y, seed=0).detach())
     assert value == pytest.approx(expected, rel=2e-5)
-    assert value != pytest.approx(float(objective(name)(x, y, seed=0).detach()), rel=1e-3)
+    assert value != pytest.approx(float(total(objective(name), x, y, seed=0).detach()), rel=1e-3)
 
 
 def test_margin_with_one_learned_beta_per_class() -> None:
@@ -95,7 +96,7 @@ def test_margin_with_one_learned_beta_per_class() -> None:
     assert beta.shape == (CLASSES,)
     with torch.no_grad():
         beta.copy_(torch.tensor([0.6, 0.8, 1.0, 1.2, 1.4]))
-    value = made(x, y, seed=0)
+    value = total(made, x, y, seed=0)
     expected = reference.margin(x.double().numpy(), y.tolist(), beta.detach().tolist())
     assert float(value.detach()) == pytest.approx(expected, rel=2e-5)
     value.backward()
@@ -109,7 +110,7 @@ def test_margin_is_zero_exactly_when_all_pairs_are_on_their_sides() -> None:
         """Two pictures `within` degrees apart in each of two classes, the nearest negatives `between` degrees apart."""
         angles = torch.deg2rad(torch.tensor([0.0, within, within + between, 2 * within + between]))
         points = torch.stack([angles.cos(), angles.sin()], dim=1)
-        return float(objective("margin", dim=2)(points, torch.tensor([0, 0, 1, 1]), seed=0))
+        return float(total(objective("margin", dim=2), points, torch.tensor([0, 0, 1, 1]), seed=0))
 
     # Chords: beta - margin = 1.0 is 60 degrees, beta + margin = 1.4 is 88.85 degrees.
     assert loss_at(59.9, 89.0) == 0
@@ -147,11 +148,11 @@ def test_low_precision_in_float32_out(name: str) -> None:
     made = objective(name)
     half = x.bfloat16().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = made(half, y, seed=0)
+        value = total(made, half, y, seed=0)
     value.backward()
     assert value.dtype == torch.float32
     assert half.grad.dtype == torch.bfloat16
-    assert float(value.detach()) == float(made(x.bfloat16().float(), y, seed=0).detach())
+    assert float(value.detach()) == float(total(made, x.bfloat16().float(), y, seed=0).detach())
 
 
 BATCHES = {
@@ -173,7 +174,7 @@ def test_finite_on_every_batch(name: str, kind: str) -> None:
     for miner in [miner for miner, _, _ in describe_miners()]:
         made = objective(name, miner)
         x = x.detach().clone().requires_grad_()
-        value = made(x, y, seed=0)
+        value = total(made, x, y, seed=0)
         value.backward()
         assert torch.isfinite(value), miner
         assert torch.isfinite(x.grad).all(), miner
@@ -184,7 +185,7 @@ def test_finite_on_every_batch(name: str, kind: str) -> None:
 def test_exactly_zero_without_positives(name: str) -> None:
     x, y = BATCHES["no positives"]
     x = x.clone().requires_grad_()
-    value = objective(name)(x, y, seed=0)
+    value = total(objective(name), x, y, seed=0)
     value.backward()
     assert float(value.detach()) == 0
     assert (x.grad == 0).all()
@@ -196,7 +197,7 @@ def test_exactly_zero_when_the_miner_finds_nothing(name: str, kind: str) -> None
     x, y = BATCHES[kind]
     x = x.clone().requires_grad_()
     made = objective(name, "multi-similarity", **({"learn_beta": True} if name == "margin" else {}))
-    value = made(x, y, seed=0)
+    value = total(made, x, y, seed=0)
     value.backward()
     assert float(value.detach()) == 0
     assert (x.grad == 0).all()
@@ -220,7 +221,7 @@ def test_proxies_follow_from_the_seed_alone(name: str) -> None:
 def test_collapsed_value_is_the_loss_of_one_point(name: str) -> None:
     x, y = BATCHES["collapsed"]
     made = objective(name)
-    assert made.collapsed_value == pytest.approx(float(made(x, y, seed=0)), rel=1e-3)
+    assert made.collapsed_value == pytest.approx(float(total(made, x, y, seed=0)), rel=1e-3)
     assert collapsed_value({"name": "margin", "learn_beta": True}) is None
     assert collapsed_value({"name": "multi-similarity"}) is None
 

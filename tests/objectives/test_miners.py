@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from embeddings import total
 from kinsight.errors import KinsightError
 from kinsight.objectives import Objective, ObjectiveSettings, describe_miners
 from kinsight.objectives.miners import MINERS, DistanceWeightedMiner, build_miner
@@ -79,7 +80,7 @@ def mined(loss: dict, miner: dict, seed: int = 0) -> tuple[float, float]:
     x, y = on_the_sphere(20, 6), torch.arange(20) % 5
     made = Objective(ObjectiveSettings(loss, miner), dim=6, classes=5)
     everything = Objective(ObjectiveSettings(loss), dim=6, classes=5)
-    return float(made(x, y, seed=seed)), float(everything(x, y, seed=seed))
+    return float(total(made, x, y, seed=seed)), float(total(everything, x, y, seed=seed))
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.3])

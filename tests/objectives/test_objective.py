@@ -6,6 +6,7 @@ import pytest
 import torch
 from pytorch_metric_learning import distances, losses, miners, regularizers
 
+from embeddings import loss_of, miner_of, total
 from kinsight.errors import KinsightError
 from kinsight.objectives import Objective, ObjectiveSettings
 
@@ -17,7 +18,7 @@ def make(loss: object, miner: object = None) -> Objective:
 def test_defaults() -> None:
     made = Objective(ObjectiveSettings(), dim=4, classes=3)
     assert made.name == "margin"
-    assert (made.loss.margin, made.loss.beta.tolist()) == (0.2, pytest.approx([1.2]))
+    assert (loss_of(made).margin, loss_of(made).beta.tolist()) == (0.2, pytest.approx([1.2]))
 
 
 def test_class_paths() -> None:
@@ -25,30 +26,30 @@ def test_class_paths() -> None:
         {"name": "pytorch_metric_learning.losses.CircleLoss", "m": 0.3},
         {"name": "pytorch_metric_learning.miners.PairMarginMiner", "pos_margin": 0.1},
     )
-    assert isinstance(made.loss, losses.CircleLoss)
-    assert made.loss.m == 0.3
-    assert isinstance(made.miner, miners.PairMarginMiner)
-    assert made.miner.pos_margin == 0.1
+    assert isinstance(loss_of(made), losses.CircleLoss)
+    assert loss_of(made).m == 0.3
+    assert isinstance(miner_of(made), miners.PairMarginMiner)
+    assert miner_of(made).pos_margin == 0.1
 
 
 def test_a_class_path_is_given_classes_and_dimension() -> None:
     made = make({"name": "pytorch_metric_learning.losses.SubCenterArcFaceLoss", "sub_centers": 2})
     assert made.loss_parameters()[0].shape == (4, 6)
     x = torch.randn(6, 4, requires_grad=True)
-    made(x, torch.tensor([0, 0, 1, 1, 2, 2]), seed=0).backward()
+    total(made, x, torch.tensor([0, 0, 1, 1, 2, 2]), seed=0).backward()
     assert torch.isfinite(x.grad).all()
 
 
 def test_an_option_may_be_a_class_path() -> None:
     cosine = {"name": "pytorch_metric_learning.distances.CosineSimilarity"}
     made = make({"name": "contrastive", "pos_margin": 1, "neg_margin": 0.5, "distance": cosine})
-    assert isinstance(made.loss.distance, distances.CosineSimilarity)
-    value = made(torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0]]), torch.tensor([0, 0]), seed=0)
+    assert isinstance(loss_of(made).distance, distances.CosineSimilarity)
+    value = total(made, torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0]]), torch.tensor([0, 0]), seed=0)
     assert float(value) == 1.0
     centers = {"name": "pytorch_metric_learning.regularizers.SparseCentersRegularizer", "centers_per_class": 10}
     regular = make({"name": "soft-triple", "weight_regularizer": centers})
-    assert isinstance(regular.loss.weight_regularizer, regularizers.SparseCentersRegularizer)
-    assert regular.loss.weight_regularizer.same_class_mask.shape == (30, 30)
+    assert isinstance(loss_of(regular).weight_regularizer, regularizers.SparseCentersRegularizer)
+    assert loss_of(regular).weight_regularizer.same_class_mask.shape == (30, 30)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_options_offered_are_not_those_that_kinsight_fills_in() -> None:
 )
 def test_batches_that_do_not_fit(shape: tuple[int, ...], labels: list[int], words: list[str]) -> None:
     with pytest.raises(KinsightError) as caught:
-        make({"name": "triplet"})(torch.randn(shape), torch.tensor(labels), seed=0)
+        total(make({"name": "triplet"}), torch.randn(shape), torch.tensor(labels), seed=0)
     for word in words:
         assert word in str(caught.value)
 
@@ -105,4 +106,4 @@ def test_batches_that_do_not_fit(shape: tuple[int, ...], labels: list[int], word
 def test_a_loss_that_is_not_one_number() -> None:
     raw = {"name": "pytorch_metric_learning.reducers.DoNothingReducer"}
     with pytest.raises(KinsightError, match="one number"):
-        make({"name": "triplet", "reducer": raw})(torch.randn(4, 4), torch.tensor([0, 0, 1, 1]), seed=0)
+        total(make({"name": "triplet", "reducer": raw}), torch.randn(4, 4), torch.tensor([0, 0, 1, 1]), seed=0)

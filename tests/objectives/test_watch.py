@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from embeddings import loss_of, total
 from kinsight.errors import KinsightError
 from kinsight.objectives import CollapseWatch, Objective, ObjectiveSettings, check_finite
 
@@ -42,10 +43,10 @@ def test_a_nan_that_the_loss_alone_would_drop_reaches_the_loss() -> None:
     x[0] = torch.nan
     y = torch.tensor([0, 0, 1, 1, 2, 2])
     made = Objective(ObjectiveSettings({"name": "contrastive"}), dim=4, classes=3)
-    assert torch.isfinite(made.loss(x, y))
-    assert torch.isnan(made(x, y, seed=0))
+    assert torch.isfinite(loss_of(made)(x, y))
+    assert torch.isnan(total(made, x, y, seed=0))
     with pytest.raises(KinsightError, match="1 of 6"):
-        check_finite(made.loss(x, y), x, 0, NAMES, "contrastive")
+        check_finite(loss_of(made)(x, y), x, 0, NAMES, "contrastive")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_resumed_optimizer_goes_on_bit_by_bit(tmp_path: Path, name: str) -> No
     model = Small(0)
     optimizer = optimizer_of(model, name)
     advance(model, optimizer, range(3))
-    position = Position(epoch=1, batch=2, step=3, best=0.1 + 0.2, best_step=2, since_best=1, window_loss=1 / 3)
+    position = Position(epoch=1, batch=2, step=3, best=0.1 + 0.2, best_step=2, since_best=1, window={"loss": 1 / 3})
     save_checkpoint(tmp_path, position, modules(model), optimizer, SCALER)
     advance(model, optimizer, range(3, 6))
 

@@ -72,7 +72,7 @@ def test_loss_parameters_of_every_group_train_at_their_rate(grouped: Path, tmp_p
     assert (group["base_lr"], group["weight_decay"]) == (0.05, 0.0)
     (saved,) = grouped.glob("checkpoints/step-*/objective.safetensors")
     tensors = load_file(saved)
-    betas = [tensors[f"loss.{each}.beta"] for each in range(3)]
+    betas = [tensors[f"terms.parts.metrics.{each}.loss.beta"] for each in range(3)]
     assert all(np.abs(beta - 0.2).max() > 1e-4 for beta in betas)
     assert not np.allclose(betas[0], betas[1], rtol=0, atol=1e-4)
 

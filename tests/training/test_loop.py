@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file
 
 from kinsight.errors import KinsightError
-from kinsight.models import load_embedder
+from kinsight.models import Embedding, load_embedder
 from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
 from kinsight.training import train
@@ -134,13 +134,13 @@ def test_the_loss_sees_what_the_model_will_answer(
     training = Training(settings, RunFolder(tmp_path / "run"), prepare_table(settings.data), progress=False)
     training.run.claim(settings)
     seen: list[torch.Tensor] = []
-    whole = training.objective.forward
+    whole = training.objective.terms["whole"].forward
 
-    def forward(embeddings: torch.Tensor, labels: torch.Tensor, *, seed: int) -> torch.Tensor:
-        seen.append(embeddings.detach().norm(dim=1))
-        return whole(embeddings, labels, seed=seed)
+    def forward(embedding: Embedding, labels: torch.Tensor, *, subset: int) -> torch.Tensor:
+        seen.append(embedding.whole.detach().norm(dim=1))
+        return whole(embedding, labels, subset=subset)
 
-    monkeypatch.setattr(training.objective, "forward", forward)
+    monkeypatch.setattr(training.objective.terms["whole"], "forward", forward)
     training.fit()
     unit = torch.ones(8)
     assert all(torch.allclose(norms, unit, atol=1e-5) == normalize for norms in seen)

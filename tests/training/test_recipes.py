@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 
+from embeddings import total
 from kinsight.models.frozen_norm import check_frozen_norm
 from kinsight.models.heads import make_head
 from kinsight.objectives import Objective
@@ -62,10 +63,12 @@ def test_recipe_can_be_built(name: str) -> None:
     assert batches.size % (batches.per_class or 1) == 0
     assert batches.per_class is not None or not batches.balanced
 
-    objective = Objective(settings.objective, dim=16 * groups, classes=8, groups=groups)
+    objective = Objective(
+        settings.objective, dim=16 * groups, classes=8, kind="groups" if groups > 1 else "single", parts=groups
+    )
     shape = (32, 16) if groups == 1 else (32, groups, 16)
     vectors = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss = objective(torch.nn.functional.normalize(vectors, dim=-1), torch.arange(32) % 8, seed=0)
+    loss = total(objective, torch.nn.functional.normalize(vectors, dim=-1), torch.arange(32) % 8, seed=0)
     loss.backward()
     assert torch.isfinite(loss)
     assert vectors.grad is not None

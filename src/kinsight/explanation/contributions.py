@@ -46,7 +46,7 @@ class Contributions:
         affinity_error: (N,), how far the head with frozen gates is from affine: its second-order term along the map and
             along a random direction of the map's size, as a share of the embedding. 0 for exact maps; large where a
             gate was not declared.
-        groups: P of a head whose embedding is P sub-embeddings one after the other, else 1.
+        groups: P of a head with groups, else 1.
         attention: (N, P, h, w), where each group looks, if the head says so.
     """
 
@@ -110,10 +110,8 @@ def whole_of(answer: Any) -> Any:
 
 
 def groups_of(answer: Any) -> int:
-    """P of an answer whose embedding is its P parts one after the other, else 1."""
-    if not isinstance(answer, Embedding) or answer.parts.numel() != answer.whole.numel():
-        return 1
-    return answer.parts.shape[1]
+    """P of an answer with groups, else 1."""
+    return answer.parts.shape[1] if isinstance(answer, Embedding) and answer.kind == "groups" else 1
 
 
 def _attention_of(answer: Any) -> Tensor | None:

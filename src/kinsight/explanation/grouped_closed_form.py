@@ -39,10 +39,10 @@ def _places(head: GroupingHead, feature_map: Tensor) -> Tensor:
             values = torch.einsum("ed,ndx->nex", head.shared.weight, values)
         return torch.einsum("npx,ndx->nxpd", attention, values).unflatten(1, feature_map.shape[2:])
     if isinstance(head, MultiLinearHead):
-        weight = head.linear.weight.unflatten(0, (head.groups, head.group_dim))  # (P, d, C)
+        weight = head.linear.weight.unflatten(0, (head.parts, head.part_dim))  # (P, d, C)
         return torch.einsum("pdc,nchw->nhwpd", weight, feature_map) / count
     if isinstance(head, GateHead):
-        masks = head.masks(head.reduce(feature_map)).unflatten(1, (head.groups, head.channels))  # (N, P, C, h, w)
+        masks = head.masks(head.reduce(feature_map)).unflatten(1, (head.parts, head.channels))  # (N, P, C, h, w)
         return torch.einsum("dc,npchw->nhwpd", head.linear.weight, masks * feature_map.unsqueeze(1)) / count
     if isinstance(head, ChannelHead):
         pooled = feature_map.mean((2, 3))  # (N, C)

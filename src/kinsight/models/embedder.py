@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.models.embedding import Embedding
+from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import complete_choice, make_head
 from kinsight.models.settings import ModelSettings
@@ -35,6 +35,9 @@ class Embedder(nn.Module):
         preprocessing: what the trunk is fed with.
         settings: what it was built from, with every default filled in.
         dim: D.
+        kind: what the head's parts are (`Kind`); a head that does not say is `single`.
+        parts: P, how many of them.
+        part_dim: d, the length of each.
     """
 
     def __init__(self, trunk: Trunk, head: nn.Module, preprocessing: Preprocessing, settings: ModelSettings) -> None:
@@ -44,6 +47,9 @@ class Embedder(nn.Module):
         self.preprocessing = preprocessing
         self.settings = settings
         self.dim: int = head.dim  # type: ignore[assignment]
+        self.kind: Kind = getattr(head, "kind", "single")
+        self.parts = int(getattr(head, "parts", 1))
+        self.part_dim = int(getattr(head, "part_dim", self.dim // self.parts))
 
     @property
     def device(self) -> torch.device:
@@ -148,8 +154,12 @@ class Embedder(nn.Module):
 
     @property
     def groups(self) -> int:
-        """P, of a head whose embedding is P sub-embeddings one after the other; else 1."""
-        return int(getattr(self.head, "groups", 1))
+        """P of a head with groups; else 1."""
+        return self.parts if self.kind == "groups" else 1
+
+    def terms(self) -> dict[str, nn.Module]:
+        """New terms of the objective that the head brings, by name (`head.terms()`, for example reconstruction)."""
+        return dict(self.head.terms()) if hasattr(self.head, "terms") else {}  # type: ignore[operator]
 
     def digest(self) -> str:
         """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.models.embedding import Embedding
+from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.gates import gate
 
 
@@ -29,21 +29,23 @@ class GroupingHead(nn.Module, ABC):
         dim: the numbers of all groups together; each group gets d = dim // groups of them.
 
     Attributes:
-        groups: P. A head that says so is trained group by group (`Objective`).
+        parts: P.
         dim: D = P d, what really comes out: 510 for 512 numbers in 3 groups.
 
     Raises:
         KinsightError: an option has a value that is not allowed.
     """
 
+    kind: Kind = "groups"
+
     def __init__(self, channels: int, groups: int, dim: int) -> None:
         super().__init__()
         _check_count("groups", groups, 1)
         _check_count("dim", dim, groups, f"{groups} groups need a number each")
         self.channels = channels
-        self.groups = groups
-        self.group_dim = dim // groups
-        self.dim = groups * self.group_dim
+        self.parts = groups
+        self.part_dim = dim // groups
+        self.dim = groups * self.part_dim
 
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> parts (N, P, d) of length 1, whole (N, P d), and what the head shows of itself as extras."""
@@ -51,7 +53,7 @@ class GroupingHead(nn.Module, ABC):
         # Lengths are taken in float32 at least: half precision would round them.
         vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
         parts = vectors / gate(vectors.norm(dim=2, keepdim=True).clamp_min(1e-12))
-        return Embedding(parts, parts.flatten(1), extras)
+        return Embedding(parts, parts.flatten(1), extras, self.kind)
 
     @abstractmethod
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -68,7 +70,7 @@ class MultiLinearHead(GroupingHead):
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
         pooled = feature_map.mean(dim=(2, 3))  # (N, C)
-        return self.linear(pooled).unflatten(1, (self.groups, self.group_dim)), {}  # (N, P, d)
+        return self.linear(pooled).unflatten(1, (self.parts, self.part_dim)), {}  # (N, P, d)
 
 
 class GateHead(GroupingHead):
@@ -89,11 +91,11 @@ class GateHead(GroupingHead):
         narrow = _reduced(channels, reduction)
         self.reduce = nn.Conv2d(channels, narrow, 1)
         self.masks = nn.Conv2d(narrow, groups * channels, 1)  # the groups' convolutions side by side
-        self.linear = nn.Linear(channels, self.group_dim, bias=False)
+        self.linear = nn.Linear(channels, self.part_dim, bias=False)
 
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
-        masks = gate(self.masks(self.reduce(feature_map)).unflatten(1, (self.groups, self.channels)))  # (N, P, C, h, w)
+        masks = gate(self.masks(self.reduce(feature_map)).unflatten(1, (self.parts, self.channels)))  # (N, P, C, h, w)
         weighed = feature_map.unsqueeze(1) * masks  # (N, P, C, h, w)
         pooled = weighed.mean(dim=(3, 4))  # (N, P, C)
         if self.training:
@@ -126,7 +128,7 @@ class ChannelHead(GroupingHead):
             )
             for _ in range(groups)
         )
-        self.linear = nn.Linear(channels, self.group_dim)
+        self.linear = nn.Linear(channels, self.part_dim)
 
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
@@ -169,9 +171,9 @@ class AttentiveHead(GroupingHead):
         if not isinstance(shared_linear, bool):
             raise KinsightError(f"head option shared_linear is {shared_linear!r}; write true or false")
         self.keys = nn.Conv2d(channels, narrow, 1, bias=False)
-        self.values = nn.Conv2d(channels, self.group_dim, 1, bias=False)
+        self.values = nn.Conv2d(channels, self.part_dim, 1, bias=False)
         self.queries = nn.Conv2d(narrow, groups, 1, bias=False)  # a 1x1 convolution to one channel is q^T K
-        self.shared = nn.Linear(self.group_dim, self.group_dim, bias=False) if shared_linear else nn.Identity()
+        self.shared = nn.Linear(self.part_dim, self.part_dim, bias=False) if shared_linear else nn.Identity()
 
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""

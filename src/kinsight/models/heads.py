@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.models.embedding import Embedding
+from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.pooling import make_pooling, pooled_channels
 
@@ -44,6 +44,9 @@ class LinearHead(nn.Module):
     Raises:
         KinsightError: an option has a value that is not allowed.
     """
+
+    kind: Kind = "single"
+    parts = 1
 
     def __init__(
         self,

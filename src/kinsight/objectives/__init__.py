@@ -4,15 +4,18 @@ from kinsight.objectives.deviance import BinomialDeviance
 from kinsight.objectives.diversity import DiversityLoss
 from kinsight.objectives.losses import describe_losses
 from kinsight.objectives.miners import describe_miners
-from kinsight.objectives.objective import Objective, ObjectiveSettings
+from kinsight.objectives.objective import Losses, Objective, ObjectiveSettings
+from kinsight.objectives.terms import Term
 from kinsight.objectives.watch import CollapseWatch, check_finite
 
 __all__ = [
     "BinomialDeviance",
     "CollapseWatch",
     "DiversityLoss",
+    "Losses",
     "Objective",
     "ObjectiveSettings",
+    "Term",
     "check_finite",
     "describe_losses",
     "describe_miners",

@@ -1,20 +1,27 @@
-"""The objective of a training: a miner and a loss, computed on the batch of all processes, in float32."""
+"""The objective of a training: the weighted sum of its terms, computed on the batch of all processes, in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.models.embedding import Embedding, Kind
 from kinsight.objectives.diversity import build_diversity, complete_diversity
 from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
 from kinsight.objectives.miners import build_miner, complete_miner
+from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
 from kinsight.processes import gather
+
+NAMES = ("whole", "parts", "assigned", "subset")
+# What trains by default: groups are made to stand alone, subspaces each for its subset of the data.
+_BY_KIND: dict[Kind, str] = {"single": "whole", "groups": "parts", "nodes": "whole", "subspaces": "subset"}
 
 
 @dataclass
@@ -27,6 +34,8 @@ class ObjectiveSettings:
     """The miner: its name (or a class path) and its options."""
     diversity: dict[str, Any] | None = None
     """Keep the groups of a picture apart, for heads with groups: weight, scale (paper, code), alpha, mu, beta0; null: no."""
+    terms: dict[str, float] | None = None
+    """Weights of terms by name: whole, parts, assigned, subset, or one that head or method brings; 0: without; null: by the head."""
 
     def complete(self) -> ObjectiveSettings:
         """The same with the defaults of the options that are not written, so that two ways to write one objective are equal.
@@ -35,93 +44,167 @@ class ObjectiveSettings:
             KinsightError: the loss or the miner is not known here.
         """
         return ObjectiveSettings(
-            complete_loss(self.loss), complete_miner(self.miner), complete_diversity(self.diversity)
+            complete_loss(self.loss), complete_miner(self.miner), complete_diversity(self.diversity), self.terms or None
         )
 
 
+@dataclass(frozen=True)
+class Losses:
+    """What an objective gives: the `total` to minimise, and by name the `terms` (each with its weight) that add up to it; scalars."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
 class Objective(nn.Module):
-    """Embeddings and labels -> one number.
+    """Embeddings and labels -> the numbers to minimise.
 
-    Of a head with groups each group is an embedding of its own: it has its own loss parameters, its own pairs or
-    triplets are mined, and the losses of the groups are averaged ("Attentive Grouping", equation 14). The diversity
-    loss is added with its weight; of a single group it is 0.
+    Which terms there are: the one that the head's kind asks for (single and nodes: `whole`; groups: `parts`; subspaces: `subset`; a head
+    of one part always `whole`), `diversity` where it is set and there are parts to keep apart, and what head and method bring; the settings
+    add, weigh or remove terms by name.
 
-    In a run of several processes each gives its share of the batch, and every process computes the same loss of the
-    full batch. Wrap the trunk in DistributedDataParallel, never the objective; `kinsight.processes` says why the gradients are
-    right.
+    In a run of several processes each gives its share of the batch, and every process computes the same losses of the
+    full batch. Wrap the trunk in DistributedDataParallel, never the objective; `kinsight.processes` says why the gradients
+    are right.
 
     Proxies, class weights and beta depend on `seed` alone, so that they are equal on every process.
 
     Args:
         dim: D, the length of the whole embedding.
         classes: how many classes train.
-        groups: P; 1 for a plain head.
+        kind: what the head's parts are.
+        parts: P.
+        part_dim: d; None: D / P.
+        normalize: give the terms vectors of length 1. The parts of groups come from the head with length 1 and are left as they are.
+        brings: what makes the terms that a head or a method brings, by name; called here, so that their initial values follow from `seed`.
+            One with the name of a default takes its place.
 
     Raises:
-        KinsightError: the settings name no known loss or miner, or options that it does not have.
+        KinsightError: the settings name no known loss, miner or term, or options that it does not have.
     """
 
-    def __init__(self, settings: ObjectiveSettings, *, dim: int, classes: int, seed: int = 0, groups: int = 1) -> None:
+    def __init__(
+        self,
+        settings: ObjectiveSettings,
+        *,
+        dim: int,
+        classes: int,
+        kind: Kind = "single",
+        parts: int = 1,
+        part_dim: int | None = None,
+        normalize: bool = False,
+        seed: int = 0,
+        brings: Iterable[Callable[[], Mapping[str, nn.Module]]] = (),
+    ) -> None:
         super().__init__()
-        if groups < 1 or dim % groups:
-            raise KinsightError(f"{dim} numbers cannot be split into {groups} groups; give a multiple of the groups")
-        self.shape = (dim,) if groups == 1 else (groups, dim // groups)
-        self.groups = groups
-        self.classes = classes
+        if part_dim is None and (parts < 1 or dim % parts):
+            raise KinsightError(f"{dim} numbers cannot be split into {parts} parts; give a multiple of the parts")
+        self.kind = kind
+        self.normalize = normalize
+        self.dim, self.classes = dim, classes
+        self.part_shape = (parts, dim // parts if part_dim is None else part_dim)
         self.name = str(settings.loss.get("name")) if isinstance(settings.loss, dict) else str(settings.loss)
-        with _fixed_choices(seed, torch.device("cpu")):
-            losses = [build_loss(settings.loss, dim=dim // groups, classes=classes) for _ in range(groups)]
-        self.loss = losses[0] if groups == 1 else nn.ModuleList(losses)
-        self.miner = build_miner(settings.miner)
         diversity = build_diversity(settings.diversity)  # wrong options are refused for every head
-        self.diversity = diversity if groups > 1 else None
-        self.collapsed_value = collapsed_value(settings.loss) if self.diversity is None else None
+        with _fixed_choices(seed, torch.device("cpu")):
+            brought = {name: term for bring in brings for name, term in bring().items()}
+            weights = _weights(settings.terms, "whole" if parts == 1 else _BY_KIND[kind], brought)
+            built = {name: self._build(name, settings) for name in weights if name not in brought}
+        if diversity is not None and parts > 1:
+            built["diversity"] = Diversity(diversity)
+        self.terms = nn.ModuleDict({**built, **{name: term for name, term in brought.items() if name in weights}})
+        self.weights = {name: weights.get(name, _own_weight(term)) for name, term in self.terms.items()}
+        alone = list(self.weights.items()) in ([("whole", 1.0)], [("parts", 1.0)]) and not brought
+        self.collapsed_value = collapsed_value(settings.loss) if alone else None
 
-    def forward(self, embeddings: Tensor, labels: Tensor, *, seed: int) -> Tensor:
-        """The loss of the batch, a float32 scalar; a pure function of its inputs and the loss parameters.
+    def forward(self, embedding: Embedding, labels: Tensor, *, seed: int, subset: int = -1) -> Losses:
+        """The losses of the batch, float32; a pure function of its inputs and the loss parameters.
 
-        A batch in which the loss finds nothing to compare gives 0 and zero gradients.
+        A batch in which no term finds anything to compare gives 0 and zero gradients.
 
         Args:
-            embeddings: (N, D), of a head with groups its parts (N, P, d); any floating type; under autocast too the
-                loss is computed in float32.
+            embedding: of this process's N pictures; any floating type; under autocast too the losses are computed in float32.
             labels: (N,), whole numbers from 0 to classes - 1.
-            seed: decides the random choices of the miner; the same on every process.
+            seed: decides the random choices of the miners; the same on every process.
+            subset: the subset of the data that the batch belongs to; -1: all of them.
 
         Raises:
             KinsightError: the shapes or the labels do not fit.
         """
-        if embeddings.shape[1:] != self.shape or labels.shape != embeddings.shape[:1]:
-            raise KinsightError(
-                f"the objective got embeddings of shape {tuple(embeddings.shape)} and labels of shape "
-                f"{tuple(labels.shape)}; give (N, {', '.join(map(str, self.shape))}) and (N,)"
-            )
-        with torch.autocast(embeddings.device.type, enabled=False), _fixed_choices(seed, embeddings.device):
-            (embeddings, labels), _ = gather(embeddings.float(), labels.to(embeddings.device).long())
+        self._check_shapes(embedding, labels)
+        device = embedding.whole.device
+        with torch.autocast(device.type, enabled=False), _fixed_choices(seed, device):
+            embedding, labels = self._gathered(self._float(embedding), labels.to(device).long())
             self._check_labels(labels)
-            loss = self._total(embeddings, labels)
-            # Whatever the loss left out (no triplet, no positive) still gets a gradient: zero.
-            return loss + 0.0 * sum((p.sum() for p in self.loss_parameters()), start=embeddings.sum())
+            terms = {name: self._value(name, term, embedding, labels, subset) for name, term in self.terms.items()}
+            # Whatever the terms left out (no triplet, no positive, another part) still gets a gradient: zero.
+            values = [
+                embedding.whole,
+                embedding.parts,
+                *(each for each in embedding.extras.values() if each.requires_grad),
+            ]
+            untouched = 0.0 * sum(value.sum() for value in [*values, *self.loss_parameters()])
+            return Losses(sum(terms.values()) + untouched, terms)  # type: ignore[arg-type]
 
     def loss_parameters(self) -> list[nn.Parameter]:
-        """Proxies, class weights, beta: what the loss itself learns, usually with a learning rate of its own."""
-        return list(self.loss.parameters())
+        """Proxies, class weights, beta: what the terms themselves learn, usually with a learning rate of their own."""
+        return list(self.terms.parameters())
 
-    def _total(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def _build(self, name: str, settings: ObjectiveSettings) -> nn.Module:
+        def make(length: int) -> MetricLoss:
+            loss = build_loss(settings.loss, dim=length, classes=self.classes)
+            return MetricLoss(self.name, loss, build_miner(settings.miner))
+
+        if name == "whole":
+            return Whole(make, self.dim)
+        if name == "subset":
+            return SubsetPart(make, *self.part_shape, self.dim)
+        return (EachPart if name == "parts" else AssignedPart)(make, *self.part_shape)
+
+    def _float(self, embedding: Embedding) -> Embedding:
+        """In float32, and of length 1 where the model's answers are."""
+        whole = embedding.normalized if self.normalize else embedding.whole.float()  # (N, D)
+        extras = {
+            name: value.float() if value.is_floating_point() else value for name, value in embedding.extras.items()
+        }
+        if self.kind == "single":
+            return replace(embedding, whole=whole, parts=whole.unsqueeze(1), extras=extras)
+        parts = embedding.parts.float()  # (N, P, d)
+        if self.normalize and self.kind != "groups":
+            parts = F.normalize(parts, dim=2)
+        return replace(embedding, whole=whole, parts=parts, extras=extras)
+
+    def _gathered(self, embedding: Embedding, labels: Tensor) -> tuple[Embedding, Tensor]:
+        """The rows of all processes."""
+        names = list(embedding.extras)
+        (labels, whole, *others), _ = gather(labels, embedding.whole, *embedding.extras.values())
+        parts = whole.unsqueeze(1) if self.kind == "single" else gather(embedding.parts)[0][0]
+        return replace(embedding, whole=whole, parts=parts, extras=dict(zip(names, others, strict=True))), labels
+
+    def _value(self, name: str, term: nn.Module, embedding: Embedding, labels: Tensor, subset: int) -> Tensor:
         if len(labels) == 0:
-            return embeddings.sum()
-        if not isinstance(self.loss, nn.ModuleList):
-            return self._metric(self.loss, embeddings, labels)
-        pairs = zip(self.loss, embeddings.unbind(1), strict=True)
-        loss = torch.stack([self._metric(loss, vectors, labels) for loss, vectors in pairs]).mean()
-        return loss if self.diversity is None else loss + self.diversity.weight * self.diversity(embeddings)
+            return embedding.whole.sum()
+        value = term(embedding, labels, subset=subset)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise KinsightError(f"the term {name} of the objective does not return one number; let it average")
+        return self.weights[name] * value.reshape(())
 
-    def _metric(self, compare: nn.Module, embeddings: Tensor, labels: Tensor) -> Tensor:
-        mined = self.miner(embeddings.detach(), labels)
-        loss = compare(embeddings, labels) if mined is None else compare(embeddings, labels, mined)
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            raise KinsightError(f"the loss {self.name} does not return one number; give it a reducer that averages")
-        return loss.reshape(())
+    def _check_shapes(self, embedding: Embedding, labels: Tensor) -> None:
+        count = labels.shape[0] if labels.ndim else -1
+        fits = labels.shape == (count,) and embedding.whole.shape == (count, self.dim)
+        if self.kind != "single":
+            fits = fits and embedding.parts.shape == (count, *self.part_shape)
+        if not fits or embedding.kind != self.kind:
+            parts = "" if self.kind == "single" else f", parts (N, {', '.join(map(str, self.part_shape))})"
+            raise KinsightError(
+                f"the objective got an embedding ({embedding.kind}) with whole {tuple(embedding.whole.shape)}, parts "
+                f"{tuple(embedding.parts.shape)} and labels of shape {tuple(labels.shape)}; give one ({self.kind}) with whole "
+                f"(N, {self.dim}){parts} and labels (N,)"
+            )
+        wrong = [name for name, value in embedding.extras.items() if len(value) != count]
+        if wrong:
+            raise KinsightError(
+                f"the head's extra '{wrong[0]}' does not have a row for each of {count} pictures; give (N, ...)"
+            )
 
     def _check_labels(self, labels: Tensor) -> None:
         if len(labels) == 0:
@@ -132,6 +215,31 @@ class Objective(nn.Module):
                 f"the objective got labels from {low} to {high} but was made for {self.classes} classes; "
                 f"number the training classes from 0 to {self.classes - 1}"
             )
+
+
+def _weights(given: Mapping[str, float] | None, usual: str, brought: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The terms with their weights, but diversity."""
+    given = dict(given or {})
+    for name, weight in given.items():
+        if name not in (*NAMES, *brought):
+            known = ", ".join([*NAMES, *brought])
+            raise KinsightError(
+                f"objective.terms names '{name}', which is no term here; write one of {known} (diversity has its own setting)"
+            )
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise KinsightError(f"objective.terms: the weight of '{name}' is {weight!r}; write a number of at least 0")
+    weights = {usual: 1.0, **{name: _own_weight(term) for name, term in brought.items()}, **given}
+    weights = {name: float(weight) for name, weight in weights.items() if weight > 0}
+    if not weights:
+        raise KinsightError(
+            f"objective.terms leaves no term to train; give one of {', '.join([*NAMES, *brought])} a weight above 0"
+        )
+    return weights
+
+
+def _own_weight(term: nn.Module) -> float:
+    weight = getattr(term, "weight", 1.0)
+    return float(weight) if isinstance(weight, int | float) else 1.0
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def training_protocol(settings: TrainingSettings, embedder: Embedder, precision:
             "loss": settings.objective.loss,
             "miner": settings.objective.miner,
             "diversity": settings.objective.diversity,
+            "terms": settings.objective.terms,
             "batches": asdict(settings.batches),
             "optimizer": asdict(settings.optimizer),
             "schedule": asdict(settings.schedule),

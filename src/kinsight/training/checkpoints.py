@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Position:
     best: float | None = None
     best_step: int | None = None
     since_best: int = 0
-    window_loss: float = 0.0
+    window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
     seconds: float = 0.0
     finished: bool = False

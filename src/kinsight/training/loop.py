@@ -19,7 +19,7 @@ from kinsight.data import BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, build_embedder
-from kinsight.objectives import CollapseWatch, Objective, check_finite
+from kinsight.objectives import CollapseWatch, Losses, Objective, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
@@ -102,8 +102,12 @@ class Training:
             settings.objective,
             dim=embedder.dim,
             classes=self.classes,
+            kind=embedder.kind,
+            parts=embedder.parts,
+            part_dim=embedder.part_dim,
+            normalize=settings.model.normalize,
             seed=settings.seed,
-            groups=getattr(embedder.head, "groups", 1),
+            brings=[embedder.terms],
         )
         self.objective = objective.to(self.device)
         self.optimizer = make_optimizer(settings.optimizer, embedder.trunk, embedder.head, objective.loss_parameters())
@@ -169,16 +173,14 @@ class Training:
 
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
-        whole = embedding.normalized if self.settings.model.normalize else embedding.whole.float()  # (B, D)
-        compared = whole if self.objective.groups == 1 else embedding.parts.float()  # (B, D) or (B, P, d)
-        loss = self.objective(compared, labels, seed=_mix(self.settings.seed, step, -1))
-        check_finite(loss, whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
-        sentence = self.collapse.look(loss, whole)
+        losses: Losses = self.objective(embedding, labels, seed=_mix(self.settings.seed, step, -1))
+        check_finite(losses.total, embedding.whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
+        sentence = self.collapse.look(losses.total, embedding.whole)
         if sentence:
             self.log.say(sentence, step)
 
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(losses.total).backward()
         if self.settings.optimizer.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimizer.clip_norm)
@@ -186,9 +188,8 @@ class Training:
         self.scaler.update()
 
         self.position.step += 1
-        self.position.window_loss += loss.item()
-        self.position.window_steps += 1
-        self.progress.advance(loss.item(), self.settings.batches.size)
+        values = self._add_to_window(losses)
+        self.progress.advance(values["loss"], self.settings.batches.size)
         if self.position.step % self.settings.log_every == 0 or self.position.step % self.steps_per_epoch == 0:
             self._log_window(epoch, rates)
 
@@ -295,12 +296,24 @@ class Training:
             rates[f"lr_{group['name']}"] = group["lr"]
         return rates
 
+    def _add_to_window(self, losses: Losses) -> dict[str, float]:
+        """Count a step's total, and its terms where there are several, towards the next line of the log."""
+        named = {"loss": losses.total}
+        if len(losses.terms) > 1:
+            named |= {f"loss_{name}": value for name, value in losses.terms.items()}
+        # Stacked, so that the device is waited for once.
+        values = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
+        window = self.position.window
+        self.position.window = {name: window.get(name, 0.0) + value for name, value in values.items()}
+        self.position.window_steps += 1
+        return values
+
     def _log_window(self, epoch: int, rates: dict[str, float]) -> None:
         position = self.position
-        loss = position.window_loss / position.window_steps
-        position.window_loss, position.window_steps = 0.0, 0
+        means = {name: total / position.window_steps for name, total in position.window.items()}
+        position.window, position.window_steps = {}, 0
         speed = round(self.progress.pictures_per_second, 1)
-        self.log.record("train", position.step, epoch=epoch + 1, loss=loss, **rates, pictures_per_second=speed)
+        self.log.record("train", position.step, epoch=epoch + 1, **means, **rates, pictures_per_second=speed)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"model": self.embedder, "objective": self.objective}
