@@ -15,7 +15,7 @@ help:  ## this list
 
 demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, write runs/demo/report.html
 	rm -rf $(RUN)
-	$(BIN)/kinsight data render runs/scenes --classes 80 --per_class 40 --size 64 --seed 1
+	$(BIN)/kinsight data render runs/scenes --classes 80 --per-class 40 --size 64 --seed 1
 	$(BIN)/kinsight train --data runs/scenes --recipe demo --out $(RUN)
 	$(BIN)/kinsight evaluate $(RUN) --untrained
 

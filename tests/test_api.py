@@ -2,28 +2,126 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import importlib
+import inspect
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import kinsight
-from kinsight.api import Embeddings, starting_point
+from kinsight.api.embed import Embeddings
+from kinsight.api.run_evaluation import starting_point
+from kinsight.cli import VERBS
 from kinsight.runs.folder import RunFolder
-from kinsight.settings.parsing import settings_from
+from kinsight.settings.parsing import setting_types, settings_from
 from tiny_run import PER_CLASS, finished, pictures, tiny, write_table
 
 __all__ = ["finished", "pictures"]
 
 
-def test_every_public_name_is_there() -> None:
-    for name in kinsight.__all__:
-        assert getattr(kinsight, name) is not None, name
-    assert dir(kinsight) == kinsight.__all__
+# Every public function with its words and defaults. Who changes a line here changes programs of others: say so in CHANGELOG.md.
+SIGNATURES = {
+    "check_data": "source, *, split_by=None, pictures=False",
+    "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
+    "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0",
+    "diagnose": "runs, *, out=None, splits=('train', 'test'), pairs=6, stage=0, limit=None, seed=0",
+    "embed": (
+        "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
+        "progress=False, group=None"
+    ),
+    "evaluate": (
+        "run=None, labels=None, *, embeddings=None, data=None, split=None, split_by=None, untrained=False, "
+        "groups=False, which='best', k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
+        "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
+        "device=None, budget_mb=512, progress=False"
+    ),
+    "explain": (
+        "model, *pictures, gallery=None, top=5, out=None, stage=0, layer=None, gates='declared', chunk=64, "
+        "groups=False, group=None, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
+        "progress=False"
+    ),
+    "faithfulness": (
+        "run, *, methods='all', split='test', data=None, split_by=None, stage=0, pairs=64, replacement='blurred', "
+        "sanity=False, seed=0"
+    ),
+    "gate": "value",
+    "groups": (
+        "run, *, out=None, top=12, data=None, split='test', split_by=None, limit=None, seed=0, shown=6, progress=False"
+    ),
+    "list_data": "",
+    "load": "path, device='cpu'",
+    "localize": (
+        "run, *, methods='all', partners='best match', thresholds=None, split='test', data=None, split_by=None, "
+        "stage=0, limit=None, seed=0"
+    ),
+    "read_table": "source, *, split_by=None, root=None",
+    "recipes": "name=None",
+    "render_data": "folder, *, classes=32, per_class=24, size=96, seed=0, progress=False",
+    "report": "run",
+    "settings_from": "*layers",
+    "train": "settings=None, out=None, *, recipe=None, progress=True",
+}
+OTHER_NAMES = {"KinsightError", "__version__"}
+
+# Options of the command line that are about the terminal, and not parameters of the verb's function.
+PRINTED = {"help", "json", "verb"}
+# What a verb's function is called where its name is not the verb's.
+FUNCTIONS = {"data check": "check_data", "data list": "list_data", "data render": "render_data"}
+
+
+def _words(function: Callable[..., Any]) -> str:
+    signature = inspect.signature(function)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))[1:-1]
+
+
+def test_public_names_and_signatures() -> None:
+    assert set(kinsight.__all__) == set(SIGNATURES) | OTHER_NAMES
+    assert dir(kinsight) == kinsight.__all__ == sorted(kinsight.__all__)
+    assert {name: _words(getattr(kinsight, name)) for name in SIGNATURES} == SIGNATURES
+    assert issubclass(kinsight.KinsightError, Exception)
+    assert kinsight.__version__
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         kinsight.nonsense  # noqa: B018
+
+
+def test_editors_see_what_python_finds() -> None:
+    """The imports that only type checkers read name the places where the names are found at run time."""
+    tree = ast.parse(Path(kinsight.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.name: node.module for node in imports for alias in node.names} == kinsight._HOME
+
+
+def _parsers() -> dict[str, argparse.ArgumentParser]:
+    parsers = {verb: importlib.import_module(f"kinsight.cli.{verb}").parser() for verb in VERBS}
+    (nested,) = [action for action in parsers.pop("data")._actions if isinstance(action, argparse._SubParsersAction)]
+    return parsers | {f"data {name}": parser for name, parser in nested.choices.items()}
+
+
+def test_every_verb_is_a_function_with_the_same_words() -> None:
+    for verb, parser in _parsers().items():
+        function = getattr(kinsight, FUNCTIONS.get(verb, verb))
+        words = {action.dest for action in parser._actions} - PRINTED
+        if verb == "train":  # its options are settings, and `--quiet` is progress=False
+            words = {word for word in words if not any(name.startswith(word) for name in setting_types())} - {"quiet"}
+            words -= {word for word in words if word.startswith(("config", "print_config"))}
+        missing = words - set(inspect.signature(function).parameters)
+        assert not missing, f"kinsight {verb}: {missing}"
+
+
+def test_options_are_shown_with_hyphens_and_settings_as_in_recipes() -> None:
+    for verb, parser in _parsers().items():
+        for action in parser._actions:
+            for option in action.option_strings:
+                assert ("-" if verb == "train" else "_") not in option.removeprefix("--").removeprefix("-"), option
 
 
 def test_load_encodes_pictures(finished: Path, pictures: Path) -> None:
@@ -47,13 +145,52 @@ def test_load_where_there_is_no_model(tmp_path: Path, finished: Path) -> None:
 
 def test_train_and_evaluate_from_python(tmp_path: Path, pictures: Path) -> None:
     run = kinsight.train(tiny(pictures, {"epochs": 1}), tmp_path / "run", progress=False)
-    (record,) = kinsight.evaluate_run(run.path, ks=(1, 3))
-    assert record["metrics"]["recall_at_3"] >= record["metrics"]["recall_at_1"]
+    result = kinsight.evaluate(run.path, k=(1, 3))
+    assert result["recall_at_3"] >= result["recall_at_1"]
     found = kinsight.embed(run.path, pictures, workers=0)
-    assert found.digest == kinsight.load(run.path).digest() == record["protocol"]["model"]["digest"]
+    assert found.digest == kinsight.load(run.path).digest() == result.protocol["model"]["digest"]
     rows = [int(label[-2:]) >= 6 for label in found.labels]  # the test classes
-    again = kinsight.evaluate(found.vectors[rows], found.labels[rows], ks=(1, 3))
-    assert again["map_at_r"] == pytest.approx(record["metrics"]["map_at_r"])
+    again = kinsight.evaluate(found.vectors[rows], found.labels[rows], k=(1, 3))
+    assert again["map_at_r"] == pytest.approx(result["map_at_r"])
+
+
+def test_a_model_is_evaluated_on_any_pictures(finished: Path, pictures: Path, tmp_path: Path) -> None:
+    files = sorted(pictures.parent.glob("class_0[0-3]/*.png"))
+    labels = [file.parent.name for file in files]
+    model = kinsight.load(finished)
+    wanted = kinsight.evaluate(model.encode(files), labels, k=(1,), clustering=False)
+    listed = kinsight.evaluate(model, labels, data=files, k=(1,), clustering=False, per_query=tmp_path / "queries.csv")
+    assert dict(listed) == pytest.approx(dict(wanted), abs=1e-6)
+    queries = (tmp_path / "queries.csv").read_text().splitlines()
+    assert len(queries) == 1 + len(files)
+    assert queries[1].startswith(f"{files[0]},class_00,")
+    table = write_table(tmp_path / "t.csv", [{"path": str(f), "label": f.parent.name, "split": "train"} for f in files])
+    for given in (model, finished / "model"):
+        assert dict(kinsight.evaluate(given, data=table, k=(1,), clustering=False)) == pytest.approx(
+            dict(wanted), abs=1e-6
+        )
+    with pytest.raises(kinsight.KinsightError, match="has no pictures in the split 'test'"):
+        kinsight.evaluate(model, data=table, split="test")
+
+
+def test_what_belongs_to_another_way_of_evaluating(finished: Path, pictures: Path) -> None:
+    model, vectors = kinsight.load(finished), np.eye(4)
+    for call, sentence in {
+        lambda: kinsight.evaluate(): "give either a run folder, a model or vectors",
+        lambda: kinsight.evaluate(finished, embeddings="e.npz"): "a run and --embeddings were given; give one of them",
+        lambda: kinsight.evaluate(finished, seed=3): "seed cannot be given with a run; leave it out",
+        lambda: kinsight.evaluate(finished, ["a"]): "labels cannot be given with a run; leave it out",
+        lambda: kinsight.evaluate(finished, data=[pictures]): "data of a run is a table, folder or zip",
+        lambda: kinsight.evaluate(model): "a model was given without pictures; add --data",
+        lambda: kinsight.evaluate(model, data=pictures, untrained=True): "untrained cannot be given with a model",
+        lambda: kinsight.evaluate(model, ["a"], data=pictures): "labels were given beside",
+        lambda: kinsight.evaluate(model, ["a"], data=["a.png", "b.png"]): "1 labels were given for 2 pictures",
+        lambda: kinsight.evaluate(model, data=["a.png", "b.png"]): "no labels were given for 2 pictures",
+        lambda: kinsight.evaluate(vectors): "vectors were given without labels",
+        lambda: kinsight.evaluate(vectors, [0, 0, 1, 1], split="train"): "split cannot be given with vectors",
+    }.items():
+        with pytest.raises(kinsight.KinsightError, match=sentence):
+            call()
 
 
 def test_two_trainings_of_one_process_may_differ_in_precision(tmp_path: Path, pictures: Path) -> None:
@@ -116,12 +253,12 @@ def test_skipped_pictures_are_counted(tmp_path: Path, finished: Path, pictures: 
     (tmp_path / "corrupt.png").write_bytes(b"no picture")
     table = write_table(tmp_path / "some.csv", [*rows, {**rows[0], "path": str(tmp_path / "corrupt.png")}])
     with pytest.raises(kinsight.KinsightError, match=r"corrupt\.png"):
-        kinsight.evaluate_run(run, data=str(table))
+        kinsight.evaluate(run, data=table)
     recipe = (run / "recipe.yaml").read_text()
     (run / "recipe.yaml").write_text(recipe.replace("on_unreadable: refuse", "on_unreadable: skip"))
-    (record,) = kinsight.evaluate_run(run, data=str(table), ks=(1,))
-    assert record["protocol"]["unreadable_pictures"] == 1
-    assert record["metrics"]["queries"] == 2 * PER_CLASS
+    result = kinsight.evaluate(run, data=table, k=(1,))
+    assert result.protocol["unreadable_pictures"] == 1
+    assert result["queries"] == 2 * PER_CLASS
 
 
 def test_the_report_calls_classes_by_their_names(tmp_path: Path, finished: Path, pictures: Path) -> None:
@@ -132,12 +269,12 @@ def test_the_report_calls_classes_by_their_names(tmp_path: Path, finished: Path,
         for number, folder in enumerate(sorted(pictures.parent.glob("class_*")))
         for file in sorted(folder.iterdir())
     ]
-    kinsight.evaluate_run(run, data=str(write_table(tmp_path / "named.csv", rows)), split="all")
+    kinsight.evaluate(run, data=write_table(tmp_path / "named.csv", rows), split="all")
     with np.load(run / "evaluation" / "named-all.npz") as arrays:
         assert set(arrays["labels"]) == {str(number) for number in range(12)}
         assert set(arrays["names"]) == {f"heron {number}" for number in range(12)}
     assert "heron 3" in (run / "report.html").read_text()
     ambiguous = [{**row, "class_name": "heron"} for row in rows]
-    kinsight.evaluate_run(run, data=str(write_table(tmp_path / "same.csv", ambiguous)), split="all")
+    kinsight.evaluate(run, data=write_table(tmp_path / "same.csv", ambiguous), split="all")
     with np.load(run / "evaluation" / "same-all.npz") as arrays:
         assert "names" not in arrays

@@ -12,7 +12,7 @@ from scipy import stats
 
 import kinsight
 from evaluated_runs import PER_CLASS, QUERIES, arrays_of, rewritten, write_run
-from kinsight.api import compare
+from kinsight.api.compare import compare
 from kinsight.errors import KinsightError
 from kinsight.evaluation import bootstrap
 from kinsight.files import write_npz
@@ -254,7 +254,7 @@ def test_real_runs(finished: Path, pictures: Path, tmp_path: Path):
         for change, name in zip(changes, ("full-1", "narrow-0"), strict=True)
     ]
     for run in (first, *others):
-        kinsight.evaluate_run(run, ks=(1, 2))
+        kinsight.evaluate(run, k=(1, 2))
     found = compare([first, *others], metrics=["map_at_r", "recall_at_2", "f1"])
     full, narrow = found.rows
     assert [(row.setting, row.n, row.pairs, row.dimension) for row in found.rows] == [

@@ -3,41 +3,89 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOME
+    from kinsight.api.compare import compare
+    from kinsight.api.correspond import correspond
+    from kinsight.api.data import check_data, list_data, render_data
+    from kinsight.api.diagnose import diagnose
+    from kinsight.api.embed import embed
+    from kinsight.api.evaluate import evaluate
+    from kinsight.api.explain import explain
+    from kinsight.api.faithfulness import faithfulness
+    from kinsight.api.groups import groups
+    from kinsight.api.load import load
+    from kinsight.api.localize import localize
+    from kinsight.api.recipes import recipes
+    from kinsight.api.report import report
+    from kinsight.api.train import train
+    from kinsight.data.table import read_table
+    from kinsight.errors import KinsightError
+    from kinsight.models.gates import gate
+    from kinsight.settings.parsing import settings_from
+
+    __version__: str
 
 # Names are imported when first used: `import kinsight` and `kinsight --help` should not wait for torch.
 _HOME = {
-    "load": "kinsight.api",
-    "embed": "kinsight.api",
-    "compare": "kinsight.api",
-    "correspond": "kinsight.api",
-    "diagnose": "kinsight.api",
-    "evaluate_run": "kinsight.api",
-    "explain": "kinsight.api",
-    "explain_matches": "kinsight.api",
-    "faithfulness": "kinsight.api",
-    "groups": "kinsight.api",
-    "localize": "kinsight.api",
-    "report": "kinsight.api",
-    "gate": "kinsight.models",
-    "train": "kinsight.training",
-    "evaluate": "kinsight.evaluation",
-    "read_table": "kinsight.data",
-    "settings_from": "kinsight.settings.parsing",
+    "compare": "kinsight.api.compare",
+    "correspond": "kinsight.api.correspond",
+    "check_data": "kinsight.api.data",
+    "list_data": "kinsight.api.data",
+    "render_data": "kinsight.api.data",
+    "diagnose": "kinsight.api.diagnose",
+    "embed": "kinsight.api.embed",
+    "evaluate": "kinsight.api.evaluate",
+    "explain": "kinsight.api.explain",
+    "faithfulness": "kinsight.api.faithfulness",
+    "groups": "kinsight.api.groups",
+    "load": "kinsight.api.load",
+    "localize": "kinsight.api.localize",
+    "recipes": "kinsight.api.recipes",
+    "report": "kinsight.api.report",
+    "train": "kinsight.api.train",
+    "read_table": "kinsight.data.table",
     "KinsightError": "kinsight.errors",
+    "gate": "kinsight.models.gates",
+    "settings_from": "kinsight.settings.parsing",
 }
 
-__all__ = sorted([*_HOME, "__version__"])
+__all__ = [
+    "KinsightError",
+    "__version__",
+    "check_data",
+    "compare",
+    "correspond",
+    "diagnose",
+    "embed",
+    "evaluate",
+    "explain",
+    "faithfulness",
+    "gate",
+    "groups",
+    "list_data",
+    "load",
+    "localize",
+    "read_table",
+    "recipes",
+    "render_data",
+    "report",
+    "settings_from",
+    "train",
+]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # so that a slip in a name is seen before the program runs
 
-        return version("kinsight")
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'kinsight' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("kinsight")
+        if name in _HOME:
+            return getattr(importlib.import_module(_HOME[name]), name)
+        raise AttributeError(f"module 'kinsight' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,21 @@ from safetensors import SafetensorError
 
 from kinsight.errors import KinsightError
 
+_FOLDER = "choose a folder that you may write to"
+_ELSEWHERE = {  # errors of the system that say that this place will not do, and what will
+    errno.EACCES: _FOLDER,
+    errno.EPERM: _FOLDER,
+    errno.EROFS: _FOLDER,
+    errno.ENOTDIR: _FOLDER,
+    errno.EEXIST: _FOLDER,
+    errno.ENOENT: _FOLDER,  # /proc and the like, where nothing can be made
+    errno.EINVAL: _FOLDER,
+    errno.ENXIO: _FOLDER,
+    errno.EISDIR: "a folder has this name, so choose the name of a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "choose a place that no circle of links leads to",
+}
+
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
@@ -30,7 +45,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -48,7 +63,7 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
         try:
             yield temporary
             for file in sorted(temporary.rglob("*")):
@@ -57,7 +72,7 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
                     file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
             temporary.chmod(0o777 & ~_umask())
             if path.exists():
-                older = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+                older = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".old", dir=path.parent))
                 path.rename(older / path.name)
                 temporary.rename(path)
                 shutil.rmtree(older, ignore_errors=True)
@@ -65,6 +80,32 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
                 temporary.rename(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_writable(path: str | Path) -> Path:
+    """The path, if a file can be written there; asked before long work, and nothing is left behind.
+
+    Raises:
+        KinsightError: it is empty, too long, a folder, or in a place that cannot be written.
+    """
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise KinsightError(f"{text!r} is no name of a file; write one such as results/page.html")
+    if not _is_unicode(text):
+        raise KinsightError(f"{text!r} is no name in UTF-8; choose another name")
+    path = Path(text)
+    with explained(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            raise KinsightError(f"{path} is a pipe or a device; choose the name of a file")
+        folder = path.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        handle, name = tempfile.mkstemp(prefix=".writable.", suffix=".part", dir=folder)
+        os.close(handle)
+        os.unlink(name)
+    return path
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -148,11 +189,22 @@ def explained(path: str | Path) -> Iterator[None]:
             raise KinsightError(
                 f"{path} could not be written: no space is left there; free some or choose another folder"
             ) from None
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise KinsightError(
-                f"{path} could not be written ({os.strerror(number)}); choose a folder that you may write to"
-            ) from None
+        if number in _ELSEWHERE:
+            shown = str(path) if len(str(path)) <= 200 else f"{str(path)[:200]}..."
+            raise KinsightError(f"{shown} could not be written ({os.strerror(number)}); {_ELSEWHERE[number]}") from None
         raise
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}."  # the name itself may be as long as the system allows
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of a name that is no UTF-8 stand in it as half characters
+        return False
+    return True
 
 
 def _error_number(problem: Exception) -> int | None:

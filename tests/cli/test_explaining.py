@@ -64,7 +64,7 @@ def test_the_best_matches_of_a_picture(kinsight: Call, trained: Path, pictures: 
     a = _files(pictures)[0]
     said = kinsight("explain", trained, a, "--top", 3, "--gallery", pictures, "--out", tmp_path / "matches.html")
     assert said.code == 0, said.err
-    pairs = package.explain_matches(trained, a, pictures, top=3, workers=0)
+    pairs = package.explain(trained, a, gallery=pictures, top=3, workers=0)
     scores = [pair.similarity for pair in pairs]
     assert scores == sorted(scores, reverse=True)
     assert all(Path(pair.other.name) != a for pair in pairs)
@@ -76,7 +76,7 @@ def test_the_best_matches_of_a_picture(kinsight: Call, trained: Path, pictures: 
     loose.mkdir()
     for number, file in enumerate(_files(pictures)[1:5]):
         shutil.copy(file, loose / f"{number}.png")
-    assert len(package.explain_matches(trained, a, loose, top=9, workers=0)) == 4
+    assert len(package.explain(trained, a, gallery=loose, top=9, workers=0)) == 4
 
 
 def test_a_pair_shows_itself_in_a_notebook(trained: Path, pictures: Path) -> None:
@@ -101,13 +101,13 @@ def test_what_cannot_be_explained_is_said(kinsight: Call, trained: Path, picture
     assert "stage 9 does not exist" in kinsight("explain", trained, a, b, "--stage", 9).sentence
     assert "write .html (the page), .png" in kinsight("explain", trained, a, b, "--out", tmp_path / "x.pdf").sentence
     assert "nothing.png" in kinsight("explain", trained, a, tmp_path / "nothing.png").sentence
-    assert "top 0 is not a number" in kinsight("explain", trained, a, "--gallery", pictures, "--top", 0).sentence
+    assert "top is 0; write 1 or more" in kinsight("explain", trained, a, "--gallery", pictures, "--top", 0).sentence
     empty = tmp_path / "one"
     empty.mkdir()
     shutil.copy(a, empty / "a.png")
     assert "beside the query" in kinsight("explain", trained, empty / "a.png", "--gallery", empty).sentence
     assert "has no layer 'nowhere'" in kinsight("explain", trained, a, b, "--layer", "nowhere").sentence
-    with pytest.raises(package.KinsightError, match="1 pictures were given; explain takes two"):
+    with pytest.raises(package.KinsightError, match="1 pictures were given; give two, after the model"):
         package.explain(trained, a)
 
 
@@ -163,7 +163,7 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5
     assert found["sanity"]["rows"][0]["correlation"] == pytest.approx(1)
-    assert "pairs 1 are too few" in kinsight("faithfulness", trained, "--pairs", 1).sentence
+    assert "pairs is 1; write 2 or more" in kinsight("faithfulness", trained, "--pairs", 1).sentence
 
 
 def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -> None:

@@ -73,7 +73,7 @@ def test_groups_writes_a_page_and_its_numbers(
     files = files_of(pictures)
     parts = parts_of(model, files)
     labels = np.array([file.parent.name for file in files])
-    options: dict[str, Any] = {"ks": (1,), "clustering": False, "diagnosis": False, "whole_gallery": False}
+    options: dict[str, Any] = {"k": (1,), "clustering": False, "diagnosis": False, "whole_gallery": False}
     for number, alone in enumerate(found["alone"]):
         assert alone["metrics"] == pytest.approx(dict(package.evaluate(parts[:, number], labels, **options)), abs=1e-6)
         assert len(alone["strongest"]) == 4
@@ -166,13 +166,16 @@ def test_what_has_no_groups_is_refused(kinsight: Call, finished: Path, pictures:
 def test_wrong_values_are_refused(kinsight: Call, grouped: Path, pictures: Path, tmp_path: Path) -> None:
     a, b, *_ = files_of(pictures)
     out = tmp_path / "groups.html"
-    assert "top 0 is not a number of pictures" in kinsight("groups", grouped, "--out", out, "--top", 0).sentence
-    assert "limit -1 is not" in kinsight("groups", grouped, "--out", out, "--limit", -1).sentence
+    assert "top is 0; write 1 or more" in kinsight("groups", grouped, "--out", out, "--top", 0).sentence
+    assert "limit is -1; write 1 or more" in kinsight("groups", grouped, "--out", out, "--limit", -1).sentence
     assert "ends in .html" in kinsight("groups", grouped, "--out", tmp_path / "groups.json").sentence
     for command in (["embed", grouped, pictures, "--out", tmp_path / "x.npz"], ["explain", grouped, a, b]):
         said = kinsight(*command, "--group", 3)
         assert "group 3 does not exist; this model has the groups 0 to 2" in said.sentence
-    assert "--groups needs a run folder" in kinsight("evaluate", "--embeddings", "x.npz", "--groups").sentence
+    assert (
+        "groups cannot be given with vectors; leave it out"
+        in kinsight("evaluate", "--embeddings", "x.npz", "--groups").sentence
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -186,7 +189,7 @@ def test_evaluate_each_group(kinsight: Call, trained: Path, model: Embedder, pic
     parts = parts_of(model, files)
     for number in range(GROUPS):
         record = json.loads((trained / "evaluation" / f"test-group-{number}.json").read_text())
-        metrics = package.evaluate(parts[:, number], labels, ks=(1, 2))
+        metrics = package.evaluate(parts[:, number], labels, k=(1, 2))
         assert record["metrics"]["map_at_r"] == pytest.approx(metrics["map_at_r"])
         assert record["metrics"]["queries"] == 6 * PER_CLASS
         assert (record["protocol"]["model"]["group"], record["protocol"]["model"]["dim"]) == (number, 5)
@@ -236,7 +239,7 @@ def test_search_with_one_group(kinsight: Call, grouped: Path, model: Embedder, p
     query, *rest = files_of(pictures)
     vectors = parts_of(model, [query, *rest])[:, 1]
     cosines = vectors[1:] @ vectors[0]
-    found = package.explain_matches(grouped, query, rest, top=3, group=1, workers=0)
+    found = package.explain(grouped, query, gallery=rest, top=3, group=1, workers=0)
     assert [pair.similarity for pair in found] == pytest.approx(np.sort(cosines)[::-1][:3].tolist(), abs=1e-5)
     best = int(cosines.argmax())
     assert found[0].other.name == str(rest[best])

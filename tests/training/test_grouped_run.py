@@ -11,7 +11,7 @@ import torch
 import yaml
 from safetensors.numpy import load_file
 
-from kinsight.api import evaluate_run
+import kinsight
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
 from kinsight.runs.folder import RunFolder
@@ -57,8 +57,7 @@ def test_it_trains_and_is_evaluated(grouped: Path) -> None:
     start = training_of(run, run).embedder
     for name, value in start.head.named_parameters():
         assert not torch.equal(value, model.head.get_parameter(name)), name
-    (record,) = evaluate_run(grouped, ks=(1,))
-    assert 1 / 36 < record["metrics"]["recall_at_1"] <= 1
+    assert 1 / 36 < kinsight.evaluate(grouped, k=(1,))["recall_at_1"] <= 1
     protocol = run.read_protocol()["training"]
     assert protocol["diversity"] == {"weight": 0.05}
     assert all(np.isfinite(line["loss"]) for line in numbers_of(grouped) if line["kind"] == "train")

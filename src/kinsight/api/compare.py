@@ -13,6 +13,7 @@ import numpy as np
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Estimate, describe
 from kinsight.evaluation.comparison import difference_over_runs, differences_over_queries, over_runs
+from kinsight.files import require_writable
 from kinsight.runs.comparability import disagreements, remarks, sentence
 from kinsight.runs.evaluated_run import EvaluatedRun, at, how_to_make, read_runs
 from kinsight.runs.repeats import (
@@ -22,6 +23,7 @@ from kinsight.runs.repeats import (
     recipe_differences,
     settings_of,
 )
+from kinsight.show.comparison.files import check_format, write_comparison
 from kinsight.show.comparison.result import Comparison, Row
 
 DEFAULT_METRICS = ("precision_at_1", "map_at_r", "r_precision", "nmi")
@@ -35,6 +37,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     baseline: str | None = None,
     anyway: bool = False,
+    out: str | Path | None = None,
 ) -> Comparison:
     """Settings side by side: runs that differ only in seed and fold are one setting, paired with the baseline's by seed and fold.
 
@@ -47,10 +50,14 @@ def compare(
         metrics: keys such as `map_at_r`; None for P@1, MAP@R, R-precision and NMI, as far as all runs have them.
         baseline: a setting by its name, a part of it, or one of its runs; None for the first.
         anyway: compare also where protocols differ; the comparison says so.
+        out: a file to write as well: .md, .csv, .json or .html.
 
     Raises:
         KinsightError: a run or evaluation is missing, protocols differ, or a metric or the baseline is not there.
     """
+    if out is not None:
+        check_format(out)
+        require_writable(out)
     read = read_runs(runs, name)
     metrics = _metrics(read, metrics, name)
     found = disagreements(read, metrics)
@@ -65,7 +72,7 @@ def compare(
             "Groups have no order that runs share: the same number in two runs need not look at the same things."
         )
     rows = [_row(setting, first, metrics, notes) for setting in ordered]
-    return Comparison(
+    comparison = Comparison(
         name=name,
         baseline=first.name,
         metrics=metrics,
@@ -75,6 +82,9 @@ def compare(
         notes=[*notes, *remarks(read)],
         runs=[_record(setting, run, metrics) for setting in ordered for run in setting.runs],
     )
+    if out is not None:
+        write_comparison(out, comparison)
+    return comparison
 
 
 def _metrics(runs: Sequence[EvaluatedRun], wanted: Sequence[str] | None, name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import open_run, result_name
 from kinsight.data import read_parts
 from kinsight.explanation.measuring.correspondence import Correspondence, correspondence
@@ -14,7 +15,7 @@ def correspond(
     run: str | Path,
     *,
     split: str = "test",
-    data: str | None = None,
+    data: str | Path | None = None,
     split_by: str | None = None,
     stage: int = 0,
     per_class: int = 50,
@@ -29,6 +30,7 @@ def correspond(
     Raises:
         KinsightError: there is no run, or its data have no part points.
     """
+    require_whole(1, per_class=per_class)
     subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
     parts = read_parts(subject.table)
     found = correspondence(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.api.opened_run import OpenedRun, open_run
+from kinsight.api.numbers import require_whole
+from kinsight.api.opened_run import OpenedRun, open_run, require_page
 from kinsight.data import MaskFiles
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
@@ -48,7 +49,7 @@ class Diagnosis:
 def diagnose(
     runs: Sequence[str | Path],
     *,
-    out: str | Path = "diagnosis.html",
+    out: str | Path | None = None,
     splits: Sequence[str] = ("train", "test"),
     pairs: int = 6,
     stage: int = 0,
@@ -56,11 +57,11 @@ def diagnose(
     seed: int = 0,
 ) -> Diagnosis:
     """Compare two or more runs: retrieval on seen and unseen classes, localization, the state of the space, and the pairs that they judge
-    most differently, each explained by both; one page and a JSON file beside it.
+    most differently, each explained by both.
 
     Args:
         runs: run folders; their data must be the same where pairs are compared.
-        out: the page.
+        out: a page `.html` to write as well, with all numbers in a JSON file beside it.
         splits: what is measured; the pairs are of the last one.
         pairs: how many pairs of each two runs.
         stage: 0 explains on the last map, 1 on the next finer one.
@@ -71,6 +72,9 @@ def diagnose(
     """
     if len(runs) < 2:
         raise KinsightError(f"{len(runs)} run was given; diagnose compares two or more run folders")
+    require_whole(0, pairs=pairs)
+    if out is not None:
+        require_page(out)
     names = _names(runs)
     measured: list[Measured] = []
     explained: list[Explained] = []
@@ -94,8 +98,9 @@ def diagnose(
                 for found in disagreements(vectors[a], vectors[b], pairs, seed=seed)
             ]
     result = Diagnosis(measured, explained)
-    write_text(out, diagnosis_html(measured, explained))
-    write_json(Path(out).with_suffix(".json"), result.to_dict())
+    if out is not None:
+        write_text(out, diagnosis_html(measured, explained))
+        write_json(Path(out).with_suffix(".json"), result.to_dict())
     return result
 
 

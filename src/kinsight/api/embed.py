@@ -11,14 +11,17 @@ import numpy as np
 import pandas as pd
 
 from kinsight.api.load import load
+from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
-from kinsight.files import write_npz
+from kinsight.files import require_writable, write_npz
 from kinsight.models import Embedder
 from kinsight.processes import device
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
+
+Pictures = str | Path | Sequence[str | Path]
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
@@ -43,8 +46,9 @@ class Embeddings:
 
 def embed(
     model: Embedder | str | Path,
-    pictures: str | Path | Sequence[str | Path],
+    pictures: Pictures,
     *,
+    out: str | Path | None = None,
     batch_size: int = 64,
     workers: int = 2,
     crop_to_box: bool = False,
@@ -56,7 +60,10 @@ def embed(
 
     Args:
         model: a model, or the folder of a run or model.
-        pictures: labels are known where a table or class folders give them.
+        pictures: a table, folder, zip, picture or list; labels are known where a table or class folders give them.
+        out: an `.npz` to write as well: `ids`, `vectors`, `labels` where known, `digest`.
+        batch_size: pictures encoded at a time.
+        workers: processes that decode pictures; 0: none beside the main one.
         crop_to_box: cut every picture to its box in the table.
         on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
         group: of a model with groups: the vectors of this group alone, of length 1.
@@ -64,6 +71,10 @@ def embed(
     Raises:
         KinsightError: the model or the pictures cannot be read, or the model has no such group.
     """
+    require_whole(1, batch_size=batch_size)
+    require_whole(0, workers=workers)
+    if out is not None:
+        require_writable(out)
     embedder = model if isinstance(model, Embedder) else load(model, device=device())
     if group is not None:
         check_group(embedder, group)
@@ -74,10 +85,13 @@ def embed(
     labels = table["label"].to_numpy()[encoded.rows] if "label" in table.columns else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
-    return Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), vectors, labels, embedder.digest())
+    found = Embeddings(table["id"].to_numpy()[encoded.rows].astype(str), vectors, labels, embedder.digest())
+    if out is not None:
+        found.save(out)
+    return found
 
 
-def pictures_table(pictures: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+def pictures_table(pictures: Pictures) -> pd.DataFrame:
     """A table with `id` and `path`, and `label` where a table or class folders give it.
 
     Raises:

@@ -1,96 +1,217 @@
-"""kinsight.evaluate: runs, and anybody's embeddings."""
+"""kinsight.evaluate: a run, a model with pictures, or anybody's vectors with labels."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from kinsight.api.one_group import group_vectors
-from kinsight.api.opened_run import evaluation_data, rows_of
+from kinsight import evaluation, processes
+from kinsight.api.embed import Embeddings, Pictures, pictures_table
+from kinsight.api.load import load
+from kinsight.api.numbers import require_seed
+from kinsight.api.opened_run import rows_of, sound_rows
+from kinsight.api.run_evaluation import evaluate_run
+from kinsight.data import read_table
 from kinsight.errors import KinsightError
-from kinsight.evaluation import Evaluation, evaluate
-from kinsight.explanation.measuring.groups import NO_GROUPS
-from kinsight.files import write_json, write_npz
-from kinsight.models import Embedder, build_embedder, load_embedder
-from kinsight.processes import device
+from kinsight.evaluation import Evaluation
+from kinsight.evaluation.query_gallery import Column
+from kinsight.files import require_writable, write_text
+from kinsight.models import Embedder
 from kinsight.reading import read_npz
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
-from kinsight.settings.training import DataSettings, TrainingSettings
-from kinsight.show import write_report
-from kinsight.training.encoding import EncodedRows, encode_rows
+from kinsight.settings.training import DataSettings
+from kinsight.training.encoding import encode_rows
 from kinsight.training.validation import roles
 
+# Which parameters belong to what is measured; the others are for all.
+_OF_RUN = ("untrained", "groups", "which")
+_OF_TABLE = ("data", "split", "split_by")
+_OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
+_OF_NUMBERS = ("clustering", "diagnosis", "intervals", "whole_gallery", "seed", "device", "budget_mb")
 
-def evaluate_run(
-    run: str | Path,
+
+def evaluate(
+    run: str | Path | Embedder | Embeddings | np.ndarray | None = None,
+    labels: Column | None = None,
     *,
-    data: str | None = None,
-    split: str = "test",
+    embeddings: str | Path | None = None,
+    data: Pictures | None = None,
+    split: str | None = None,
     split_by: str | None = None,
     untrained: bool = False,
-    which: str = "best",
-    ks: Sequence[int] = (1, 2, 4, 8),
     groups: bool = False,
+    which: str = "best",
+    k: Sequence[int] = (1, 2, 4, 8),
+    per_query: str | Path | None = None,
+    queries: np.ndarray | None = None,
+    gallery: np.ndarray | None = None,
+    cameras: Column | None = None,
+    sequences: Column | None = None,
+    clustering: bool = True,
+    diagnosis: bool = True,
+    intervals: bool = True,
+    whole_gallery: bool = True,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    budget_mb: float = 512,
     progress: bool = False,
-) -> list[dict[str, Any]]:
-    """Evaluate the model of a run on unseen classes and write `evaluation/` and `report.html` into the run folder.
+) -> Evaluation:
+    """Measure how well embeddings retrieve and separate classes: recall@k, P@1, R-precision, MAP@R, mAP, NMI, ...
+
+    - `evaluate("runs/birds")`: a run on its unseen classes; writes `evaluation/` and `report.html` into the run folder.
+    - `evaluate(model, data="birds.csv")`, `evaluate(model, labels, data=files)`: any model on pictures.
+    - `evaluate(vectors, labels)`, `evaluate(embeddings="embeddings.npz")`: anybody's embeddings, from any model.
+
+    Every query is compared with the gallery by the cosine; it never finds itself (by row, so a duplicate of it can be found).
 
     Args:
-        run: the run folder.
-        data: another table, folder or zip than the run's own.
-        split: `test`, `validation`, `train`, or `all`.
+        run: a run folder; a model or its folder; or vectors (N, D), which need not have unit length.
+        labels: of vectors, or of a list of pictures: classes (N,), numbers or text.
+        embeddings: an `.npz` with `vectors (N, D)` and `labels (N,)`, and where known `ids`, `is_query`, `is_gallery`, `camera`,
+            `sequence` (N,).
+        data: for a model its table, folder, zip or list of pictures; for a run another table than its own.
+        split: test, validation, train or all; None: test for a run, all for a model.
         split_by: which column of the table is the split, or `halves`.
-        untrained: also evaluate what training started from: the trunk with its starting weights, pooled, without a head.
-        which: `best` (chosen on validation classes) or `last`.
-        groups: also evaluate each group of the trained model alone; their records follow, `test-group-0` and so on.
+        untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head.
+        groups: of a run: also each group of the trained model alone.
+        which: of a run: `best` (chosen on validation classes) or `last`.
+        k: the k of recall@k.
+        per_query: a CSV file to write: one row a query with its id, label and the value of every ranking metric.
+        queries, gallery: of vectors: masks (N,) of those that search and those that are found; an item may be both; None for all.
+        cameras: a query does not meet items of its own label and camera, as in re-identification; None or NaN in it for no camera.
+        sequences: a query does not meet items of its own sequence, whatever their label; None or NaN in it for no sequence.
+        clustering: NMI, AMI and F1 of k-means with as many clusters as classes; by far the longest part for many classes.
+        diagnosis: effective dimensionality, spectrum, distances, hubness.
+        intervals: 95 % intervals of the ranking metrics, as `<name>_low` and `<name>_high`.
+        whole_gallery: mAP and MRR, which need the rank of every positive in the whole gallery.
+        seed: of clustering and intervals.
+        device: of the search: "cpu" or "cuda"; None takes the GPU where there is one.
+        budget_mb: working memory of the search.
+        progress: show a bar.
 
     Returns:
-        One record each: name, model, split, metrics (flat, fractions), protocol.
+        The numbers by name, fractions not percent, with `per_query`, `neighbours` and `protocol`. Of a run, `others` has the
+        evaluations that `untrained` and `groups` ask for.
 
     Raises:
-        KinsightError: there is no run, the split has no pictures, or the model has no groups.
+        KinsightError: what was given cannot be measured, or belongs to another way of calling.
     """
-    folder = RunFolder(run).require()
-    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
-    name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
-    trained = load_embedder(folder.trained_model(which), device=device())
-    if groups and trained.groups < 2:
-        raise KinsightError(NO_GROUPS)
-    models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
-    if untrained:
-        models.append(("untrained", starting_point(settings).to(device()), f"{name}-untrained"))
-    records = []
-    for kind, model, title in models:
-        records += _evaluate_one(
-            folder, title, kind, model, table, split, settings.data, ks, progress, groups=groups and model is trained
+    given = dict(locals())
+    if (run is None) == (embeddings is None):
+        raise KinsightError(
+            "give either a run folder, a model or vectors, or --embeddings FILE.npz"
+            if run is None
+            else "a run and --embeddings were given; give one of them"
         )
-    write_report(folder.path)
-    return records
+    require_seed(seed)
+    if per_query is not None:
+        require_writable(per_query)
+    numbers = {name: given[name] for name in _OF_NUMBERS}
+    if isinstance(run, str | Path) and not _is_model(run):
+        _refuse("a run", given, (*_OF_VECTORS, *_OF_NUMBERS, "labels"))
+        if data is not None and not isinstance(data, str | Path):
+            raise KinsightError(
+                "data of a run is a table, folder or zip; give its path, or load the model and give that"
+            )
+        wanted = {name: given[name] for name in ("split_by", "untrained", "which", "groups", "progress")}
+        found = evaluate_run(run, data=data, split=split or "test", k=k, **wanted)
+        result = found.pop("trained")
+        result.others = found
+    elif isinstance(run, str | Path | Embedder):
+        _refuse("a model", given, (*_OF_RUN, *_OF_VECTORS))
+        model = run if isinstance(run, Embedder) else load(run, device=processes.device())
+        result = _of_model(model, labels, data, split or "all", split_by, k, numbers, progress)
+    else:
+        _refuse("vectors", given, (*_OF_RUN, *_OF_TABLE))
+        known = {name: given[name] for name in ("labels", *_OF_VECTORS)}
+        result = _of_vectors(_given_vectors(run) if embeddings is None else _read(embeddings), known, k, numbers)
+    if per_query is not None:
+        assert result.per_query is not None
+        rows = {"id": result.ids[result.query_rows], "label": result.labels[result.query_rows]}
+        write_text(per_query, pd.DataFrame({**rows, **result.per_query}).to_csv(index=False))
+    return result
 
 
-def starting_point(settings: TrainingSettings) -> Embedder:
-    """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
-    head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
-    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
+def _is_model(path: str | Path) -> bool:
+    return (Path(path) / "config.json").is_file() and not RunFolder(path).exists
 
 
-def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Evaluation:
-    """Evaluate anybody's embeddings.
+def _refuse(what: str, given: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if given[name] is not inspect.signature(evaluate).parameters[name].default:
+            raise KinsightError(f"{name} cannot be given with {what}; leave it out")
 
-    Args:
-        path: an `.npz` with `vectors (N, D)` and `labels (N,)`, optionally `is_query`, `is_gallery`, `camera`, `sequence` (N,).
-        ks: the k of recall@k.
 
-    Raises:
-        KinsightError: the file or one of its arrays is missing or unusable.
-    """
+def _of_model(
+    model: Embedder,
+    labels: Column | None,
+    data: Pictures | None,
+    split: str,
+    split_by: str | None,
+    k: Sequence[int],
+    numbers: Mapping[str, Any],
+    progress: bool,
+) -> Evaluation:
+    if data is None:
+        raise KinsightError("a model was given without pictures; add --data with a table, a folder or a zip")
+    settings = DataSettings(
+        path=str(data) if isinstance(data, str | Path) else "pictures", split_by=split_by, fold=None
+    )
+    if isinstance(data, str | Path):
+        if labels is not None:
+            raise KinsightError(
+                f"labels were given beside {data}, which brings its own; give a list of files, or no labels"
+            )
+        table = read_table(data, split_by=split_by)
+        rows = sound_rows(table, split, settings)
+    else:
+        table = pictures_table(data).assign(split="test")
+        if labels is None or len(labels) != len(table):
+            count = "no labels were" if labels is None else f"{len(labels)} labels were"
+            raise KinsightError(f"{count} given for {len(table)} pictures; give one for each")
+        table["label"] = list(labels)
+        rows = rows_of(table, "all", settings)
+    encoded = encode_rows(model, table, rows, settings, progress=progress)
+    classes = table["label"].to_numpy()[encoded.rows]
+    result = evaluation.evaluate(
+        encoded.vectors, classes, **roles(table, encoded.rows), ks=tuple(k), per_query=True, **numbers
+    )
+    result.ids, result.labels = table["id"].to_numpy()[encoded.rows].astype(str), classes.astype(str)
+    result.protocol |= {
+        "data": data_protocol(table, settings),
+        "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
+        "unreadable_pictures": encoded.unreadable,
+    }
+    return result
+
+
+def _given_vectors(vectors: Any) -> dict[str, Any]:
+    if isinstance(vectors, Embeddings):
+        return {"vectors": vectors.vectors, "labels": vectors.labels, "ids": vectors.ids}
+    return {"vectors": vectors}
+
+
+def _of_vectors(
+    arrays: Mapping[str, Any], given: Mapping[str, Any], k: Sequence[int], numbers: Mapping[str, Any]
+) -> Evaluation:
+    found = {**arrays, **{name: value for name, value in given.items() if value is not None}}
+    vectors, labels, ids = found.pop("vectors"), found.pop("labels", None), found.pop("ids", None)
+    if labels is None:
+        raise KinsightError("vectors were given without labels; give the class of each: evaluate(vectors, labels)")
+    result = evaluation.evaluate(vectors, labels, ks=tuple(k), per_query=True, **found, **numbers)
+    result.ids = np.arange(len(vectors)).astype(str) if ids is None or len(ids) != len(vectors) else np.asarray(ids)
+    result.labels = np.asarray(labels).astype(str)
+    return result
+
+
+def _read(path: str | Path) -> dict[str, Any]:
     arrays = read_npz(path, otherwise="write it with numpy.savez(file, vectors=..., labels=...)")
     missing = [name for name in ("vectors", "labels") if name not in arrays]
     if missing:
@@ -98,97 +219,5 @@ def evaluate_file(path: str | Path, *, ks: Sequence[int] = (1, 2, 4, 8)) -> Eval
             f"{path} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
         )
     names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
-    known: dict[str, Any] = {argument: arrays[name] for name, argument in names.items() if name in arrays}
-    return evaluate(arrays["vectors"], arrays["labels"], ks=tuple(ks), **known)
-
-
-def _evaluate_one(
-    folder: RunFolder,
-    name: str,
-    kind: str,
-    model: Embedder,
-    table: pd.DataFrame,
-    split: str,
-    data: DataSettings,
-    ks: Sequence[int],
-    progress: bool,
-    *,
-    groups: bool = False,
-) -> list[dict[str, Any]]:
-    rows = rows_of(table, split, data)
-    started = time.monotonic()
-    encoded = encode_rows(model, table, rows, data, progress=progress)
-    labels = table["label"].to_numpy()[encoded.rows]
-    known: dict[str, Any] = {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict()}
-    readings = [(name, kind, {**known, "dim": model.dim}, encoded)]
-    if groups:
-        alone = group_vectors(encoded.vectors, model.groups)  # (R, P, d)
-        for group in range(model.groups):
-            told = {**known, "dim": alone.shape[2], "group": group}
-            one = replace(encoded, vectors=alone[:, group])
-            readings.append((f"{name}-group-{group}", f"group {group}", told, one))
-    records = []
-    for title, what, told, one in readings:
-        result = evaluate(one.vectors, labels, **roles(table, one.rows), ks=tuple(ks), per_query=True)
-        record = {
-            "name": title,
-            "model": what,
-            "split": split,
-            "metrics": dict(result),
-            "protocol": {
-                **result.protocol,
-                "data": data_protocol(table, data),
-                "model": told,
-                "unreadable_pictures": one.unreadable,
-                "seconds": round(time.monotonic() - started, 1),
-            },
-        }
-        write_json(folder.evaluation / f"{title}.json", record)
-        write_npz(folder.evaluation / f"{title}.npz", _arrays(table, one, result))
-        records.append(record)
-    return records
-
-
-def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:
-    per_query = result.per_query or {}
-    return {
-        **_class_names(table, encoded.rows),
-        "ids": table["id"].to_numpy()[encoded.rows].astype(str),
-        "paths": table["path"].to_numpy()[encoded.rows].astype(str),
-        "labels": table["label"].to_numpy()[encoded.rows].astype(str),
-        "vectors": encoded.vectors,
-        "query_rows": result.query_rows,
-        "neighbours": result.neighbours.indices,
-        "scores": result.neighbours.scores,
-        **per_query,
-        "average_precision": per_query["map_at_r"],
-    }
-
-
-def _class_names(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """`names (N,)` for the report, if the table names each label in a column `class_name`, no two alike."""
-    if "class_name" not in table.columns or table["class_name"].isna().any():
-        return {}
-    pairs = table[["label", "class_name"]].drop_duplicates()
-    if pairs["label"].duplicated().any() or pairs["class_name"].duplicated().any():
-        return {}
-    return {"names": table["class_name"].to_numpy()[rows].astype(str)}
-
-
-def per_query_table(run: str | Path, name: str) -> pd.DataFrame:
-    """One row a query of an evaluation of a run: its id, label and the value of every ranking metric."""
-    with np.load(RunFolder(run).evaluation / f"{name}.npz", allow_pickle=False) as arrays:
-        rows = arrays["query_rows"]
-        known = {
-            "names",
-            "ids",
-            "paths",
-            "labels",
-            "vectors",
-            "query_rows",
-            "neighbours",
-            "scores",
-            "average_precision",
-        }
-        values = {key: arrays[key] for key in arrays.files if key not in known}
-        return pd.DataFrame({"id": arrays["ids"][rows], "label": arrays["labels"][rows], **values})
+    kept = {name: arrays[name] for name in ("vectors", "labels", "ids") if name in arrays}
+    return kept | {argument: arrays[name] for name, argument in names.items() if name in arrays}

@@ -1,77 +1,136 @@
-"""kinsight.explain: pictures and pairs."""
+"""kinsight.explain: why two pictures are alike, or why a picture's best matches are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from PIL import Image
 from torch import Tensor
 
-from kinsight.api.embed import embed, pictures_table
+from kinsight.api.embed import Pictures, embed, pictures_table
 from kinsight.api.load import load
+from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer, Layout, Pair
 from kinsight.explanation.explainer import Picture
+from kinsight.explanation.measuring.groups import NO_GROUPS
+from kinsight.files import require_writable
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
 from kinsight.processes import device
-from kinsight.show import attach
+from kinsight.show import attach, write_pair
+from kinsight.show.pair.files import check_kind
 
 attach()  # a pair that an explanation returns shows itself in a notebook
 
 Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 
 
+# fmt: off
+@overload
+def explain(
+    model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: int = 0, layer: str | None = None,
+    gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None, other: Any = None,
+    layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
+) -> Pair: ...
+@overload
+def explain(
+    model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: int = 0,
+    layer: str | None = None, gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
+    layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
+    workers: int = 2, progress: bool = False,
+) -> list[Pair]: ...
+# fmt: on
 def explain(
     model: Any,
     *pictures: Any,
-    other: Any = None,
-    layer: str | None = None,
+    gallery: Pictures | None = None,
+    top: int = 5,
+    out: str | Path | None = None,
     stage: int = 0,
+    layer: str | None = None,
     gates: str = "declared",
     chunk: int = 64,
+    groups: bool = False,
+    group: int | None = None,
+    other: Any = None,
     layout: Layout | None = None,
     preprocessing: Feeding | None = None,
     tolerance: float | None = None,
-    group: int | None = None,
-) -> Pair:
+    workers: int = 2,
+    progress: bool = False,
+) -> Pair | list[Pair]:
     """Split the similarity of two pictures exactly over their places.
 
-    `explain(model, a, b)` with a Kinsight model or the folder of a run; `explain(trunk, head, a, b)` with any two torch callables;
-    `explain(module, a, b, layer="layer4")` with any torch module.
+    - `explain(model, a, b)` with a Kinsight model or the folder of a run or model.
+    - `explain(model, query, gallery="birds.csv")`: the best matches of a picture in a gallery, best first, each explained.
+    - `explain(trunk, head, a, b)` with any two torch callables; `explain(module, a, b, layer="layer4")` with any torch module.
 
     Args:
         model: what embeds the pictures.
-        pictures: two pictures: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W); before them the head, where `model` is
-            a trunk.
-        other: the model of the second picture where it has a stream of its own: a model, or a tuple (trunk, head).
-        layer: where a module is opened: the dotted name of the layer whose output is the feature map.
+        pictures: two pictures, or one with `gallery`: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W); before
+            them the head, where `model` is a trunk.
+        gallery: a table, folder, zip or list of pictures in which matches are looked for; the file of the query is left out.
+        top: how many matches.
+        out: a page `.html`, a figure `.png` or arrays `.npz` to write as well.
         stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact.
+        layer: where a module is opened: the dotted name of the layer whose output is the feature map.
         gates: "declared" (with `kinsight.gate` in the head) or "standard": also those of PyTorch's smooth functions.
         chunk: places computed at a time, which bounds the memory.
+        groups: `out` also shows each pair as every group of the model sees it.
+        group: of a model with groups: search and explain with this group alone; without it `pair.groups` has them all.
+        other: the model of the second picture where it has a stream of its own: a model, or a tuple (trunk, head).
         layout: the axes of the feature map, where they cannot be guessed.
         preprocessing: what a foreign model is fed with, a `Preprocessing` or a callable from a PIL picture to a tensor.
         tolerance: the largest affinity error that is let pass.
-        group: of a model with groups: explain with this group alone; without it `pair.groups` has them all.
+        workers: processes that decode the gallery; 0: none beside the main one.
+        progress: show a bar while the gallery is embedded.
+
+    Returns:
+        A pair; with `gallery` a list of pairs.
 
     Raises:
-        KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, or no such group.
+        KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, no such group, or
+            nothing is in the gallery.
     """
-    if len(pictures) == 3:
-        model, pictures = (model, pictures[0]), pictures[1:]
-    if len(pictures) != 2:
-        raise KinsightError(
-            f"{len(pictures)} pictures were given; explain takes two, after the model or after trunk and head"
-        )
+    require_whole(0, stage=stage, workers=workers)
+    require_whole(1, chunk=chunk, top=top)
+    if out is not None:
+        require_writable(out)
+        check_kind(out)
     options: dict[str, Any] = {
         "layer": layer, "stage": stage, "gates": gates, "chunk": chunk, "layout": layout, "preprocessing": preprocessing,
     }  # fmt: skip
     if tolerance is not None:
         options["tolerance"] = tolerance
+    found: Pair | list[Pair]
+    if gallery is None:
+        found = _pair(model, pictures, other, group, options)
+    else:
+        if len(pictures) != 1 or other is not None:
+            raise KinsightError(
+                "a gallery was given with a model of the second picture; leave out one of them"
+                if other is not None
+                else f"{len(pictures)} pictures were given with a gallery; give one, whose matches are looked for there"
+            )
+        found = _matches(model, pictures[0], gallery, top, group, workers, progress, options)
+    if out is not None:
+        _write(out, [found] if isinstance(found, Pair) else found, groups=groups)
+    return found
+
+
+def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, options: dict[str, Any]) -> Pair:
+    if len(pictures) == 3 and not isinstance(model, str | Path):
+        model, pictures = (model, pictures[0]), pictures[1:]
+    if len(pictures) != 2:
+        raise KinsightError(
+            f"{len(pictures)} pictures were given; give two, after the model or after trunk and head, or one and a gallery: "
+            "a table, folder or zip"
+        )
     opened = _model(model)
     if group is not None and isinstance(opened, Embedder):
         check_group(opened, group)
@@ -80,32 +139,16 @@ def explain(
     return pair if group is None else Pair(pair.query.group(group), pair.other.group(group))
 
 
-def explain_matches(
-    model: Embedder | str | Path,
+def _matches(
+    model: Any,
     query: Picture,
-    gallery: str | Path | Sequence[str | Path],
-    *,
-    top: int = 5,
-    group: int | None = None,
-    workers: int = 2,
-    progress: bool = False,
-    **options: Any,
+    gallery: Pictures,
+    top: int,
+    group: int | None,
+    workers: int,
+    progress: bool,
+    options: dict[str, Any],
 ) -> list[Pair]:
-    """The best matches of a picture in a gallery, best first, each explained.
-
-    Args:
-        model: a model, or the folder of a run.
-        query: a picture; where the gallery holds the same file it is left out.
-        gallery: a table, a folder, a zip or a list of pictures.
-        top: how many matches.
-        group: of a model with groups: search and explain with this group alone.
-        options: as those of `explain`.
-
-    Raises:
-        KinsightError: nothing is in the gallery, a picture cannot be used, or the model has no such group.
-    """
-    if top < 1:
-        raise KinsightError(f"top {top} is not a number of matches; write 1 or more")
     embedder = _model(model)
     if group is not None:
         check_group(embedder, group)
@@ -125,6 +168,20 @@ def explain_matches(
     if group is not None:
         views = [view.group(group) for view in views]
     return [Pair(views[0], view) for view in views[1:]]
+
+
+def _write(out: str | Path, pairs: Sequence[Pair], *, groups: bool) -> None:
+    if not groups:
+        write_pair(out, pairs)
+        return
+    named = {}
+    for rank, pair in enumerate(pairs, start=1):
+        if len(pair.groups) < 2:
+            raise KinsightError(NO_GROUPS)
+        match = f"match {rank}" if len(pairs) > 1 else ""
+        named[match or "all groups"] = pair
+        named |= {f"{match} group {number}".strip(): each for number, each in enumerate(pair.groups)}
+    write_pair(out, list(named.values()), names=list(named))
 
 
 def _model(model: Any) -> Any:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import open_run, result_name
-from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation.measuring import faithfulness as measuring
 from kinsight.explanation.measuring.faithfulness import Faithfulness
-from kinsight.explanation.measuring.sanity import SanityCheck, sanity_check
+from kinsight.explanation.measuring.sanity import sanity_check
 
 
 def faithfulness(
@@ -21,14 +22,14 @@ def faithfulness(
     *,
     methods: str | Sequence[str] = "all",
     split: str = "test",
-    data: str | None = None,
+    data: str | Path | None = None,
     split_by: str | None = None,
     stage: int = 0,
     pairs: int = 64,
     replacement: str = "blurred",
     sanity: bool = False,
     seed: int = 0,
-) -> tuple[Faithfulness, SanityCheck | None]:
+) -> Faithfulness:
     """Deletion and insertion curves of queries against their best matches; with `sanity` also maps of randomised weights.
 
     Writes `faithfulness-SPLIT.json`.
@@ -40,8 +41,7 @@ def faithfulness(
     Raises:
         KinsightError: there is no run, or what was given is not known.
     """
-    if pairs < 2:
-        raise KinsightError(f"pairs {pairs} are too few for an interval; write 2 or more")
+    require_whole(2, pairs=pairs)  # fewer have no interval
     subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
     queries = np.arange(len(subject.table))
     if pairs < len(queries):
@@ -51,7 +51,7 @@ def faithfulness(
     given: dict[str, Any] = {"labels": subject.labels, "methods": methods, "seed": seed}
     drawn = np.stack([queries, partners], axis=1)
     found = measuring.faithfulness(subject.explainer, subject.pictures, drawn, replacement=replacement, **given)
-    checked = sanity_check(subject.explainer, subject.pictures, drawn, **given) if sanity else None
-    written = found.to_dict() | ({"sanity": checked.to_dict()} if checked else {})
-    subject.write(result_name("faithfulness", split, stage), written)
-    return found, checked
+    if sanity:
+        found = replace(found, sanity=sanity_check(subject.explainer, subject.pictures, drawn, **given))
+    subject.write(result_name("faithfulness", split, stage), found.to_dict())
+    return found

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.api.opened_run import OpenedRun, open_run
+from kinsight.api.numbers import require_whole
+from kinsight.api.opened_run import OpenedRun, open_run, require_page
 from kinsight.data import read_parts
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
@@ -22,9 +23,9 @@ from kinsight.training.validation import roles
 def groups(
     run: str | Path,
     *,
-    out: str | Path = "groups.html",
+    out: str | Path | None = None,
     top: int = 12,
-    data: str | None = None,
+    data: str | Path | None = None,
     split: str = "test",
     split_by: str | None = None,
     limit: int | None = None,
@@ -34,11 +35,9 @@ def groups(
 ) -> GroupsResult:
     """Where each group of a run looks, what it finds alone, how alike the groups are and which parts they fall on.
 
-    Writes one page and a JSON file with all numbers beside it.
-
     Args:
         run: the folder of a run whose head has groups.
-        out: the page, `.html`.
+        out: a page `.html` to write as well, with all numbers in a JSON file beside it.
         top: how many pictures of each group, those in which its map is strongest.
         data: another table, folder or zip than the run's own; `split_by` names its split.
         split: test, validation, train or all.
@@ -49,12 +48,9 @@ def groups(
     Raises:
         KinsightError: there is no run or split, the head has no groups, or what was given cannot be used.
     """
-    out = Path(out)
-    if out.suffix.lower() != ".html":
-        raise KinsightError(f"{out.name!r} is not a page; write a name that ends in .html")
-    for name, value in (("top", top), ("shown", shown), ("limit", limit)):
-        if value is not None and value < 1:
-            raise KinsightError(f"{name} {value} is not a number of pictures; write 1 or more")
+    require_whole(1, top=top, shown=shown)
+    if out is not None:
+        require_page(out)
     subject = open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed)
     if subject.model.groups < 2:
         raise KinsightError(NO_GROUPS)
@@ -76,9 +72,9 @@ def groups(
         top,
         {**subject.protocol, "limit": limit, "evaluation": whole.protocol},
     )
-    page = groups_html(result, lambda row: subject.explainer.prepare(subject.pictures[row]).picture)
-    write_text(out, page)
-    write_json(out.with_suffix(".json"), result.to_dict())
+    if out is not None:
+        write_text(out, groups_html(result, lambda row: subject.explainer.prepare(subject.pictures[row]).picture))
+        write_json(Path(out).with_suffix(".json"), result.to_dict())
     return result
 
 

@@ -19,7 +19,7 @@ def localize(
     partners: str = BEST,
     thresholds: Sequence[float] | None = None,
     split: str = "test",
-    data: str | None = None,
+    data: str | Path | None = None,
     split_by: str | None = None,
     stage: int = 0,
     limit: int | None = None,

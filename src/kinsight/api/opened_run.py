@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from kinsight.api.load import load
+from kinsight.api.numbers import require_seed, require_whole
 from kinsight.data import read_table, require_sound
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.partners import BEST
-from kinsight.files import write_json
+from kinsight.files import require_writable, write_json
 from kinsight.models import Embedder
 from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
@@ -76,7 +77,7 @@ class OpenedRun:
 def open_run(
     run: str | Path,
     *,
-    data: str | None = None,
+    data: str | Path | None = None,
     split: str = "test",
     split_by: str | None = None,
     stage: int = 0,
@@ -88,6 +89,9 @@ def open_run(
     Raises:
         KinsightError: there is no run, no such split, or the run crops its pictures to boxes.
     """
+    require_whole(0, stage=stage)
+    require_whole(1, limit=limit)
+    require_seed(seed)
     folder = RunFolder(run).require()
     table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
     rows = rows_of(table, split, settings.data)
@@ -109,7 +113,7 @@ def open_run(
 
 
 def evaluation_data(
-    folder: RunFolder, *, data: str | None, split: str, split_by: str | None
+    folder: RunFolder, *, data: str | Path | None, split: str, split_by: str | None
 ) -> tuple[pd.DataFrame, TrainingSettings]:
     """The table that a run is measured on, its own or another, and the settings with its place.
 
@@ -118,7 +122,7 @@ def evaluation_data(
     """
     settings = settings_from(folder.settings())
     if data is not None:
-        settings.data = replace(settings.data, path=data, split_by=split_by, fold=None)
+        settings.data = replace(settings.data, path=str(data), split_by=split_by, fold=None)
     elif split_by is not None:
         settings.data = replace(settings.data, split_by=split_by, fold=None)
     return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
@@ -136,12 +140,22 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own:
             )
         return table
     table = read_table(data.path, split_by=data.split_by)
+    sound_rows(table, split, data)
+    return table
+
+
+def sound_rows(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
+    """The rows of a split, or all, of a table that nothing was trained on.
+
+    Raises:
+        KinsightError: there are none, or they are not sound.
+    """
     rows = rows_of(table, split, data)
     # Only these rows must be sound, and they are evaluated whatever their split is called.
     chosen = table.iloc[rows].assign(split="test")
     chosen.attrs.update(table.attrs)
     require_sound(chosen, seen_classes_allowed=True, evaluation_only=True)
-    return table
+    return rows
 
 
 def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
@@ -166,3 +180,14 @@ def result_name(kind: str, split: str, stage: int, partners: str = BEST) -> str:
         *([partners.replace(" ", "-")] if partners != BEST else []),
     ]
     return "-".join(parts)
+
+
+def require_page(out: str | Path) -> None:
+    """Refuse, before anything is measured, what cannot become a page.
+
+    Raises:
+        KinsightError: it does not end in .html, or cannot be written there.
+    """
+    if Path(out).suffix.lower() != ".html":
+        raise KinsightError(f"{Path(out).name!r} is not a page; write a name that ends in .html")
+    require_writable(out)

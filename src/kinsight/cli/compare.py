@@ -6,12 +6,14 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from kinsight.cli.options import add_json, given, hyphened, verb_parser
 
-def run(arguments: Sequence[str]) -> None:
-    """Compare settings by their evaluated runs."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight compare",
-        description="Settings side by side: runs that differ only in seed and fold are one setting, paired with the baseline's runs by "
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "compare",
+        "Settings side by side: runs that differ only in seed and fold are one setting, paired with the baseline's runs by "
         "seed and fold; means, differences, 95 %% intervals. Numbers whose protocols differ are refused.",
     )
     parser.add_argument("runs", nargs="+", metavar="run", help="evaluated run folders; plain files are passed over")
@@ -24,20 +26,18 @@ def run(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--anyway", action="store_true", help="compare also where protocols differ; the table says so")
     parser.add_argument("--out", metavar="FILE", help="also write a file: .md, .csv, .json or .html")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args(list(arguments))
+    add_json(parser)
+    return parser
 
-    from kinsight.api import compare
-    from kinsight.show import comparison_text, write_comparison
-    from kinsight.show.comparison.files import check_format
 
-    if options.out is not None:
-        check_format(options.out)
-    found = compare(
-        options.runs, name=options.name, metrics=options.metrics, baseline=options.baseline, anyway=options.anyway
-    )
-    if options.out is not None:
-        write_comparison(options.out, found)
+def run(arguments: Sequence[str]) -> None:
+    """Compare settings by their evaluated runs."""
+    options = parser().parse_args(hyphened(arguments))
+
+    from kinsight.api.compare import compare
+    from kinsight.show import comparison_text
+
+    found = compare(**given(options, "json"))
     if options.json:
         print(json.dumps(found.to_dict(), indent=2))
         return

@@ -6,23 +6,28 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.map_options import add_subject, subject_of
+from kinsight.cli.options import add_json, add_subject, given, hyphened, verb_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "correspond",
+        "Point-to-point maps against annotated parts: how often the map of a part in one picture peaks on the same "
+        "part in another picture of its class. Needs a parts.csv beside the table.",
+    )
+    add_subject(parser)
+    parser.add_argument("--per-class", type=int, default=50, help="pairs drawn of each class (default: 50)")
+    add_json(parser)
+    return parser
 
 
 def run(arguments: Sequence[str]) -> None:
     """Whether a part is answered by the same part."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight correspond",
-        description="Point-to-point maps against annotated parts: how often the map of a part in one picture peaks on the same "
-        "part in another picture of its class. Needs a parts.csv beside the table.",
-    )
-    add_subject(parser)
-    parser.add_argument("--per_class", type=int, default=50, help="pairs drawn of each class (default: 50)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(list(arguments))
+    options = parser().parse_args(hyphened(arguments))
 
-    from kinsight.api import correspond
+    from kinsight.api.correspond import correspond
     from kinsight.show import correspondence_table
 
-    found = correspond(options.run, per_class=options.per_class, **subject_of(options))
+    found = correspond(**given(options, "json"))
     print(json.dumps(found.to_dict(), indent=2) if options.json else correspondence_table(found))

@@ -5,27 +5,38 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from kinsight.cli.options import add_seed, add_stage, given, hyphened, verb_parser
 
-def run(arguments: Sequence[str]) -> None:
-    """Compare runs."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight diagnose",
-        description="Two or more runs side by side: what they find and where they look, on seen and on unseen classes, and the pairs "
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "diagnose",
+        "Two or more runs side by side: what they find and where they look, on seen and on unseen classes, and the pairs "
         "that they judge most differently, each explained.",
     )
     parser.add_argument("runs", nargs="+", metavar="run", help="run folders, trained on the same data")
     parser.add_argument("--out", default="diagnosis.html", help="the page (default: diagnosis.html)")
+    parser.add_argument(
+        "--splits",
+        nargs="+",
+        default=["train", "test"],
+        metavar="SPLIT",
+        help="what is measured; the pairs are of the last one (default: train test)",
+    )
     parser.add_argument("--pairs", type=int, default=6, help="pairs of each two runs (default: 6)")
-    parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+    add_stage(parser)
     parser.add_argument("--limit", type=int, help="at most so many pictures of each split, drawn from the seed")
-    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
-    options = parser.parse_args(list(arguments))
+    add_seed(parser)
+    return parser
 
-    from kinsight.api import diagnose
+
+def run(arguments: Sequence[str]) -> None:
+    """Compare runs."""
+    options = parser().parse_args(hyphened(arguments))
+
+    from kinsight.api.diagnose import diagnose
     from kinsight.show import diagnosis_table
 
-    found = diagnose(
-        options.runs, out=options.out, pairs=options.pairs, stage=options.stage, limit=options.limit, seed=options.seed
-    )
-    print(diagnosis_table(found.measured))
+    print(diagnosis_table(diagnose(**given(options)).measured))
     print(f"\npage: {options.out}")

@@ -6,19 +6,18 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinsight.errors import KinsightError
+from kinsight.cli.options import add_stage, given, hyphened, verb_parser
 
 if TYPE_CHECKING:
     from kinsight.explanation import Pair
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Explain why two pictures are alike, or why a picture's best matches are."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight explain",
-        description="Split the similarity of two pictures exactly over their places: a page, a figure or arrays.",
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "explain", "Split the similarity of two pictures exactly over their places: a page, a figure or arrays."
     )
-    parser.add_argument("run", help="the folder of a run or model")
+    parser.add_argument("model", help="the folder of a run or model")
     parser.add_argument("pictures", nargs="+", metavar="picture", help="two pictures, or one with --gallery")
     parser.add_argument(
         "--gallery", help="a table, folder or zip in which the best matches of the picture are looked for"
@@ -27,7 +26,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--out", help="a page .html, a figure .png or arrays .npz (default: pair.html, or matches.html with --gallery)"
     )
-    parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+    add_stage(parser)
     parser.add_argument("--layer", help="open the model at this layer instead, by its dotted name")
     parser.add_argument(
         "--gates",
@@ -41,58 +40,23 @@ def run(arguments: Sequence[str]) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--groups", action="store_true", help="also show each pair as every group of the model sees it")
     which.add_argument("--group", type=int, metavar="N", help="search and explain with group N of the model alone")
-    options = parser.parse_args(list(arguments))
-    wanted = 1 if options.gallery else 2
-    if len(options.pictures) != wanted:
-        raise KinsightError(
-            f"{len(options.pictures)} pictures were given; give two, or one picture and --gallery with a table, folder or zip"
-        )
+    return parser
 
-    from kinsight.api import explain, explain_matches
-    from kinsight.show import write_pair
 
-    settings = {
-        "stage": options.stage,
-        "layer": options.layer,
-        "gates": options.gates,
-        "chunk": options.chunk,
-        "group": options.group,
-    }
-    if options.gallery:
-        pairs = explain_matches(
-            options.run, options.pictures[0], options.gallery, top=options.top, progress=True, **settings
-        )
-    else:
-        pairs = [explain(options.run, *options.pictures, **settings)]
-    out = options.out or ("matches.html" if options.gallery else "pair.html")
-    if options.groups:
-        grouped = _with_groups(pairs)
-        write_pair(out, list(grouped.values()), names=list(grouped))
-    else:
-        write_pair(out, pairs)
-    for pair in pairs:
+def run(arguments: Sequence[str]) -> None:
+    """Explain why two pictures are alike, or why a picture's best matches are."""
+    options = parser().parse_args(hyphened(arguments))
+    if options.out is None:
+        options.out = "matches.html" if options.gallery else "pair.html"
+
+    from kinsight.api.explain import explain
+
+    found = explain(options.model, *options.pictures, **given(options, "model", "pictures"), progress=True)
+    for pair in found if isinstance(found, list) else [found]:
         print(_lines(pair))
         if options.groups:
             print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
-    print(f"{'page' if out.endswith('.html') else 'written'}: {out}")
-
-
-def _with_groups(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    """Every pair, and after it the same pair by each group, under the names that pages and files give them.
-
-    Raises:
-        KinsightError: the model has no groups.
-    """
-    from kinsight.explanation.measuring.groups import NO_GROUPS
-
-    named = {}
-    for rank, pair in enumerate(pairs, start=1):
-        if len(pair.groups) < 2:
-            raise KinsightError(NO_GROUPS)
-        match = f"match {rank}" if len(pairs) > 1 else ""
-        named[match or "all groups"] = pair
-        named |= {f"{match} group {number}".strip(): each for number, each in enumerate(pair.groups)}
-    return named
+    print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
 
 
 def _lines(pair: Pair) -> str:

@@ -6,14 +6,14 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.map_options import add_methods, add_subject, methods_of, subject_of
+from kinsight.cli.options import add_json, add_methods, add_subject, given, hyphened, verb_parser
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Whether what maps call important is."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight faithfulness",
-        description="Deletion and insertion: how the similarity of a query and its best match moves while the query's pixels are "
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "faithfulness",
+        "Deletion and insertion: how the similarity of a query and its best match moves while the query's pixels are "
         "blurred, most important first, for every map method and for random orders.",
     )
     add_subject(parser)
@@ -23,23 +23,21 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--sanity", action="store_true", help="also: do maps change when the trunk's weights are randomised?"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args(list(arguments))
+    add_json(parser)
+    return parser
 
-    from kinsight.api import faithfulness
+
+def run(arguments: Sequence[str]) -> None:
+    """Whether what maps call important is."""
+    options = parser().parse_args(hyphened(arguments))
+
+    from kinsight.api.faithfulness import faithfulness
     from kinsight.show import faithfulness_table, sanity_table
 
-    found, checked = faithfulness(
-        options.run,
-        methods=methods_of(options),
-        pairs=options.pairs,
-        replacement=options.replacement,
-        sanity=options.sanity,
-        **subject_of(options),
-    )
+    found = faithfulness(**given(options, "json"))
     if options.json:
-        print(json.dumps(found.to_dict() | ({"sanity": checked.to_dict()} if checked else {}), indent=2))
+        print(json.dumps(found.to_dict(), indent=2))
         return
     print(faithfulness_table(found))
-    if checked:
-        print(f"\nrank correlation with the original maps\n{sanity_table(checked)}")
+    if found.sanity:
+        print(f"\nrank correlation with the original maps\n{sanity_table(found.sanity)}")

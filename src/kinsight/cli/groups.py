@@ -5,27 +5,30 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kinsight.cli.map_options import add_subject, subject_of
+from kinsight.cli.options import add_subject, given, hyphened, verb_parser
 
 
-def run(arguments: Sequence[str]) -> None:
-    """What the groups of a head do."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight groups",
-        description="The groups of a run on one page: where each looks, what it finds alone, how alike the groups are, and which "
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "groups",
+        "The groups of a run on one page: where each looks, what it finds alone, how alike the groups are, and which "
         "annotated parts they fall on. All numbers also stand in a JSON file beside the page.",
     )
     add_subject(parser, stage=False)
     parser.add_argument("--out", default="groups.html", help="the page (default: groups.html)")
     parser.add_argument("--top", type=int, default=12, help="pictures of each group (default: 12)")
+    parser.add_argument("--shown", type=int, default=6, help="pictures shown with the maps of all groups (default: 6)")
     parser.add_argument("--limit", type=int, help="at most so many pictures of the split, drawn from the seed")
-    options = parser.parse_args(list(arguments))
+    return parser
 
-    from kinsight.api import groups
+
+def run(arguments: Sequence[str]) -> None:
+    """What the groups of a head do."""
+    options = parser().parse_args(hyphened(arguments))
+
+    from kinsight.api.groups import groups
     from kinsight.show import groups_table
 
-    found = groups(
-        options.run, out=options.out, top=options.top, limit=options.limit, progress=True, **subject_of(options)
-    )
-    print(groups_table(found))
+    print(groups_table(groups(**given(options), progress=True)))
     print(f"\npage: {options.out}")

@@ -6,14 +6,14 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.map_options import add_methods, add_subject, methods_of, subject_of
+from kinsight.cli.options import add_json, add_methods, add_subject, given, hyphened, verb_parser
 
 
-def run(arguments: Sequence[str]) -> None:
-    """How well maps find the object."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight localize",
-        description="Weakly supervised localization: boxes drawn from maps against true boxes (and masks), for every map method.",
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser(
+        "localize",
+        "Weakly supervised localization: boxes drawn from maps against true boxes (and masks), for every map method.",
     )
     add_subject(parser)
     add_methods(parser)
@@ -30,18 +30,16 @@ def run(arguments: Sequence[str]) -> None:
         help="shares of the map's maximum at which it is cut (default: the paper's, 0.15 to 0.7; sparse maps want lower ones)",
     )
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args(list(arguments))
+    add_json(parser)
+    return parser
 
-    from kinsight.api import localize
+
+def run(arguments: Sequence[str]) -> None:
+    """How well maps find the object."""
+    options = parser().parse_args(hyphened(arguments))
+
+    from kinsight.api.localize import localize
     from kinsight.show import localization_table
 
-    found = localize(
-        options.run,
-        methods=methods_of(options),
-        partners=options.partners,
-        thresholds=options.thresholds,
-        limit=options.limit,
-        **subject_of(options),
-    )
+    found = localize(**given(options, "json"))
     print(json.dumps(found.to_dict(), indent=2) if options.json else localization_table(found))

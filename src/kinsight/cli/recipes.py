@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from kinsight.cli.options import hyphened, verb_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = verb_parser("recipes", "List the recipes that ship with Kinsight, or print one.")
+    parser.add_argument("name", nargs="?", help="print this recipe")
+    return parser
+
 
 def run(arguments: Sequence[str]) -> None:
     """List the shipped recipes, or print one."""
-    parser = argparse.ArgumentParser(
-        prog="kinsight recipes", description="List the recipes that ship with Kinsight, or print one."
-    )
-    parser.add_argument("name", nargs="?", help="print this recipe")
-    options = parser.parse_args(list(arguments))
+    options = parser().parse_args(hyphened(arguments))
 
-    from kinsight.settings.recipe import recipe_names, recipe_text, recipe_title
+    from kinsight.api.recipes import recipes
 
     if options.name:
-        print(recipe_text(options.name), end="")
+        print(recipes(options.name), end="")
         return
-    for name in recipe_names():
-        print(f"{name:50}{recipe_title(name)}")
+    for name, title in recipes().items():
+        print(f"{name:50}{title}")

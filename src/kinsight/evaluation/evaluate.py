@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,17 @@ class Evaluation(dict[str, float]):
         per_query: each ranking metric's value of every evaluated query (Q,), or None when not asked for.
         neighbours: the nearest gallery items of each evaluated query, up to 8; indices are rows of the vectors.
         protocol: everything that moves a number.
+        ids, labels: what each row of the vectors is called, and its class (N,), where whoever evaluates says so.
+        others: further models measured on the same pictures, by name, where they were asked for.
     """
 
     query_rows: np.ndarray
     per_query: dict[str, np.ndarray] | None
     neighbours: Neighbours
     protocol: dict[str, Any]
+    ids: np.ndarray
+    labels: np.ndarray
+    others: Mapping[str, Evaluation] = MappingProxyType({})
 
 
 def evaluate(

@@ -26,6 +26,7 @@ from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.collection import Collection, embeddings
 from kinsight.explanation.measuring.partners import classes_of
+from kinsight.explanation.measuring.sanity import SanityCheck
 from kinsight.explanation.methods import chosen_methods
 
 Kind = Literal["deletion", "insertion"]
@@ -42,12 +43,14 @@ class Faithfulness:
         curves: by kind and method (M, S + 1), the similarity of the pair; `random order` is the mean over the random orders.
         labels: (M,), what intervals are drawn over: the class of the query, or the pair itself.
         replacement: what pixels are replaced by.
+        sanity: whether maps change when weights are randomised, where that was asked for.
     """
 
     fractions: np.ndarray
     curves: dict[Kind, dict[str, np.ndarray]]
     labels: np.ndarray
     replacement: str
+    sanity: SanityCheck | None = None
 
     def areas(self, kind: Kind, method: str) -> np.ndarray:
         """(M,), the area under the curve of each pair: its mean similarity."""
@@ -87,6 +90,7 @@ class Faithfulness:
                 for kind, by_method in self.curves.items()
             },
             "rows": self.rows(),
+            **({"sanity": self.sanity.to_dict()} if self.sanity else {}),
         }
 
 

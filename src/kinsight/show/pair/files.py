@@ -34,11 +34,7 @@ def write_pair(
     """
     path = Path(path)
     shown = [pairs] if isinstance(pairs, Pair) else list(pairs)
-    kind = path.suffix.lower()
-    if kind not in (".html", ".png", ".npz"):
-        raise KinsightError(
-            f"{path.name!r} ends in no known kind of file; write .html (the page), .png (a figure) or .npz (the arrays)"
-        )
+    kind = check_kind(path)
     if not shown:
         raise KinsightError("no pair was given, so there is nothing to write; give at least one")
     if kind == ".html":
@@ -49,6 +45,21 @@ def write_pair(
     for one, pair in zip(paths, shown, strict=True):
         (write_pair_figure if kind == ".png" else write_pair_arrays)(one, pair)
     return paths
+
+
+def check_kind(path: str | Path) -> str:
+    """The suffix of a path, if it names a kind of file that pairs can be written as.
+
+    Raises:
+        KinsightError: it does not.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".html", ".png", ".npz"):
+        raise KinsightError(
+            f"{path.name!r} ends in no known kind of file; write .html (the page), .png (a figure) or .npz (the arrays)"
+        )
+    return kind
 
 
 def write_pair_arrays(path: str | Path, pair: Pair) -> Path:

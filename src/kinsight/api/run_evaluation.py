@@ -1,0 +1,141 @@
+"""The models of a run measured on one split; what is measured is written into its `evaluation/`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kinsight.api.one_group import group_vectors
+from kinsight.api.opened_run import evaluation_data, rows_of
+from kinsight.errors import KinsightError
+from kinsight.evaluation import Evaluation, evaluate
+from kinsight.explanation.measuring.groups import NO_GROUPS
+from kinsight.files import write_json, write_npz
+from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.processes import device
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import data_protocol
+from kinsight.settings.training import DataSettings, TrainingSettings
+from kinsight.show import write_report
+from kinsight.training.encoding import EncodedRows, encode_rows
+from kinsight.training.validation import roles
+
+
+def evaluate_run(
+    run: str | Path,
+    *,
+    data: str | Path | None,
+    split: str,
+    split_by: str | None,
+    untrained: bool,
+    which: str,
+    k: Sequence[int],
+    groups: bool,
+    progress: bool,
+) -> dict[str, Evaluation]:
+    """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ...
+
+    Each is written into the run folder, and the report anew.
+
+    Raises:
+        KinsightError: there is no run, the split has no pictures, or the model has no groups.
+    """
+    folder = RunFolder(run).require()
+    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
+    name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
+    trained = load_embedder(folder.trained_model(which), device=device())
+    if groups and trained.groups < 2:
+        raise KinsightError(NO_GROUPS)
+    models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
+    if untrained:
+        models.append(("untrained", starting_point(settings).to(device()), f"{name}-untrained"))
+    found: dict[str, Evaluation] = {}
+    for kind, model, title in models:
+        found |= _evaluate_one(
+            folder, title, kind, model, table, split, settings.data, k, progress, groups=groups and model is trained
+        )
+    write_report(folder.path)
+    return found
+
+
+def starting_point(settings: TrainingSettings) -> Embedder:
+    """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
+    head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
+    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
+
+
+def _evaluate_one(
+    folder: RunFolder,
+    name: str,
+    kind: str,
+    model: Embedder,
+    table: pd.DataFrame,
+    split: str,
+    data: DataSettings,
+    k: Sequence[int],
+    progress: bool,
+    *,
+    groups: bool = False,
+) -> dict[str, Evaluation]:
+    rows = rows_of(table, split, data)
+    started = time.monotonic()
+    encoded = encode_rows(model, table, rows, data, progress=progress)
+    labels = table["label"].to_numpy()[encoded.rows]
+    known: dict[str, Any] = {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict()}
+    readings = [(name, kind, {**known, "dim": model.dim}, encoded)]
+    if groups:
+        alone = group_vectors(encoded.vectors, model.groups)  # (R, P, d)
+        for group in range(model.groups):
+            told = {**known, "dim": alone.shape[2], "group": group}
+            one = replace(encoded, vectors=alone[:, group])
+            readings.append((f"{name}-group-{group}", f"group {group}", told, one))
+    found = {}
+    for title, what, told, one in readings:
+        result = evaluate(one.vectors, labels, **roles(table, one.rows), ks=tuple(k), per_query=True)
+        result.ids = table["id"].to_numpy()[one.rows].astype(str)
+        result.labels = labels.astype(str)
+        result.protocol |= {
+            "data": data_protocol(table, data),
+            "model": told,
+            "unreadable_pictures": one.unreadable,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        record = {
+            "name": title, "model": what, "split": split, "metrics": dict(result), "protocol": result.protocol
+        }  # fmt: skip
+        write_json(folder.evaluation / f"{title}.json", record)
+        write_npz(folder.evaluation / f"{title}.npz", _arrays(table, one, result))
+        found[what] = result
+    return found
+
+
+def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:
+    per_query = result.per_query or {}
+    return {
+        **_class_names(table, encoded.rows),
+        "ids": table["id"].to_numpy()[encoded.rows].astype(str),
+        "paths": table["path"].to_numpy()[encoded.rows].astype(str),
+        "labels": table["label"].to_numpy()[encoded.rows].astype(str),
+        "vectors": encoded.vectors,
+        "query_rows": result.query_rows,
+        "neighbours": result.neighbours.indices,
+        "scores": result.neighbours.scores,
+        **per_query,
+        "average_precision": per_query["map_at_r"],
+    }
+
+
+def _class_names(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """`names (N,)` for the report, if the table names each label in a column `class_name`, no two alike."""
+    if "class_name" not in table.columns or table["class_name"].isna().any():
+        return {}
+    pairs = table[["label", "class_name"]].drop_duplicates()
+    if pairs["label"].duplicated().any() or pairs["class_name"].duplicated().any():
+        return {}
+    return {"names": table["class_name"].to_numpy()[rows].astype(str)}

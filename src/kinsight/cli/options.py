@@ -1,0 +1,80 @@
+"""What all verbs share in reading their options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+
+def verb_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    """A parser for `kinsight VERB`; options are matched whole, so that a slip is an error and not another option."""
+    return argparse.ArgumentParser(prog=f"kinsight {verb}", description=description, allow_abbrev=False)
+
+
+def hyphened(arguments: Sequence[str]) -> list[str]:
+    """`--per_class` becomes `--per-class`: verbs are written with hyphens, and both spellings mean the same."""
+    return _respelled(arguments, "_", "-")
+
+
+def underscored(arguments: Sequence[str]) -> list[str]:
+    """`--model.trunk-options` becomes `--model.trunk_options`: settings are written as in recipes, and both mean the same."""
+    return _respelled(arguments, "-", "_")
+
+
+def _respelled(arguments: Sequence[str], old: str, new: str) -> list[str]:
+    spelled = []
+    options = True
+    for argument in arguments:
+        options = options and argument != "--"  # what follows are names of files
+        if options and argument.startswith("--"):
+            name, equals, value = argument[2:].partition("=")
+            argument = f"--{name.replace(old, new)}{equals}{value}"
+        spelled.append(argument)
+    return spelled
+
+
+def add_subject(parser: argparse.ArgumentParser, *, stage: bool = True) -> None:
+    """The run, and the pictures its maps are measured on; `stage`: also on which map."""
+    parser.add_argument("run", help="the run folder")
+    parser.add_argument("--data", help="another table, folder or zip than the run's own")
+    parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
+    add_split_by(parser)
+    if stage:
+        add_stage(parser)
+    add_seed(parser)
+
+
+def add_split_by(parser: argparse.ArgumentParser) -> None:
+    """Which column is the split; also under the name that the setting of a training has."""
+    parser.add_argument("--split-by", "--data.split-by", dest="split_by", help="which column is the split, or halves")
+
+
+def add_stage(parser: argparse.ArgumentParser) -> None:
+    """Which map."""
+    parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Of everything drawn."""
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
+
+
+def add_methods(parser: argparse.ArgumentParser) -> None:
+    """Which methods draw the maps."""
+    parser.add_argument(
+        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """JSON for other programs."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def given(options: argparse.Namespace, *printed: str) -> dict[str, Any]:
+    """The options as parameters of the verb's function, without those that are only about printing."""
+    values = {name: value for name, value in vars(options).items() if name not in printed}
+    if values.get("methods") == ["all"]:
+        values["methods"] = "all"
+    return values
