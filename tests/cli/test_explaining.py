@@ -180,6 +180,11 @@ def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -
     page = (tmp_path / "diagnosis.html").read_text()
     assert "unseen classes" in page
     assert len(re.findall(r"<article", page)) == 2
+    assert page.count('class="peak"') == page.count("answer to the ring") == 2 * 2  # a point map by each run
+    assert page.count('<svg class="chart"') == 2  # the threshold curve of both splits, a line for each run and method
+    assert page.count('class="line c') == 2 * 2 * 2
+    assert "right boxes at threshold" in said.out
+    assert re.search(r"decomposition at 0\.3 +\d+\.\d +\d+\.\d", said.out)
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     found = json.loads((tmp_path / "diagnosis.json").read_text())
     assert [(one["run"], one["split"]) for one in found["measured"]] == [

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from kinsight.show.charts import Series, line_chart, run_charts, series_of, smoothed, thinned
+from kinsight.show.charts import Series, line_chart, thinned
+from kinsight.show.report.curves import run_charts, series_of, smoothed
 from show.made_run import history
 
 

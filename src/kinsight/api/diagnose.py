@@ -20,7 +20,8 @@ from kinsight.explanation import Pair
 from kinsight.explanation.measuring.localization import localize
 from kinsight.explanation.measuring.localization_result import Localization
 from kinsight.files import write_json, write_text
-from kinsight.show.diagnosis.page import Explained, Measured, diagnosis_html
+from kinsight.show.diagnosis.page import diagnosis_html
+from kinsight.show.diagnosis.result import Explained, Measured
 from kinsight.training.tables import BOX
 
 METHODS = ("decomposition", "decomposition+bias")

@@ -2,7 +2,8 @@
 
 from kinsight.show.comparison.files import write_comparison
 from kinsight.show.comparison.table import comparison_text
-from kinsight.show.diagnosis.page import diagnosis_html, diagnosis_table
+from kinsight.show.diagnosis.page import diagnosis_html
+from kinsight.show.diagnosis.table import diagnosis_table
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.table import groups_table
 from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table

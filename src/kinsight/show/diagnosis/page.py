@@ -3,130 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from kinsight.evaluation.estimate import DECIMALS, Estimate
-from kinsight.explanation.measuring.localization_result import HELD_OUT, Localization
+from kinsight.evaluation.estimate import DECIMALS
+from kinsight.explanation.measuring.localization import CENTRE, WHOLE
 from kinsight.explanation.pair import Pair, Side, View
+from kinsight.show.charts import Chart, Series, line_chart
+from kinsight.show.diagnosis.result import Explained, Measured
+from kinsight.show.diagnosis.table import methods_of, number_rows, split_title, threshold_rows
 from kinsight.show.page import environment
 from kinsight.show.pair.data import short_name
 from kinsight.show.signed_colours import signed_colours
-from kinsight.show.table import aligned
 from kinsight.show.thumbnails import data_uri
 
 SIDE, LIMIT = 320, 40_000
-RETRIEVAL = {"precision_at_1": "Precision at 1", "r_precision": "R-precision", "map_at_r": "MAP@R"}
-PLACES = {HELD_OUT: "right boxes", "box_energy": "energy inside the box", "mask_energy": "energy inside the mask"}
-SPLITS = {"train": "classes it was trained on", "test": "unseen classes", "validation": "validation classes"}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run on one split.
-
-    Attributes:
-        run: its name.
-        split: train, test, ...
-        pictures: how many.
-        metrics: what `evaluate` gave.
-        localization: where its maps look, if the data have boxes.
-    """
-
-    run: str
-    split: str
-    pictures: int
-    metrics: dict[str, float]
-    localization: Localization | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        found = None if self.localization is None else self.localization.to_dict()
-        return {
-            "run": self.run,
-            "split": self.split,
-            "pictures": self.pictures,
-            "metrics": self.metrics,
-            "localization": found,
-        }
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A pair of pictures that two runs judge differently, explained by both.
-
-    Attributes:
-        runs: their names.
-        pairs: the same pictures, explained by the one and by the other.
-        standard: their similarities in standard deviations above the mean of random pairs.
-        same_class: whether the pictures are of one class.
-    """
-
-    runs: tuple[str, str]
-    pairs: tuple[Pair, Pair]
-    standard: tuple[float, float]
-    same_class: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "runs": list(self.runs),
-            "pictures": [self.pairs[0].query.name, self.pairs[0].other.name],
-            "same_class": self.same_class,
-            "similarities": [pair.similarity for pair in self.pairs],
-            "standard_deviations": list(self.standard),
-            "terms": [pair.terms._asdict() for pair in self.pairs],
-            "completeness_errors": [pair.completeness_error for pair in self.pairs],
-        }
 
 
 def diagnosis_html(measured: Sequence[Measured], explained: Sequence[Explained]) -> str:
     """The page as one HTML text with every style and picture inside it."""
-    runs = list(dict.fromkeys(each.run for each in measured))
     splits = list(dict.fromkeys(each.split for each in measured))
-    blocks = [_block(split, [each for each in measured if each.split == split], runs) for split in splits]
-    template = environment().get_template("diagnosis.html")
-    return template.render(runs=runs, blocks=blocks, explained=[_shown(each) for each in explained])
+    by_split = {split: [each for each in measured if each.split == split] for split in splits}
+    ordered = [each for split in splits for each in by_split[split]]
+    return (
+        environment()
+        .get_template("diagnosis.html")
+        .render(
+            runs=list(dict.fromkeys(each.run for each in measured)),
+            splits=[
+                (split_title(split), _extent(columns), [each.run for each in columns])
+                for split, columns in by_split.items()
+            ],
+            numbers=number_rows(ordered),
+            thresholds=threshold_rows(ordered),
+            curves=[chart for split, columns in by_split.items() if (chart := _curves(split, columns)) is not None],
+            explained=[_shown(each) for each in explained],
+        )
+    )
 
 
-def diagnosis_table(measured: Sequence[Measured]) -> str:
-    """The numbers of the page as plain text, for a terminal."""
-    runs = list(dict.fromkeys(each.run for each in measured))
-    tables = []
-    for split in dict.fromkeys(each.split for each in measured):
-        block = _block(split, [each for each in measured if each.split == split], runs)
-        head = [f"on {block['title']}", *runs]
-        tables.append(aligned([head, *([title, *(cell or "-" for cell in cells)] for title, cells in block["rows"])]))
-    return "\n\n".join(tables)
+def _extent(measured: Sequence[Measured]) -> str:
+    return f"{measured[0].pictures:,} pictures, {measured[0].metrics['classes']:,.0f} classes"
 
 
-def _block(split: str, measured: Sequence[Measured], runs: Sequence[str]) -> dict[str, Any]:
-    by_run = {each.run: each for each in measured}
-    columns = [by_run[run] for run in runs]
-    rows = [(title, [_percent(Estimate.of(each.metrics, key)) for each in columns]) for key, title in RETRIEVAL.items()]
-    located = [each.localization for each in columns]
-    known = [each for each in located if each is not None]
-    if known:
-        # The baselines that look at no picture are the same for all runs.
-        for method in known[0].scores:
-            for figure, title in PLACES.items():
-                cells = ["" if each is None else _percent(each.figure(method, figure)) for each in located]
-                if any(cells):
-                    rows.append((f"{method}: {title}", cells))
-    spaces = [[f"{each.metrics[f'effective_dimensions_{share}']:,.0f}" for share in (90, 95, 99)] for each in columns]
-    rows.append(("Effective dimensions at 90 / 95 / 99 % of the variance", [" / ".join(each) for each in spaces]))
-    return {
-        "title": SPLITS.get(split, f"split {split}"),
-        "note": f"{columns[0].pictures:,} pictures, {columns[0].metrics['classes']:,.0f} classes",
-        "rows": rows,
-    }
-
-
-def _percent(estimate: Estimate) -> str:
-    return estimate.text(unit="%") if estimate.known else ""
+def _curves(split: str, measured: Sequence[Measured]) -> Chart | None:
+    """The share of right boxes over the threshold, a line for each run and method."""
+    series, legend = [], []
+    for each in measured:
+        for method in methods_of([each]):
+            if method in (WHOLE, CENTRE) or each.localization is None:
+                continue
+            shares = np.array([estimate.value for estimate in each.localization.curve(method).values()])
+            series.append(Series(f"{each.run}, {method}", np.array(each.localization.thresholds), shares))
+            best = each.localization.best_threshold(method)
+            legend.append((series[-1].name, f"{100 * shares.max():.1f} % at {best:g}"))
+    if not series:
+        return None
+    name = f"On {split_title(split)}"
+    svg = line_chart(
+        series, f"Share of right boxes over the threshold, on {split_title(split)}", percent=True, across_name="cut at"
+    )
+    return Chart(name, svg, legend)
 
 
 def _shown(explained: Explained) -> dict[str, Any]:
@@ -143,7 +82,9 @@ def _shown(explained: Explained) -> dict[str, Any]:
                 "run": run,
                 "similarity": DECIMALS(pair.similarity),
                 "standard": f"{standard:+.1f}",
-                "maps": [_overlay(pair, "query"), _overlay(pair, "other")],
+                "overall": [_overlay(pair, side, pair.overall(side)) for side in ("query", "other")],
+                "peak": _peak(pair),
+                "answer": _overlay(pair, "other", _answer(pair)),
                 "terms": [
                     ("places to places", DECIMALS(pair.terms.places, signed=True)),
                     ("places to bias", DECIMALS(pair.terms.query_bias + pair.terms.other_bias, signed=True)),
@@ -159,11 +100,23 @@ def _plain(view: View) -> str:
     return "" if view.picture is None else data_uri(Image.fromarray(view.picture), SIDE, LIMIT)
 
 
-def _overlay(pair: Pair, side: Side) -> str:
+def _peak(pair: Pair) -> tuple[str, str]:
+    """Where the query's overall map peaks, in percent of its width and height."""
+    found = pair.peak("query", pair.overall("query"))
+    height, width = pair.query.size
+    return f"{100 * (found.x + 0.5) / width:.1f}", f"{100 * (found.y + 0.5) / height:.1f}"
+
+
+def _answer(pair: Pair) -> np.ndarray:
+    """What answers in the other picture to that peak: the point map, (h', w')."""
+    found = pair.peak("query", pair.overall("query"))
+    return pair.point("query", found.y, found.x)
+
+
+def _overlay(pair: Pair, side: Side, values: np.ndarray) -> str:
     view = pair.query if side == "query" else pair.other
-    scale = max(float(np.abs(pair.overall(each)).max()) for each in ("query", "other"))
     picture = np.full((*view.size, 3), 128, np.uint8) if view.picture is None else view.picture
     ground = Image.fromarray(picture).convert("L").convert("RGBA")
-    colours = signed_colours(pair.pixels(side, pair.overall(side)), scale)  # (H, W, 4)
+    colours = signed_colours(pair.pixels(side, values), float(np.abs(values).max()))  # (H, W, 4)
     coloured = Image.fromarray(colours, "RGBA").resize(ground.size, Image.Resampling.BILINEAR)
     return data_uri(Image.alpha_composite(ground, coloured).convert("RGB"), SIDE, LIMIT)

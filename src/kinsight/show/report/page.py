@@ -7,10 +7,10 @@ from pathlib import Path
 
 from kinsight.files import write_text
 from kinsight.runs.results import Ranking, Run, read_ranking, read_run
-from kinsight.show.charts import run_charts
 from kinsight.show.metrics import title_of
 from kinsight.show.page import environment
 from kinsight.show.report import atlas, provenance
+from kinsight.show.report.curves import run_charts
 from kinsight.show.report.embedding_space import readings
 from kinsight.show.report.queries import chosen_queries
 from kinsight.show.report.trained_and_untrained import (

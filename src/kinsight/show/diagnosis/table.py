@@ -1,0 +1,86 @@
+"""The numbers of a diagnosis: the runs beside one another, on the classes they were trained on and on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kinsight.evaluation import Estimate
+from kinsight.explanation.measuring.localization import CENTRE, WHOLE
+from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME
+from kinsight.show.diagnosis.result import Measured
+from kinsight.show.table import aligned
+
+RETRIEVAL = {"precision_at_1": "Precision at 1", "r_precision": "R-precision", "map_at_r": "MAP@R"}
+PLACES = {
+    HELD_OUT: "right boxes",
+    SAME: "right boxes, the paper's way",
+    "box_energy": "energy inside the box",
+    "mask_energy": "energy inside the mask",
+}
+SPLITS = {"train": "classes they were trained on", "test": "unseen classes", "validation": "validation classes"}
+Row = tuple[str, list[str]]  # a title, and a cell for each run and split; empty where nothing is known
+
+
+def diagnosis_table(measured: Sequence[Measured]) -> str:
+    """The numbers of the page as plain text, for a terminal."""
+    tables = []
+    for split in dict.fromkeys(each.split for each in measured):
+        chosen = [each for each in measured if each.split == split]
+        runs = [each.run for each in chosen]
+        title = f"on {split_title(split)}"
+        tables.append(aligned([[title, *runs], *([name, *_dashed(cells)] for name, cells in number_rows(chosen))]))
+        if curves := threshold_rows(chosen):
+            tables.append(
+                aligned([["right boxes at threshold", *runs], *([name, *_dashed(cells)] for name, cells in curves)])
+            )
+    return "\n\n".join(tables)
+
+
+def split_title(split: str) -> str:
+    """`unseen classes` for the test split, and so on."""
+    return SPLITS.get(split, f"split {split}")
+
+
+def methods_of(measured: Sequence[Measured]) -> list[str]:
+    """The methods whose maps were held against boxes, by the first run that has any; the last two look at no picture."""
+    return next((list(each.localization.scores) for each in measured if each.localization is not None), [])
+
+
+def number_rows(measured: Sequence[Measured]) -> list[Row]:
+    """Retrieval, localization without its curve, and the size of the space."""
+    rows = [
+        (title, [_percent(Estimate.of(each.metrics, key)) for each in measured]) for key, title in RETRIEVAL.items()
+    ]
+    for method in methods_of(measured):
+        for figure, title in PLACES.items():
+            cells = [
+                "" if each.localization is None else _percent(each.localization.figure(method, figure))
+                for each in measured
+            ]
+            if any(cells):
+                rows.append((f"{method}: {title}", cells))
+    spaces = [[f"{each.metrics[f'effective_dimensions_{share}']:,.0f}" for share in (90, 95, 99)] for each in measured]
+    return [*rows, ("Effective dimensions at 90 / 95 / 99 % of the variance", [" / ".join(each) for each in spaces])]
+
+
+def threshold_rows(measured: Sequence[Measured]) -> list[Row]:
+    """The share of right boxes at every threshold of every method that looks at pictures (Visual Explanation, Tables 4 to 6)."""
+    found = [each.localization for each in measured]
+    thresholds = next((each.thresholds for each in found if each is not None), ())
+    return [
+        (
+            f"{method} at {threshold:g}",
+            ["" if each is None else each.curve(method)[threshold].number() for each in found],
+        )
+        for method in methods_of(measured)
+        if method not in (WHOLE, CENTRE)
+        for threshold in thresholds
+    ]
+
+
+def _percent(estimate: Estimate) -> str:
+    return estimate.text(unit="%") if estimate.known else ""
+
+
+def _dashed(cells: Sequence[str]) -> list[str]:
+    return [cell or "-" for cell in cells]
