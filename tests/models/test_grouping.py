@@ -284,14 +284,14 @@ def test_13_a_shift_by_one_stride_moves_attention_by_one_cell() -> None:
     ("kind", "options", "words"),
     [
         ("attentive", {"groups": 0}, ["groups is 0", "at least 1"]),
-        ("gate", {"groups": 2.0}, ["groups is 2.0", "whole number"]),
+        ("gate", {"groups": 2.0}, ["groups: 2.0", "whole number"]),
         ("multi-linear", {"dim": 2}, ["dim is 2", "3 groups"]),
-        ("channel", {"dim": None}, ["dim is None"]),
-        ("attentive", {"groups": True}, ["groups is True"]),
+        ("channel", {"dim": None}, ["dim: None"]),
+        ("attentive", {"groups": True}, ["groups: True"]),
         ("attentive", {"reduction": 17}, ["reduction is 17", "16 channels"]),
         ("channel", {"reduction": 0}, ["reduction is 0"]),
-        ("attentive", {"shared_linear": 1}, ["shared_linear is 1", "true or false"]),
-        ("multi-linear", {"reduction": 8}, ["no option 'reduction'", "groups, dim"]),
+        ("attentive", {"shared_linear": 1}, ["shared_linear: 1", "true or false"]),
+        ("multi-linear", {"reduction": 8}, ["'reduction' is not one of its options", "dim, groups"]),
     ],
 )
 def test_refusals_teach(kind: str, options: dict[str, object], words: list[str]) -> None:

@@ -7,7 +7,7 @@ from torch.func import jvp
 
 from kinsight.errors import KinsightError
 from kinsight.models import HEADS, Embedding, make_head
-from kinsight.models.heads import complete_choice
+from kinsight.registry import Named
 
 CHANNELS, SIZE = 6, (2, 3)
 
@@ -118,30 +118,33 @@ def test_kaiming_spread():
 
 
 def test_a_completed_choice_names_every_option():
-    completed = complete_choice({"dim": 7})
+    completed = HEADS.complete({"dim": 7})
     assert completed["name"] == "linear"
     assert completed["dim"] == 7
     assert completed["pooling"] == "avg"
     assert completed["hidden"] == []
-    assert complete_choice(completed) == completed
+    assert HEADS.complete(completed) == completed
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"name": "fancy"}, "head 'fancy' is not known; write one of linear"),
-        ({"name": "linear", "dims": 5}, "no option 'dims'; its options are dim, pooling, bias, hidden"),
+        ({"name": "fancy"}, "'fancy' is not a known head; choose linear, multi-linear"),
+        (
+            {"name": "linear", "dims": 5},
+            r"'dims' is not one of its options \(did you mean dim\?\); it takes batch_norm, bias",
+        ),
         ({"dim": 0}, "dim is 0"),
-        ({"dim": "512"}, "dim is '512'"),
-        ({"dim": True}, "dim is True"),
-        ({"hidden": 256}, "hidden is 256"),
+        ({"dim": "512"}, "option dim: '512' is not allowed; write a whole number or null"),
+        ({"dim": True}, "option dim: True is not allowed"),
+        ({"hidden": 256}, "option hidden: 256 is not allowed; write a list"),
         ({"hidden": [0]}, r"hidden is \[0\]"),
-        ({"hidden": "12"}, "hidden is '12'"),
+        ({"hidden": "12"}, "option hidden: '12' is not allowed"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"dropout": "half"}, "dropout is 'half'"),
+        ({"dropout": "half"}, "option dropout: 'half' is not allowed; write a number"),
         ({"init": "xavier"}, "init is 'xavier'; write one of default, orthogonal, kaiming"),
-        ({"bias": "no"}, "bias is 'no'; write true or false"),
-        ({"pooling": "mean"}, "pooling 'mean' is not known"),
+        ({"bias": "no"}, "option bias: 'no' is not allowed; write true or false"),
+        ({"pooling": "mean"}, "'mean' is not a known pooling; choose avg"),
     ],
 )
 def test_bad_choices_are_explained(choice: dict, message: str):
@@ -159,9 +162,9 @@ def test_a_new_head_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch):
         def forward(self, values: torch.Tensor) -> Embedding:
             return Embedding.single(self.gain * values[:, :, self.centre[0], self.centre[1]])
 
-    monkeypatch.setitem(HEADS, "centre", Centre)
+    monkeypatch.setitem(HEADS, "centre", Named(Centre))
     values = feature_map()
     built = make_head({"name": "centre", "gain": 3.0}, CHANNELS, SIZE)
     assert torch.equal(built(values).whole, 3 * values[:, :, 1, 1])
-    with pytest.raises(KinsightError, match="head centre has no option 'dim'; its options are gain"):
+    with pytest.raises(KinsightError, match="head centre: 'dim' is not one of its options; it takes gain"):
         make_head({"name": "centre", "dim": 5}, CHANNELS, SIZE)

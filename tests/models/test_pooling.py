@@ -61,5 +61,5 @@ def test_generalised_mean_survives_half_precision():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(KinsightError, match=r"'mean' is not known; write one of avg, max, avg\+max, gem, flatten"):
+    with pytest.raises(KinsightError, match=r"'mean' is not a known pooling; choose avg, max, avg\+max, gem, flatten"):
         make_pooling("mean", map_size=SIZE)

@@ -97,14 +97,14 @@ def test_none_is_none() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"wait": 0.1}, ["no option 'wait'", "weight, scale, alpha, mu, beta0"]),
+        ({"wait": 0.1}, ["'wait' is not one of its options", "alpha, beta0, mu, scale, weight"]),
         ({"scale": "mean"}, ["scale is 'mean'", "paper, code"]),
         ({"weight": -1}, ["weight is -1", "at least 0"]),
-        ({"weight": "1e-2"}, ["weight is '1e-2'", "a number"]),
-        ({"alpha": float("nan")}, ["alpha is nan"]),
-        ({"beta0": True}, ["beta0 is True"]),
+        ({"weight": "1e-2"}, ["weight: '1e-2'", "a number"]),
+        ({"alpha": float("nan")}, ["alpha: nan", "a number"]),
+        ({"beta0": True}, ["beta0: True"]),
         ({"mu": 2}, ["mu is 2", "from -1 to 1"]),
-        (0.02, ["0.02 is not a mapping", "null"]),
+        (0.02, ["0.02 does not name a diversity", "mapping"]),
     ],
 )
 def test_refusals_teach(options: Any, words: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kinsight.objectives import describe_losses, describe_miners
+from kinsight.objectives import LOSSES, MINERS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"
 
@@ -11,6 +11,6 @@ def test_every_loss_and_miner_stands_with_its_defaults():
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     expected = [
         f"| `{name}` | {needs} | {', '.join(f'`{key}: {value}`' for key, value in options.items()) or '-'} |"
-        for name, needs, options in [*describe_losses(), *describe_miners()]
+        for name, needs, options in [*LOSSES.describe(), *MINERS.describe()]
     ]
     assert rows == expected

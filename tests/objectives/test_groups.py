@@ -154,7 +154,7 @@ def test_settings_that_do_not_fit() -> None:
     with pytest.raises(KinsightError, match="16 numbers cannot be split into 3 parts"):
         Objective(ObjectiveSettings(), dim=16, classes=2, kind="groups", parts=3)
     for groups in (1, 2):
-        with pytest.raises(KinsightError, match="no option 'scales'"):
+        with pytest.raises(KinsightError, match="'scales' is not one of its options"):
             make(groups=groups, diversity={"scales": "code"})
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from embeddings import loss_of, total
-from kinsight.objectives import BinomialDeviance, Objective, ObjectiveSettings, describe_losses, describe_miners
+from kinsight.objectives import BinomialDeviance, Objective, ObjectiveSettings
 from kinsight.objectives.losses import LOSSES, collapsed_value
+from kinsight.objectives.miners import MINERS
 from reference import losses as reference
 
 DIM, CLASSES = 6, 5
@@ -171,7 +172,7 @@ BATCHES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_finite_on_every_batch(name: str, kind: str) -> None:
     x, y = BATCHES[kind]
-    for miner in [miner for miner, _, _ in describe_miners()]:
+    for miner in [miner for miner, _, _ in MINERS.describe()]:
         made = objective(name, miner)
         x = x.detach().clone().requires_grad_()
         value = total(made, x, y, seed=0)
@@ -227,7 +228,7 @@ def test_collapsed_value_is_the_loss_of_one_point(name: str) -> None:
 
 
 def test_descriptions_name_real_options() -> None:
-    described = describe_losses()
+    described = LOSSES.describe()
     assert [name for name, _, _ in described] == list(LOSSES)
     for name, needs, defaults in described:
         assert needs

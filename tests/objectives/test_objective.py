@@ -9,6 +9,7 @@ from pytorch_metric_learning import distances, losses, miners, regularizers
 from embeddings import loss_of, miner_of, total
 from kinsight.errors import KinsightError
 from kinsight.objectives import Objective, ObjectiveSettings
+from kinsight.registry import own_code
 
 
 def make(loss: object, miner: object = None) -> Objective:
@@ -67,13 +68,13 @@ def test_an_option_may_be_a_class_path() -> None:
         ("margin", None, ["'margin'", "mapping"]),
         ({"name": "no_such_package.Loss"}, None, ["could not be imported", "no_such_package"]),
         ({"name": "pytorch_metric_learning.losses.NoLoss"}, None, ["could not be imported"]),
-        ({"name": "os.path.join"}, None, ["torch.nn.Module"]),
+        ({"name": "os.path.join"}, None, ["not a class but a function", "torch.nn.Module"]),
         ({"name": "pytorch_metric_learning.losses.GenericPairLoss"}, None, ["mat_based_loss", "no default"]),
         ({"name": "fastap", "distance": {"name": "pytorch_metric_learning.distances.SNRDistance"}}, None, ["refuses"]),
     ],
 )
 def test_refusals_teach(loss: object, miner: object, words: list[str]) -> None:
-    with pytest.raises(KinsightError) as caught:
+    with own_code(), pytest.raises(KinsightError) as caught:
         make(loss, miner)
     for word in words:
         assert word in str(caught.value)

@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_names_step_loss_and_files(tmp_path: Path, pic
     ("changes", "sentence"),
     [
         ({"model": {"trunk": "resnt18"}}, "trunk 'resnt18' is not a network of timm; did you mean"),
-        ({"model": {"head": {"dims": 3}}}, "head linear has no option 'dims'; its options are"),
+        ({"model": {"head": {"dims": 3}}}, "head linear: 'dims' is not one of its options"),
         ({"objective": {"loss": {"name": "tripplet"}}}, "'tripplet' is not a known loss .did you mean triplet"),
         ({"objective": {"loss": {"name": "margin", "bta": 1}}}, "loss margin: 'bta' is not one of its options"),
         ({"data": {"augmentation": "wild"}}, "augmentation 'wild'"),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
-from kinsight.models.heads import complete_choice, make_head
+from kinsight.models.heads import HEADS, make_head
 from kinsight.models.settings import ModelSettings
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
 from kinsight.models.trunk import Trunk, seeded
@@ -196,7 +196,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
     Raises:
         KinsightError: a setting that is not allowed, or weights that cannot be had or do not fit.
     """
-    settings = replace(settings, head=complete_choice(settings.head))
+    settings = replace(settings, head=HEADS.complete(settings.head, importing=True))
     try:
         json.dumps(_architecture(settings))
     except TypeError as problem:

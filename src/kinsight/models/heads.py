@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
+from kinsight.models.modes import evaluating
 from kinsight.models.pooling import make_pooling, pooled_channels
+from kinsight.registry import Named, Registry, reason
 
 INITS = ("default", "orthogonal", "kaiming")
 
@@ -87,20 +89,28 @@ class LinearHead(nn.Module):
         return Embedding.single(self.layers(pooled))  # (N, D)
 
 
-HEADS: dict[str, type[nn.Module]] = {
-    "linear": LinearHead,
-    "multi-linear": MultiLinearHead,
-    "gate": GateHead,
-    "channel": ChannelHead,
-    "attentive": AttentiveHead,
-}
+HEADS = Registry(
+    "head",
+    {
+        "linear": Named(LinearHead),
+        "multi-linear": Named(MultiLinearHead),
+        "gate": Named(GateHead),
+        "channel": Named(ChannelHead),
+        "attentive": Named(AttentiveHead),
+    },
+    call=("feature_map",),
+    hands=("channels", "map_size"),
+    always=True,
+    default="linear",
+    example="mine.Head",
+)
 
 
 def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int]) -> nn.Module:
     """Build a head from its name and options.
 
     Args:
-        choice: `name` (one of `HEADS`; linear when left out) and the options of that head.
+        choice: `name` (one of `HEADS` or a class path; linear when left out) and the options of that head.
         channels: C of the feature map.
         map_size: height and width of the feature map.
 
@@ -108,28 +118,35 @@ def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int
         A module (N, C, h, w) -> Embedding with an attribute `dim`.
 
     Raises:
-        KinsightError: no such head, no such option, or a value that is not allowed.
+        KinsightError: no such head, no such option, a value that is not allowed, or a class that is no head.
     """
-    options = complete_choice(choice)
-    return HEADS[options.pop("name")](channels, map_size, **options)
-
-
-def complete_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """The choice with every option of that head, defaults included: a stored model must not change when a default does.
-
-    Raises:
-        KinsightError: no such head, or no such option.
-    """
-    given = dict(choice)
-    name = given.pop("name", "linear")
+    head: nn.Module = HEADS.build(choice, {"channels": channels, "map_size": map_size})
+    name = choice.get("name", HEADS.default)
     if name not in HEADS:
-        raise KinsightError(f"head {name!r} is not known; write one of {', '.join(HEADS)}")
-    by_name = [each for each in inspect.signature(HEADS[name]).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    defaults = {option.name: list(option.default) if option.default == () else option.default for option in by_name}
-    for option in given:
-        if option not in defaults:
-            raise KinsightError(f"head {name} has no option {option!r}; its options are {', '.join(defaults)}")
-    return {"name": name, **defaults, **given}
+        _try_out(head, name, channels, map_size)
+    return head
+
+
+def _try_out(head: nn.Module, name: str, channels: int, map_size: tuple[int, int]) -> None:
+    """Refuse a class of the user's own that is no head, before anything trains."""
+    dim: Any = getattr(head, "dim", None)
+    if not _is_width(dim):
+        raise KinsightError(
+            f"the head {name} says in its attribute dim {dim!r}; let it say D, the length of its embedding"
+        )
+    try:
+        with evaluating(head), torch.no_grad():
+            answer = head(torch.zeros(2, channels, *map_size))
+    except Exception as problem:  # whatever somebody's class may raise
+        raise KinsightError(
+            f"the head {name} fails on a map of 2 x {channels} x {map_size[0]} x {map_size[1]} ({reason(problem)}); correct the class"
+        ) from problem
+    if not isinstance(answer, Embedding) or tuple(answer.whole.shape) != (2, dim):
+        what = f"an embedding {tuple(answer.whole.shape)}" if isinstance(answer, Embedding) else type(answer).__name__
+        raise KinsightError(
+            f"the head {name} gives {what} for 2 pictures; let it return kinsight.models.Embedding.single(vectors) with vectors "
+            f"(2, {dim}), or an Embedding of several parts"
+        )
 
 
 def _linear(before: int, after: int, bias: bool, init: str) -> nn.Linear:

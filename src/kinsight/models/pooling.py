@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.gates import gate
+from kinsight.registry import Named, Registry
 
 
 class Average(nn.Module):
@@ -88,7 +89,17 @@ class Flatten(nn.Module):
         return feature_map.flatten(1)  # (N, C h w)
 
 
-POOLINGS = ("avg", "max", "avg+max", "gem", "flatten")
+POOLINGS = Registry(
+    "pooling",
+    {
+        "avg": Named(Average),
+        "max": Named(Maximum),
+        "avg+max": Named(AverageAndMaximum),
+        "gem": Named(GeneralisedMean),
+        "flatten": Named(Flatten),
+    },
+    hands=("map_size",),
+)
 
 
 def make_pooling(name: str, *, map_size: tuple[int, int]) -> nn.Module:
@@ -101,17 +112,8 @@ def make_pooling(name: str, *, map_size: tuple[int, int]) -> nn.Module:
     Raises:
         KinsightError: the name is not known.
     """
-    if name == "avg":
-        return Average()
-    if name == "max":
-        return Maximum()
-    if name == "avg+max":
-        return AverageAndMaximum()
-    if name == "gem":
-        return GeneralisedMean()
-    if name == "flatten":
-        return Flatten(map_size)
-    raise KinsightError(f"pooling {name!r} is not known; write one of {', '.join(POOLINGS)}")
+    made: nn.Module = POOLINGS.build({"name": name}, {"map_size": map_size})
+    return made
 
 
 def pooled_channels(name: str, channels: int, map_size: tuple[int, int]) -> int:

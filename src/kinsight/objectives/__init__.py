@@ -2,13 +2,15 @@
 
 from kinsight.objectives.deviance import BinomialDeviance
 from kinsight.objectives.diversity import DiversityLoss
-from kinsight.objectives.losses import describe_losses
-from kinsight.objectives.miners import describe_miners
+from kinsight.objectives.losses import LOSSES
+from kinsight.objectives.miners import MINERS
 from kinsight.objectives.objective import Losses, Objective, ObjectiveSettings
 from kinsight.objectives.terms import Term
 from kinsight.objectives.watch import CollapseWatch, check_finite
 
 __all__ = [
+    "LOSSES",
+    "MINERS",
     "BinomialDeviance",
     "CollapseWatch",
     "DiversityLoss",
@@ -17,6 +19,4 @@ __all__ = [
     "ObjectiveSettings",
     "Term",
     "check_finite",
-    "describe_losses",
-    "describe_miners",
 ]

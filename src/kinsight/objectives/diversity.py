@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.registry import Named, Registry
 
 SCALES = ("paper", "code")
 
@@ -69,28 +69,32 @@ class DiversityLoss(nn.Module):
         return mean * (groups / 2) if self.scale == "code" else mean
 
 
-def build_diversity(options: Mapping[str, Any] | None) -> DiversityLoss | None:
-    """The diversity loss with these options; None for none.
+DIVERSITIES = Registry(
+    "diversity",
+    {"deviance": Named(DiversityLoss, "a head with groups")},
+    call=("parts",),
+    default="deviance",
+    example="mine.Diversity",
+)
+
+
+def build_diversity(choice: Mapping[str, Any] | None) -> nn.Module | None:
+    """The diversity loss of that name with these options; None for none.
 
     Raises:
-        KinsightError: they are not a mapping, or not options of `DiversityLoss`.
+        KinsightError: see `Registry.build`.
     """
-    if options is None:
-        return None
-    known = list(inspect.signature(DiversityLoss).parameters)
-    if not isinstance(options, Mapping):
-        raise KinsightError(f"diversity: {options!r} is not a mapping; write its options ({', '.join(known)}), or null")
-    for option in options:
-        if option not in known:
-            raise KinsightError(f"diversity has no option {option!r}; its options are {', '.join(known)}")
-    return DiversityLoss(**options)
+    made: nn.Module | None = None if choice is None else DIVERSITIES.build(choice)
+    if made is not None and not isinstance(getattr(made, "weight", None), int | float):
+        raise KinsightError(
+            "a diversity says in its attribute `weight` what it counts beside the loss, a number; add it"
+        )
+    return made
 
 
-def complete_diversity(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The options of the diversity loss with those left out; None for none."""
-    if options is None:
-        return None
-    return {**{name: option.default for name, option in inspect.signature(DiversityLoss).parameters.items()}, **options}
+def complete_diversity(choice: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The choice of the diversity loss with the defaults of its options; None for none."""
+    return None if choice is None else DIVERSITIES.complete(choice)
 
 
 def _is_number(value: object) -> bool:

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pytorch_metric_learning import losses
+from pytorch_metric_learning.distances import BaseDistance
+from pytorch_metric_learning.reducers import BaseReducer
+from pytorch_metric_learning.regularizers import BaseRegularizer
 from torch import nn
 
 from kinsight.objectives.deviance import BinomialDeviance
-from kinsight.registry import Named, build, complete
+from kinsight.registry import Named, Registry
 
 
 class MarginLoss(losses.MarginLoss):
@@ -26,51 +29,68 @@ class MarginLoss(losses.MarginLoss):
 _PAIRS = "at least 2 pictures of some class and 2 classes in a batch"
 _CLASSES = "labels only; 1 picture per class is enough; learns one or more vectors per training class"
 
-LOSSES: dict[str, Named] = {
-    # Hadsell et al. 2006; margins of "Attentive Grouping", equation 1.
-    "contrastive": Named(losses.ContrastiveLoss, _PAIRS, {"pos_margin": 0.0, "neg_margin": 1.0}),
-    # Unsquared distances of unit vectors, mean over the non-zero triplets; "Divide and Conquer" trains with 0.2.
-    "triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.2, "swap": False}),
-    # log(1 + exp(d_ap - d_an)), mean over all triplets ("Divide and Conquer", Table VI).
-    "soft-triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.0, "swap": False, "smooth_loss": True}),
-    # Sohn 2016 on unit vectors, one pair per class. The paper's inner products of raw vectors:
-    # distance: {name: pytorch_metric_learning.distances.DotProductSimilarity, normalize_embeddings: false}
-    "n-pairs": Named(losses.NPairsLoss, "at least 2 pictures per class; more than 2 are not used"),
-    # Wu et al. 2017; beta fixed and shared as in "Divide and Conquer". "Attentive Grouping": learn_beta and per_class.
-    "margin": Named(
-        MarginLoss,
-        f"{_PAIRS}; made for the miner distance-weighted",
-        {"margin": 0.2, "beta": 1.2, "nu": 0.0, "learn_beta": False, "per_class": False},
-    ),
-    # Wang et al. 2019, as their code trains; the text gives beta 50.
-    "multi-similarity": Named(
-        losses.MultiSimilarityLoss,
-        f"{_PAIRS}; made for the miner multi-similarity",
-        {"alpha": 2.0, "beta": 40.0, "base": 0.5},
-    ),
-    # Movshovitz-Attias et al. 2017 as a softmax over all proxies; the Reality Check finds scales of 8 to 14.
-    "proxy-nca": Named(losses.ProxyNCALoss, _CLASSES, {"softmax_scale": 10.0}),
-    # Kim et al. 2020.
-    "proxy-anchor": Named(losses.ProxyAnchorLoss, _CLASSES, {"margin": 0.1, "alpha": 32.0}),
-    # Zhai and Wu 2019; the Reality Check finds temperatures of 0.06 to 0.11.
-    "norm-softmax": Named(losses.NormalizedSoftmaxLoss, _CLASSES, {"temperature": 0.05}),
-    # Wang et al. 2018.
-    "cosface": Named(losses.CosFaceLoss, _CLASSES, {"margin": 0.35, "scale": 64.0}),
-    # Deng et al. 2019: 0.5 radians; the option is in degrees.
-    "arcface": Named(losses.ArcFaceLoss, _CLASSES, {"margin": 28.6, "scale": 64.0}),
-    # Cakir et al. 2019.
-    "fastap": Named(losses.FastAPLoss, f"{_PAIRS}; better with large batches", {"num_bins": 10}),
-    # Yuan et al. 2019; the Reality Check finds negative margins of 0.7 to 1.1.
-    "snr": Named(losses.SignalToNoiseRatioContrastiveLoss, _PAIRS, {"pos_margin": 0.0, "neg_margin": 1.0}),
-    # Qian et al. 2019.
-    "soft-triple": Named(
-        losses.SoftTripleLoss, _CLASSES, {"centers_per_class": 10, "la": 20.0, "gamma": 0.1, "margin": 0.01}
-    ),
-    # "Attentive Grouping", equation 2.
-    "binomial": Named(
-        BinomialDeviance, _PAIRS, {"alpha": 2.0, "m": 0.5, "beta1": 1.0, "beta0": 25.0, "self_pairs": False}
-    ),
-}
+DISTANCES = Registry("distance", {}, base=BaseDistance, example="pytorch_metric_learning.distances.LpDistance")
+_REDUCERS = Registry("reducer", {}, base=BaseReducer, example="pytorch_metric_learning.reducers.AvgNonZeroReducer")
+_REGULARIZERS = Registry(
+    "regularizer", {}, base=BaseRegularizer, example="pytorch_metric_learning.regularizers.LpRegularizer"
+)
+LOSSES = Registry(
+    "loss",
+    {
+        # Hadsell et al. 2006; margins of "Attentive Grouping", equation 1.
+        "contrastive": Named(losses.ContrastiveLoss, _PAIRS, {"pos_margin": 0.0, "neg_margin": 1.0}),
+        # Unsquared distances of unit vectors, mean over the non-zero triplets; "Divide and Conquer" trains with 0.2.
+        "triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.2, "swap": False}),
+        # log(1 + exp(d_ap - d_an)), mean over all triplets ("Divide and Conquer", Table VI).
+        "soft-triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.0, "swap": False, "smooth_loss": True}),
+        # Sohn 2016 on unit vectors, one pair per class. The paper's inner products of raw vectors:
+        # distance: {name: pytorch_metric_learning.distances.DotProductSimilarity, normalize_embeddings: false}
+        "n-pairs": Named(losses.NPairsLoss, "at least 2 pictures per class; more than 2 are not used"),
+        # Wu et al. 2017; beta fixed and shared as in "Divide and Conquer". "Attentive Grouping": learn_beta and per_class.
+        "margin": Named(
+            MarginLoss,
+            f"{_PAIRS}; made for the miner distance-weighted",
+            {"margin": 0.2, "beta": 1.2, "nu": 0.0, "learn_beta": False, "per_class": False},
+        ),
+        # Wang et al. 2019, as their code trains; the text gives beta 50.
+        "multi-similarity": Named(
+            losses.MultiSimilarityLoss,
+            f"{_PAIRS}; made for the miner multi-similarity",
+            {"alpha": 2.0, "beta": 40.0, "base": 0.5},
+        ),
+        # Movshovitz-Attias et al. 2017 as a softmax over all proxies; the Reality Check finds scales of 8 to 14.
+        "proxy-nca": Named(losses.ProxyNCALoss, _CLASSES, {"softmax_scale": 10.0}),
+        # Kim et al. 2020.
+        "proxy-anchor": Named(losses.ProxyAnchorLoss, _CLASSES, {"margin": 0.1, "alpha": 32.0}),
+        # Zhai and Wu 2019; the Reality Check finds temperatures of 0.06 to 0.11.
+        "norm-softmax": Named(losses.NormalizedSoftmaxLoss, _CLASSES, {"temperature": 0.05}),
+        # Wang et al. 2018.
+        "cosface": Named(losses.CosFaceLoss, _CLASSES, {"margin": 0.35, "scale": 64.0}),
+        # Deng et al. 2019: 0.5 radians; the option is in degrees.
+        "arcface": Named(losses.ArcFaceLoss, _CLASSES, {"margin": 28.6, "scale": 64.0}),
+        # Cakir et al. 2019.
+        "fastap": Named(losses.FastAPLoss, f"{_PAIRS}; better with large batches", {"num_bins": 10}),
+        # Yuan et al. 2019; the Reality Check finds negative margins of 0.7 to 1.1.
+        "snr": Named(losses.SignalToNoiseRatioContrastiveLoss, _PAIRS, {"pos_margin": 0.0, "neg_margin": 1.0}),
+        # Qian et al. 2019.
+        "soft-triple": Named(
+            losses.SoftTripleLoss, _CLASSES, {"centers_per_class": 10, "la": 20.0, "gamma": 0.1, "margin": 0.01}
+        ),
+        # "Attentive Grouping", equation 2.
+        "binomial": Named(
+            BinomialDeviance, _PAIRS, {"alpha": 2.0, "m": 0.5, "beta1": 1.0, "beta0": 25.0, "self_pairs": False}
+        ),
+    },
+    call=("embeddings", "labels"),
+    hands=("num_classes", "embedding_size"),
+    parts={
+        "distance": DISTANCES,
+        "reducer": _REDUCERS,
+        "embedding_regularizer": _REGULARIZERS,
+        "weight_regularizer": _REGULARIZERS,
+    },
+    example="pytorch_metric_learning.losses.CircleLoss",
+)
 
 # What a loss is worth when all embeddings are one point: a run that stands there has learned nothing.
 _COLLAPSED: dict[str, Callable[[dict[str, Any]], float | None]] = {
@@ -83,22 +103,18 @@ _COLLAPSED: dict[str, Callable[[dict[str, Any]], float | None]] = {
 
 
 def build_loss(choice: dict[str, Any], *, dim: int, classes: int) -> nn.Module:
-    """The loss that `choice` names (`LOSSES` or a class path); called as `loss(embeddings, labels[, indices])`.
+    """The loss that `choice` names; called as `loss(embeddings, labels[, indices])`.
 
     Raises:
-        KinsightError: see `building.build`.
+        KinsightError: see `Registry.build`.
     """
-    return build(choice, LOSSES, "loss", {"num_classes": classes, "embedding_size": dim})
+    made: nn.Module = LOSSES.build(choice, {"num_classes": classes, "embedding_size": dim})
+    return made
 
 
 def complete_loss(choice: dict[str, Any]) -> dict[str, Any]:
-    """The choice of a loss with the defaults of its options; see `building.complete`."""
-    return complete(choice, LOSSES, "loss")
-
-
-def describe_losses() -> list[tuple[str, str, dict[str, Any]]]:
-    """Every loss by name: (name, what it needs, default options)."""
-    return [(name, entry.needs, dict(entry.defaults)) for name, entry in LOSSES.items()]
+    """The choice of a loss with the defaults of its options; see `Registry.complete`."""
+    return LOSSES.complete(choice)
 
 
 def collapsed_value(choice: dict[str, Any]) -> float | None:

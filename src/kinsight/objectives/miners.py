@@ -11,8 +11,8 @@ from pytorch_metric_learning import miners
 from pytorch_metric_learning.utils import loss_and_miner_utils as indices
 from torch import Tensor, nn
 
-from kinsight.errors import KinsightError
-from kinsight.registry import Named, build, complete
+from kinsight.objectives.losses import DISTANCES
+from kinsight.registry import Named, Registry
 
 
 class DistanceWeightedMiner(miners.BaseMiner):
@@ -66,51 +66,48 @@ class NoMiner(nn.Module):
         """Nothing is mined."""
 
 
-MINERS: dict[str, Named] = {
-    "none": Named(NoMiner, "nothing; the loss sees every pair or triplet of the batch"),
-    # Epsilon of the multi-similarity method's code.
-    "multi-similarity": Named(miners.MultiSimilarityMiner, "at least 2 pictures per class", {"epsilon": 0.1}),
-    # Cut-offs of Wu et al. 2017; "Improving DML by Divide and Conquer" uses the same.
-    "distance-weighted": Named(
-        DistanceWeightedMiner, "at least 2 pictures per class", {"cutoff": 0.5, "nonzero_loss_cutoff": 1.4}
-    ),
-    "hard": Named(miners.BatchHardMiner, "at least 2 pictures per class; collapses easily from a random start"),
-    "semihard": Named(
-        miners.TripletMarginMiner,
-        "at least 2 pictures per class",
-        {"margin": 0.2, "type_of_triplets": "semihard"},
-    ),
-    "triplet-margin": Named(
-        miners.TripletMarginMiner, "at least 2 pictures per class", {"margin": 0.2, "type_of_triplets": "all"}
-    ),
-}
+MINERS = Registry(
+    "miner",
+    {
+        "none": Named(NoMiner, "nothing; the loss sees every pair or triplet of the batch"),
+        # Epsilon of the multi-similarity method's code.
+        "multi-similarity": Named(miners.MultiSimilarityMiner, "at least 2 pictures per class", {"epsilon": 0.1}),
+        # Cut-offs of Wu et al. 2017; "Improving DML by Divide and Conquer" uses the same.
+        "distance-weighted": Named(
+            DistanceWeightedMiner, "at least 2 pictures per class", {"cutoff": 0.5, "nonzero_loss_cutoff": 1.4}
+        ),
+        "hard": Named(miners.BatchHardMiner, "at least 2 pictures per class; collapses easily from a random start"),
+        "semihard": Named(
+            miners.TripletMarginMiner,
+            "at least 2 pictures per class",
+            {"margin": 0.2, "type_of_triplets": "semihard"},
+        ),
+        "triplet-margin": Named(
+            miners.TripletMarginMiner, "at least 2 pictures per class", {"margin": 0.2, "type_of_triplets": "all"}
+        ),
+    },
+    base=miners.BaseMiner,
+    call=("embeddings", "labels"),
+    parts={"distance": DISTANCES},
+    example="pytorch_metric_learning.miners.AngularMiner",
+)
 
 
 def build_miner(choice: dict[str, Any]) -> nn.Module:
-    """The miner that `choice` names (`MINERS` or a class path); called as `miner(embeddings, labels)`. The name null is none.
+    """The miner that `choice` names; called as `miner(embeddings, labels)`. The name null is none.
 
     Raises:
-        KinsightError: see `building.build`.
+        KinsightError: see `Registry.build`.
     """
-    miner = build(_named(choice), MINERS, "miner", {})
-    if not isinstance(miner, miners.BaseMiner | NoMiner):
-        raise KinsightError(
-            f"the miner {choice['name']} is not a miner of pytorch-metric-learning; choose {', '.join(MINERS)}, or a class that "
-            "inherits from its BaseMiner"
-        )
-    return miner
+    made: nn.Module = MINERS.build(_named(choice))
+    return made
 
 
 def complete_miner(choice: dict[str, Any]) -> dict[str, Any]:
-    """The choice of a miner with the defaults of its options; see `building.complete`."""
-    return complete(_named(choice), MINERS, "miner")
+    """The choice of a miner with the defaults of its options; see `Registry.complete`."""
+    return MINERS.complete(_named(choice))
 
 
 def _named(choice: Any) -> Any:
     without = isinstance(choice, Mapping) and choice.get("name", "") is None
-    return {"name": "none"} if without else choice
-
-
-def describe_miners() -> list[tuple[str, str, dict[str, Any]]]:
-    """Every miner by name: (name, what it needs, default options)."""
-    return [(name, entry.needs, dict(entry.defaults)) for name, entry in MINERS.items()]
+    return {**choice, "name": "none"} if without else choice

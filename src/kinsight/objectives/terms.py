@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
-from kinsight.objectives.diversity import DiversityLoss
 
 
 class Term(nn.Module, ABC):
@@ -140,12 +139,12 @@ class SubsetPart(Term):
 
 
 class Diversity(Term):
-    """Parts of a picture shall differ: `DiversityLoss` with the weight of its settings."""
+    """Parts of a picture shall differ: `DiversityLoss` or another of `DIVERSITIES`, with the weight that it says."""
 
-    def __init__(self, loss: DiversityLoss) -> None:
+    def __init__(self, loss: nn.Module) -> None:
         super().__init__()
         self.loss = loss
-        self.weight = loss.weight
+        self.weight = float(loss.weight)  # type: ignore[arg-type]
 
     def forward(self, embedding: Embedding, labels: Tensor, *, subset: int) -> Tensor:
         """See `Term.forward`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinsight.errors import KinsightError
-from kinsight.models.heads import complete_choice
+from kinsight.models import HEADS
 from kinsight.reading import read_json
 from kinsight.runs.folder import FREE, RunFolder
 from kinsight.settings.parsing import settings_from
@@ -120,7 +120,7 @@ def read_run(path: str | Path, name: str) -> EvaluatedRun:
 def _complete(settings: TrainingSettings) -> TrainingSettings:
     """With the defaults of head and objective; as they are written where a class is not known on this machine."""
     with suppress(KinsightError):
-        settings = replace(settings, model=replace(settings.model, head=complete_choice(settings.model.head)))
+        settings = replace(settings, model=replace(settings.model, head=HEADS.complete(settings.model.head)))
     with suppress(KinsightError):
         settings = replace(settings, objective=settings.objective.complete())
     return settings

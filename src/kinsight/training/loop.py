@@ -21,6 +21,7 @@ from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, build_embedder
 from kinsight.objectives import CollapseWatch, Losses, Objective, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
+from kinsight.registry import own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings, check_ranges
@@ -43,6 +44,7 @@ from kinsight.training.validation import validate
 logger = logging.getLogger("kinsight")
 
 
+@own_code()  # the settings of a training are its user's word
 def train(settings: TrainingSettings, out: str | Path, *, progress: bool = True) -> RunFolder:
     """Train an embedder, or go on with the run that `out` holds.
 
