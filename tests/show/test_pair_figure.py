@@ -8,7 +8,7 @@ from PIL import Image
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair, View
-from kinsight.show.pair.figure import DPI, WIDTH, strongest_links, write_pair_figure
+from kinsight.show.pair.figure import DPI, WIDTH, write_pair_figure
 from kinsight.show.pair.files import write_pair, write_pair_arrays
 from show.made_pair import matches, pair, planted, view
 
@@ -54,26 +54,6 @@ def test_a_figure_of_anything(tmp_path: Path) -> None:
     for number, one in enumerate((contrary, silent)):
         with Image.open(write_pair_figure(tmp_path / f"{number}.png", one, links=3)) as picture:
             assert picture.width == round(WIDTH * DPI)
-
-
-def test_the_strongest_links_against_a_plain_search() -> None:
-    tensor = pair().tensor
-    places = [(at, float(tensor[at])) for at in np.ndindex(tensor.shape)]
-    expected: list[tuple[tuple[int, int], tuple[int, int], float]] = []
-    for (i, j, x, y), value in sorted(places, key=lambda one: -one[1]):
-        apart = all(
-            max(abs(i - here[0]), abs(j - here[1])) > 1 and max(abs(x - there[0]), abs(y - there[1])) > 1
-            for here, there, _ in expected
-        )
-        if value > 0.05 * tensor.max() and apart and len(expected) < 4:
-            expected.append(((i, j), (x, y), value))
-    assert len(expected) > 1
-    assert strongest_links(pair(), 4) == expected
-
-
-def test_only_what_speaks_for_the_similarity_is_linked() -> None:
-    assert strongest_links(planted(), 5) == [((1, 4), (3, 0), pytest.approx(1.0))]
-    assert strongest_links(planted(-1.0), 5) == []
 
 
 def test_arrays_read_back(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def brightness(colour: str) -> float:
 
 
 def test_the_slider_goes_from_the_picture_to_the_map(page: Any) -> None:
+    page.locator("input[name=look][value=colours]").check(force=True)
     slider = page.locator("input[name=strength]")
     for value, opacity, grey in (("0", "0", "grayscale(0)"), ("100", "1", "grayscale(1)")):
         slider.fill(value)
@@ -158,6 +159,7 @@ def test_one_place_that_contradicts(open_page: Open) -> None:
 
 def test_printed_without_controls(page: Any) -> None:
     page.emulate_media(media="print")
-    assert page.locator(".controls:visible, .hold:visible, .keys:visible").count() == 0
+    assert page.locator(".controls:visible, .hold:visible, .switches:visible, .keys:visible").count() == 0
     assert page.locator(".terms:visible").count() == 1
     assert page.locator(".surface canvas:visible").count() == 2
+    assert page.locator(".mark:visible").count() == 2 * page.locator(".chip:visible").count() > 0

@@ -14,7 +14,7 @@ from kinsight.explanation import Pair, View
 from kinsight.show.pair import notebook
 from kinsight.show.pair.data import packed_tensor, page_data
 from kinsight.show.pair.page import pair_fragment, pair_html, write_pair_page
-from kinsight.show.signed_colours import STEPS, signed_colours, signed_ramp
+from kinsight.show.signed_colours import STEPS, signed_colours, signed_ramp, spotlight_ramp
 from show.made_page import Page
 from show.made_pair import matches, pair, view
 
@@ -59,6 +59,7 @@ def test_what_the_page_holds_is_what_the_pair_says() -> None:
     assert (found["completeness"], found["affinity"]) == (made.completeness_error, made.affinity_error)
     for side, each in (("query", made.query), ("other", made.other)):
         packed = found[side]
+        assert [tuple(match[side]) for match in found["matches"]] == [getattr(match, side) for match in made.matches()]
         assert (tuple(packed["grid"]), tuple(packed["size"])) == (each.grid, each.size)
         assert packed["aspect"] == each.picture.shape[1] / each.picture.shape[0]
         for field, bias in (("overall", False), ("with_bias", True)):
@@ -123,7 +124,7 @@ def test_controls_have_names() -> None:
     page = Page(pair_html(pair()))
     assert page.text.count("Scripts are off.") == 1
     fieldsets, legends = page.count("fieldset"), page.count("legend")
-    assert fieldsets == legends == 5
+    assert fieldsets == legends == 6
     (slider,) = [attributes for tag, attributes in page.elements if attributes.get("type") == "range"]
     assert slider["aria-label"]
     assert page.count("div", role="application", tabindex="0") == 2
@@ -175,6 +176,15 @@ def test_colours_are_clear_at_zero_and_grow_with_the_value() -> None:
     warm, cold = ramp[-1].astype(int), ramp[0].astype(int)
     assert warm[0] > warm[2] + 100
     assert cold[2] > cold[0] + 100
+
+
+def test_a_spotlight_leaves_high_values_as_they_are_and_darkens_the_rest() -> None:
+    ramp = spotlight_ramp().astype(int)
+    assert ramp[-1, 3] == 0
+    assert (ramp[: STEPS + 1, 3] == 255).all()
+    assert (np.diff(ramp[STEPS:, 3]) <= 0).all()
+    assert ramp[STEPS, :3].max() < 20
+    assert ramp[0, 2] > ramp[0, 0] + 100  # negative values are blue
 
 
 def test_colours_of_values() -> None:

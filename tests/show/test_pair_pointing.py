@@ -10,7 +10,7 @@ import pytest
 
 from kinsight.explanation import Pair
 from kinsight.show.pair.page import pair_html
-from kinsight.show.signed_colours import signed_colours
+from kinsight.show.signed_colours import signed_colours, signed_ramp, spotlight_ramp
 from show.made_pair import view
 from show.pair_in_browser import (
     canvas,
@@ -33,6 +33,8 @@ Open = Callable[..., Any]
 @pytest.mark.parametrize("side", ["query", "other"])
 @pytest.mark.parametrize(("down", "right"), [(0.31, 0.62), (0.004, 0.004), (0.995, 0.5), (0.5, 0.97)])
 def test_pointing_shows_what_python_says(page: Any, made: Pair, side: str, down: float, right: float) -> None:
+    look, ramp = ("spotlight", spotlight_ramp()) if side == "query" else ("colours", signed_ramp())
+    page.locator(f"input[name=look][value={look}]").check(force=True)
     x, y = hover(page, side, down, right)
     found = state(page)
     view = made.query if side == "query" else made.other
@@ -45,7 +47,7 @@ def test_pointing_shows_what_python_says(page: Any, made: Pair, side: str, down:
     assert shown(page, side) is None
     pixels = made.pixels(OPPOSITE[side], expected)
     same(painted(page, OPPOSITE[side]), pixels, found["step"])
-    colours = signed_colours(painted(page, OPPOSITE[side]), found["limit"]).astype(int)
+    colours = signed_colours(painted(page, OPPOSITE[side]), found["limit"], ramp).astype(int)
     # Browsers keep colours multiplied by their opacity: faint ones come back rounded.
     sure = colours[..., 3] > 60
     assert sure.any()
@@ -111,8 +113,7 @@ def test_the_readout_gives_the_best_answer(page: Any, made: Pair) -> None:
     said = [number(one) for one in settled(page).locator(".words b").all_inner_texts()]
     assert said == pytest.approx([answers.max(), answers.sum()], abs=2e-5)
     assert f" of {text(made.similarity)}. " in settled(page).inner_text(".words")
-    row, column = np.unravel_index(answers.argmax(), answers.shape)
-    y, x = made.other.drawn_at.centre(row, column)
+    y, x, *_ = made.peak("other", answers)
     ring, box = page.locator("[data-side=other] .answer").bounding_box(), surface(page, "other").bounding_box()
     assert (ring["y"] + ring["height"] / 2 - box["y"]) / box["height"] == pytest.approx((y + 0.5) / 40, abs=0.01)
     assert (ring["x"] + ring["width"] / 2 - box["x"]) / box["width"] == pytest.approx((x + 0.5) / 32, abs=0.01)

@@ -15,6 +15,7 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.explanation.centres import Centres
+from kinsight.explanation.matches import Match, strongest_matches
 from kinsight.explanation.peaks import Peak, peak
 
 Side = Literal["query", "other"]
@@ -213,6 +214,22 @@ class Pair:
     def peak(self, side: Side, values: np.ndarray) -> Peak:
         """Where a map (h, w) of one side peaks, between its places (see `kinsight.explanation.peaks`)."""
         return peak(values, self._sides(side)[0].drawn_at)
+
+    def matches(self, count: int = 5) -> list[Match]:
+        """The place of the query and that of the other picture which answer each other most, the strongest first.
+
+        Matches lie apart in both pictures, so that they are not all of one part; those that say next to nothing beside the strongest
+        are left out, and a pair whose places only contradict each other has none.
+
+        Args:
+            count: how many at most.
+
+        Raises:
+            KinsightError: the count is no whole number above 0.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise KinsightError(f"count {count!r} is not a number of matches; write a whole number above 0")
+        return strongest_matches(self.tensor, self.query.drawn_at, self.other.drawn_at, count)
 
     @cached_property
     def groups(self) -> tuple[Pair, ...]:

@@ -17,6 +17,8 @@ from kinsight.explanation.centres import Centres
 TIED = 1e-6  # of a map's range: values that differ by less are equal but for rounding
 _AROUND = np.ones((3, 3))
 
+Place = tuple[int, int]
+
 
 class Peak(NamedTuple):
     """Where a map peaks.
@@ -46,10 +48,19 @@ def peak(values: np.ndarray, centres: Centres) -> Peak:
     values = np.asarray(values, np.float64)
     found = [_gravity(values, row, column) for row, column in _strongest(values)]
     row, column = np.mean(found, axis=0).tolist()
+    return _peak(row, column, centres)
+
+
+def peak_at(values: np.ndarray, place: Place, centres: Centres) -> Peak:
+    """As `peak`, of a place that is known, whether it is the strongest of the map or not."""
+    return _peak(*_gravity(np.asarray(values, np.float64), *place), centres)
+
+
+def _peak(row: float, column: float, centres: Centres) -> Peak:
     return Peak(_pixel(centres.rows.centres, row), _pixel(centres.columns.centres, column), row, column)
 
 
-def _strongest(values: np.ndarray) -> list[tuple[int, int]]:
+def _strongest(values: np.ndarray) -> list[Place]:
     """The strongest place, or all that tie with it and touch each other."""
     tied = values >= values.max() - TIED * (values.max() - values.min())
     if tied.sum() == 1:

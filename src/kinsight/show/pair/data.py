@@ -12,11 +12,12 @@ from PIL import Image
 
 from kinsight.explanation.pair import Pair, Side, View
 from kinsight.files import digest
-from kinsight.show.signed_colours import ramp_text
+from kinsight.show.signed_colours import packed_ramp, signed_ramp, spotlight_ramp
 from kinsight.show.thumbnails import data_uri
 
 PICTURE_SIDE = 720  # pixels of the longer side
 PICTURE_BYTES = 120_000
+MATCHES = 5  # marked before anybody points
 LEVELS = 32767  # of a tensor on each side of zero
 
 # Beyond these a reader is warned.
@@ -35,7 +36,7 @@ def page_data(pairs: Sequence[Pair], names: Sequence[str] | None = None) -> dict
         "pairs": [_pair(pair, pictures) for pair in pairs],
         "names": None if names is None else list(names),
         "pictures": pictures.encoded,
-        "ramp": ramp_text(),
+        "ramps": {"spotlight": packed_ramp(spotlight_ramp()), "colours": packed_ramp(signed_ramp())},
         "tolerances": {"completeness": COMPLETENESS, "affinity": AFFINITY},
     }
 
@@ -62,6 +63,7 @@ def _pair(pair: Pair, pictures: _Pictures) -> dict[str, Any]:
         "tensor": tensor,
         "step": step,
         "limits": _limits(pair),
+        "matches": [match._asdict() for match in pair.matches(MATCHES)],
         "query": _view(pair, "query", pictures),
         "other": _view(pair, "other", pictures),
     }

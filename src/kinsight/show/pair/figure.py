@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import MaxNLocator
 
+from kinsight.explanation.matches import Match
 from kinsight.explanation.pair import Pair, Side, View
 from kinsight.files import writing
 from kinsight.show.pair.data import short_name
@@ -23,45 +24,27 @@ SIDES: tuple[Side, Side] = ("query", "other")
 WIDTH = 7.0  # inches: two columns of most papers
 DPI = 300
 LINKS = 5
-FAINTEST = 0.05  # of the strongest link
 LABELS = 1.85  # inches for the names of the terms
 START = -LABELS / 2.2  # where they start, in widths of the terms' axes
 DRAWN = 512  # pixels of the longer side of a map
 STRENGTH = 0.8  # of the map over the picture
+OUTLINE = 0.5  # of a map's highest value: the line round what it says most
 
 INK, SOFT, RULE = "#20242a", "#5d646e", "#d5d2ca"
 WARM, COLD, SCORE = "#e8683a", "#3f78ea", "#17667a"
 # Beside each other on any picture; the numbers tell the links apart where colours do not.
 LINK_COLOURS = ("#ffd23f", "#3bd1c9", "#ff7bb5", "#a5e065", "#b99cff", "#ffffff")
 TERMS = ("places, both", "query's places, other's bias", "other's places, query's bias", "bias, both")
-Link = tuple[tuple[int, int], tuple[int, int], float]
 FONTS = ["Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"]
 
 
-def strongest_links(pair: Pair, count: int = LINKS) -> list[Link]:
-    """The place pairs that make the two pictures most alike: ((row, column), (row, column), value), the strongest first.
-
-    Each lies at least two places from the stronger ones, in both pictures, so that neighbours do not repeat them; those that say next to
-    nothing beside the strongest are left out.
-    """
-    left = pair.tensor.copy()
-    least = FAINTEST * left.max(initial=0)
-    found: list[Link] = []
-    while len(found) < count and left.max(initial=0) > least:
-        i, j, x, y = (int(at) for at in np.unravel_index(left.argmax(), left.shape))
-        found.append(((i, j), (x, y), float(left[i, j, x, y])))
-        left[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2] = 0
-        left[:, :, max(x - 1, 0) : x + 2, max(y - 1, 0) : y + 2] = 0
-    return found
-
-
 def write_pair_figure(path: str | Path, pair: Pair, *, links: int = LINKS) -> Path:
-    """Write the still figure as PNG: the pictures with their strongest links, the overall maps, the four terms, one scale of colours.
+    """Write the still figure as PNG: the pictures with their strongest matches, the overall maps, the four terms, one scale of colours.
 
     Args:
         path: the file.
         pair: what is shown.
-        links: how many of the place pairs that speak most for the similarity are drawn.
+        links: how many of its strongest matches are drawn at most.
     """
     import matplotlib
 
@@ -102,7 +85,7 @@ def _figure(pair: Pair, links: int) -> Figure:
         _map(lower[-1], pair, side, scale)
         added = f"{_signed(pair.overall(side).sum())} in all"
         _title(lower[-1], f"what its places say: {added}" if room > 2 else added, SOFT)
-    _links(figure, upper[0], upper[1], strongest_links(pair, links), pair)
+    _links(figure, upper[0], upper[1], pair.matches(links), pair)
     tall = 0.75  # inches of the terms
     edge = min(left, 0.3)
     _terms(figure.add_axes(((edge + LABELS) / WIDTH, 0.36 / total, 2.2 / WIDTH, tall / total)), pair)
@@ -132,24 +115,30 @@ def _map(axes: Axes, pair: Pair, side: Side, scale: float) -> None:
     height, width = _view(pair, side).size
     grow = max(DRAWN / max(height, width), 1)
     large = _view(pair, side).drawn_at.scaled((round(height * grow), round(width * grow)))
-    colours = signed_colours(large.upsample(pair.overall(side)), scale)
+    values = large.upsample(pair.overall(side))
+    colours = signed_colours(values, scale)
     colours[..., 3] = np.round(colours[..., 3] * STRENGTH)
     axes.imshow(colours, extent=(0, 1, 1, 0), aspect="auto", interpolation="antialiased")
+    if values.max() > 0 and min(values.shape) > 1:
+        rows, columns = ((np.arange(count) + 0.5) / count for count in values.shape)
+        for width, tone in ((2.0, "#0009"), (0.9, "white")):
+            axes.contour(columns, rows, values, [OUTLINE * values.max()], colors=tone, linewidths=width)
 
 
-def _links(figure: Figure, one: Axes, two: Axes, links: list[Link], pair: Pair) -> None:
+def _links(figure: Figure, one: Axes, two: Axes, links: list[Match], pair: Pair) -> None:
     if not links:
         return
-    first, last = (_short(links[end][2]) for end in (0, -1))
+    values = [match.value for match in links]
+    first, last = (_short(value) for value in (max(values), min(values)))
     each = f"{first} to {last}" if len(links) > 1 else first
     said = (
         f"Linked: the places that answer each other most, {each} of the similarity each; the wider the line, the more."
     )
     figure.text(0.5, 0.1 / figure.get_figheight(), said, ha="center", va="baseline", fontsize=7, color=SOFT)
-    for number, (here, there, value) in enumerate(links):
-        share = value / links[0][2]
+    for number, match in enumerate(links):
+        share = match.value / max(values)
         colour = LINK_COLOURS[number % len(LINK_COLOURS)]
-        ends = [_share(view, *at) for at, view in ((here, pair.query), (there, pair.other))]
+        ends = [_share(view, *at) for at, view in ((match.query, pair.query), (match.other, pair.other))]
         for width, tone, strength in ((2 * share + 1.1, "black", 0.45), (2 * share, colour, 1.0)):
             figure.add_artist(
                 ConnectionPatch(
@@ -219,9 +208,8 @@ def _colour_bar(axes: Axes, scale: float) -> None:
     axes.set_xlabel("similarity per place", fontsize=7.5, labelpad=3)
 
 
-def _share(view: View, row: int, column: int) -> tuple[float, float]:
-    """The centre of a place as shares of the picture's width and height."""
-    y, x = view.drawn_at.centre(row, column)
+def _share(view: View, y: float, x: float) -> tuple[float, float]:
+    """A pixel as shares of the picture's width and height."""
     return (x + 0.5) / view.size[1], (y + 0.5) / view.size[0]
 
 

@@ -2,16 +2,18 @@
 (() => {
   const maps = kinsightMaps, words = kinsightWords, { opposite } = maps;
   const { colourist, mark, markAnswer, terms } = kinsightPaint;
+  const outline = kinsightOutline, marks = kinsightMarks;
   const SIDES = ["query", "other"];
   const data = JSON.parse(document.getElementById("pairs").textContent);
-  const pairs = data.pairs.map(maps.decoded), colours = colourist(data.ramp);
+  const pairs = data.pairs.map(maps.decoded);
+  const looks = Object.fromEntries(Object.entries(data.ramps).map(([name, ramp]) => [name, colourist(ramp)]));
   const root = document.querySelector(".pair"), stage = root.querySelector(".stage");
   const find = (selector, from = root) => from.querySelector(selector);
   const out = (name) => find(`[data-out="${name}"]`);
   const holdButton = find(".hold"), ticks = find(".ticks").children;
   const figures = Object.fromEntries(SIDES.map((side) => {
     const figure = find(`figure[data-side=${side}]`), part = (name) => find(name, figure);
-    return [side, { figure, surface: part(".surface"), canvas: part("canvas"), image: part("img"), spot: part(".spot"), dot: part(".dot"), answer: part(".answer") }];
+    return [side, { figure, surface: part(".surface"), canvas: part("canvas"), image: part("img"), outline: part(".outline"), marks: part(".marks"), spot: part(".spot"), dot: part(".dot"), answer: part(".answer") }];
   }));
   // One scale for all matches of the page, so that their colours can be compared. The groups of a pair have their own: the whole is
   // their mean, and would be pale beside a group that looks at one place.
@@ -20,7 +22,11 @@
   const limitsOf = (pair) => (data.names ? pair.limits : common);
 
   // target: null, {side, y, x} or {side, box: [top, left, bottom, right]}, in pixels as the network sees them. over: what the pointer is over.
-  const state = { match: 0, target: null, held: false, over: null, sign: "both", map: "overall", scale: "fixed", drawn: "smooth", tool: "point" };
+  // chosen, lit: the number of the match that is held, or whose button is under the pointer.
+  const state = {
+    match: 0, target: null, held: false, over: null, chosen: null, lit: null, marks: true, overlay: true,
+    sign: "both", map: "overall", look: "spotlight", scale: "fixed", drawn: "smooth", tool: "point",
+  };
   // query, other: the map shown there, or null. whole: all that answers, of both signs. places: how many are pointed at.
   const shown = { query: null, other: null, painted: {}, scale: 0, beyond: false, whole: null, places: 0, best: 0, under: null, digits: 3 };
   const current = () => pairs[state.match];
@@ -50,11 +56,12 @@
     cancelAnimationFrame(asked);
     asked = 0;
     compute();
-    const pair = current(), { target } = state;
+    const pair = current(), { target } = state, colours = looks[state.look], smooth = state.drawn === "smooth";
     for (const side of SIDES) {
       const { figure, surface, canvas, spot, dot, answer } = figures[side], mine = target?.side === side;
-      shown.painted[side] = colours.paint(canvas, shown[side], pair[side], shown.scale, state.drawn === "smooth");
-      surface.classList.toggle("mapped", shown[side] !== null);
+      shown.painted[side] = colours.paint(canvas, shown[side], pair[side], shown.scale, smooth);
+      outline.draw(figures[side].outline, shown[side], pair[side], state.sign, smooth);
+      surface.classList.toggle("mapped", shown[side] !== null && state.look === "colours" && state.overlay);
       surface.classList.toggle("held", mine && state.held);
       spot.hidden = !mine;
       dot.hidden = !mine || Boolean(target.box);
@@ -64,6 +71,10 @@
       find(".shows", figure).textContent = words.caption(side, state);
     }
     colours.legend(find(".legend-bar canvas"), state.sign);
+    root.dataset.look = state.look;
+    stage.classList.toggle("bare", !state.overlay);
+    marks.show(root, state);
+    for (const button of root.querySelectorAll("[data-switch]")) button.setAttribute("aria-pressed", String(state[button.dataset.switch]));
     write();
   }
 
@@ -96,6 +107,7 @@
     const before = current(), pair = pairs[number];
     state.match = number;
     // A point of the query stays, so that matches can be compared at it.
+    state.lit = null;
     const same = ["picture", "path", "size"].every((field) => String(before.query[field]) === String(pair.query[field]));
     if (state.target && !(same && state.target.side === "query")) letGo();
     for (const side of SIDES) {
@@ -112,6 +124,8 @@
     stage.style.setProperty("--aspects", pair.query.aspect + pair.other.aspect);
     stage.classList.toggle("wide", pair.query.aspect + pair.other.aspect > 4.5);
     out("similarity").textContent = words.plain(pair.similarity);
+    const layers = Object.fromEntries(SIDES.map((side) => [side, figures[side].marks]));
+    marks.fill(pair, layers, find(".chips"), { choose: match, light });
     terms(find(".terms"), pair);
     out("cancel").textContent = words.cancelling(pair);
     find(".exact dl").replaceChildren(...words.exactness(pair));
@@ -122,12 +136,14 @@
   const page = { state, redraw, view: (side) => current()[side], point, region, hold, letGo };
   function point(side, y, x) {
     const [height, width] = current()[side].size;
+    state.chosen = null;
     state.target = { side, y: Math.min(Math.max(y, -0.5), height - 0.5), x: Math.min(Math.max(x, -0.5), width - 0.5) };
     redraw();
   }
   function region(side, [top, left, bottom, right], corners = {}) {
     const [height, width] = current()[side].size, within = (value, most) => Math.min(Math.max(value, 0), most);
     const box = [within(Math.floor(top), height), within(Math.floor(left), width), within(Math.ceil(bottom), height), within(Math.ceil(right), width)];
+    state.chosen = null;
     state.target = { side, box, ...corners };
     redraw();
   }
@@ -136,8 +152,32 @@
     redraw();
   }
   function letGo() {
-    Object.assign(state, { target: null, held: false });
+    Object.assign(state, { target: null, held: false, chosen: null });
     redraw();
+  }
+  // Holds the query's place of a match, with both its rings; the same match again lets go.
+  function match(number) {
+    const { matches, query } = current();
+    if (!(number in matches)) return;
+    if (state.chosen === number) return letGo();
+    point("query", ...matches[number].query_place.map((place, axis) => maps.centre(place, query, axis)));
+    hold(true);
+    state.chosen = number;
+  }
+  function light(number) {
+    state.lit = number;
+    redraw();
+  }
+  function turn(name) {
+    state[name] = !state[name];
+    redraw();
+  }
+  function press({ key, ctrlKey, metaKey, altKey, defaultPrevented }) {
+    if (defaultPrevented || ctrlKey || metaKey || altKey) return;
+    const name = { m: "marks", o: "overlay" }[key.toLowerCase()];
+    if (name) turn(name);
+    else if (key === "Escape") letGo();
+    else if (/^[1-9]$/.test(key)) match(key - 1);
   }
 
   function setUp() {
@@ -150,7 +190,7 @@
     // Readings of one pair differ in their maps, not in their pictures.
     for (const canvas of root.querySelectorAll("canvas[data-map]")) {
       const pair = pairs[canvas.dataset.map];
-      colours.paint(canvas, pair.other.overall, pair.other, pair.limits.overall, true);
+      looks.colours.paint(canvas, pair.other.overall, pair.other, pair.limits.overall, true);
     }
     // Without a bias both overall maps are the same.
     const biased = pairs.some((pair) => Math.abs(pair.terms[1]) + Math.abs(pair.terms[2]) > 1e-9);
@@ -168,7 +208,8 @@
     };
     slider.addEventListener("input", strength);
     holdButton.addEventListener("click", () => (state.held ? letGo() : hold(true)));
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.defaultPrevented) letGo(); });
+    for (const button of root.querySelectorAll("[data-switch]")) button.addEventListener("click", () => turn(button.dataset.switch));
+    document.addEventListener("keydown", press);
     for (const side of SIDES) kinsightPointing.listen(side, figures[side].surface, figures[side].dot, page);
     strength();
     choose(0);
@@ -194,6 +235,7 @@
   //   kinsight.pixels(side)   its values as painted: {size: [height, width], values}
   //   kinsight.state()        what is pointed at, held and chosen; scale of the colours; what one step of the tensor is worth
   //   kinsight.point(side, y, x), kinsight.region(side, top, left, bottom, right), kinsight.letGo()   point without a pointer
+  //   kinsight.match(number)  hold one of the strongest matches, the first of which is 0
   window.kinsight = {
     map(side = state.target ? opposite[state.target.side] : "query") {
       draw();
@@ -210,6 +252,7 @@
     },
     point: (side, y, x) => { point(side, y, x); hold(true); },
     region: (side, ...box) => { region(side, box); hold(true); },
+    match,
     letGo,
   };
   setUp();

@@ -117,11 +117,28 @@ const kinsightMaps = (() => {
     return best;
   }
 
+  // Where a map peaks, as a pixel (y, x): the centre of gravity of a place and the places around it, of the sign that is looked at.
+  function pixelOf(place, { values, grid }, view, sign) {
+    const toward = sign === "negative" ? -1 : 1, [row, column] = [Math.floor(place / grid[1]), place % grid[1]];
+    let total = 0, down = 0, right = 0;
+    for (let i = Math.max(row - 1, 0); i <= Math.min(row + 1, grid[0] - 1); i++)
+      for (let j = Math.max(column - 1, 0); j <= Math.min(column + 1, grid[1] - 1); j++) {
+        const weight = Math.max(toward * values[i * grid[1] + j], 0);
+        total += weight; down += weight * i; right += weight * j;
+      }
+    return [pixelAt(down / total, view, 0), pixelAt(right / total, view, 1)];
+  }
+  // The pixel of a position between places, counted in places.
+  function pixelAt(place, view, axis) {
+    const lower = Math.floor(place), upper = Math.min(lower + 1, view.grid[axis] - 1), share = place - lower;
+    return (1 - share) * centre(lower, view, axis) + share * centre(upper, view, axis);
+  }
+
   // The value of a map at a pixel of its picture.
   const valueAt = (shown, y, x, view) =>
     pointWeights(y, x, view).reduce((total, [place, weight]) => total + weight * shown.values[place], 0);
 
   const rows = ({ values, grid }) => Array.from({ length: grid[0] }, (_, i) => [...values.slice(i * grid[1], (i + 1) * grid[1])]);
 
-  return { answers, bytes, centre, decoded, edge, largest, nearest, opposite, peak, pixels, pointWeights, regionWeights, rows, signed, sum, valueAt };
+  return { answers, bytes, centre, decoded, edge, largest, nearest, opposite, peak, pixelOf, pixels, pointWeights, regionWeights, rows, signed, sum, valueAt };
 })();

@@ -1,6 +1,6 @@
 // What is drawn from numbers: maps, the legend's colours, marks, and the terms that add up.
 const kinsightPaint = (() => {
-  const { bytes, centre, peak, pixels } = kinsightMaps, { element, plain, withSign } = kinsightWords;
+  const { bytes, peak, pixelOf, pixels } = kinsightMaps, { element, plain, withSign } = kinsightWords;
   const MOST = 768;  // pixels of a map's longer side
 
   function colourist(ramp) {
@@ -57,12 +57,12 @@ const kinsightPaint = (() => {
     Object.assign(dot.style, { top: percent(y), left: percent(x) });
   }
 
-  // Rings the place that answers most, with its value; gives the value, 0 where none answers.
+  // Rings what answers most, between its places, with the strongest place's value; gives the value, 0 where none answers.
   function markAnswer(node, map, view, sign, digits) {
     const best = peak(map, sign), value = best < 0 ? 0 : map.values[best];
     node.hidden = best < 0;
     if (best < 0) return 0;
-    const y = (centre(Math.floor(best / map.grid[1]), view, 0) + 0.5) / view.size[0], x = (centre(best % map.grid[1], view, 1) + 0.5) / view.size[1];
+    const [y, x] = pixelOf(best, map, view, sign).map((at, axis) => (at + 0.5) / view.size[axis]);
     Object.assign(node.style, { top: percent(y), left: percent(x) });
     node.classList.toggle("low", y < 0.15);
     node.classList.toggle("leftmost", x < 0.15);

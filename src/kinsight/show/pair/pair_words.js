@@ -59,15 +59,20 @@ const kinsightWords = (() => {
   }
 
   // Beside the colours: what they mean, in which unit, and on which scale.
-  function legend({ target, sign, scale }, shown, more) {
-    const meaning = {
+  const LIT = {
+    both: "Bright makes the two pictures more alike, blue less; dark is nothing.",
+    positive: "Bright makes the two pictures more alike; dark is nothing, or less.",
+    negative: "Blue makes the two pictures less alike; dark is nothing, or more.",
+  };
+  function legend({ target, sign, scale, look }, shown, more) {
+    const meaning = look === "spotlight" ? LIT[sign] : {
       both: "Orange makes the two pictures more alike, blue less; clear is nothing.",
       positive: "Orange makes the two pictures more alike; clear is nothing, or less.",
       negative: "Blue makes the two pictures less alike; clear is nothing, or more.",
     }[sign];
     const every = (!target ? "all overall maps" : target.box ? "all regions of this size" : "all points") + more;
     const range = scale === "fixed" ? `The scale is fixed: the same for ${every}` : "The scale adapts to what is shown";
-    return `${meaning} The unit is that of the similarity. ${range}${shown.beyond ? "; values beyond it take the full colour" : ""}.`;
+    return `${meaning} The line goes round what reaches half of the ${sign === "negative" ? "lowest" : "highest"} value. The unit is that of the similarity. ${range}${shown.beyond ? "; values beyond it take the full colour" : ""}.`;
   }
 
   function cancelling({ terms, similarity }) {
