@@ -48,7 +48,8 @@ def strongest_matches(tensor: np.ndarray, query: Centres, other: Centres, count:
     around = ndimage.convolve(tensor, ALIGNED, mode="constant")
     strength = np.sqrt(np.maximum(tensor, 0) * np.maximum(around, 0))
     least = FAINTEST * strength.max(initial=0)
-    (h, w, k, m), found = tensor.shape, []
+    h, w, k, m = tensor.shape
+    found: list[Match] = []
     while len(found) < count and strength.max(initial=0) > least:
         i, j, x, y = (int(at) for at in np.unravel_index(strength.argmax(), strength.shape))
         here, there = peak_at(tensor[:, :, x, y], (i, j), query), peak_at(tensor[i, j], (x, y), other)

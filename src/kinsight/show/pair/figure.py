@@ -121,8 +121,8 @@ def _map(axes: Axes, pair: Pair, side: Side, scale: float) -> None:
     axes.imshow(colours, extent=(0, 1, 1, 0), aspect="auto", interpolation="antialiased")
     if values.max() > 0 and min(values.shape) > 1:
         rows, columns = ((np.arange(count) + 0.5) / count for count in values.shape)
-        for width, tone in ((2.0, "#0009"), (0.9, "white")):
-            axes.contour(columns, rows, values, [OUTLINE * values.max()], colors=tone, linewidths=width)
+        for thickness, tone in ((2.0, "#0009"), (0.9, "white")):
+            axes.contour(columns, rows, values, [OUTLINE * values.max()], colors=tone, linewidths=thickness)
 
 
 def _links(figure: Figure, one: Axes, two: Axes, links: list[Match], pair: Pair) -> None:
