@@ -88,10 +88,12 @@ def test_groups_writes_a_page_and_its_numbers(
     assert found["protocol"]["evaluation"]["queries"] == len(files)
 
 
-def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts_by", ["points", "masks"])
+def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path, parts_by: str) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=4, per_class=4, size=48, seed=2)
     out = tmp_path / "parts.html"
-    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", out, "--limit", 12)
+    asked = ["--parts", "points"] if parts_by == "points" else []  # masks, where there are any, without being asked
+    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", out, "--limit", 12, *asked)
     assert said.code == 0, said.err
     found = json.loads((tmp_path / "parts.json").read_text())
     parts = found["parts"]
@@ -99,7 +101,9 @@ def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path) -> 
     assert parts["names"][-1] == "elsewhere"
     assert shares.shape == (GROUPS, len(parts["names"]))
     assert shares.sum(1) == pytest.approx(np.ones(GROUPS))
-    assert parts["reach_of"] == "the longer side of the object's box"
+    assert parts["by"] == parts_by
+    assert parts.get("reach_of") == {"points": "the longer side of the object's box"}.get(parts_by)
+    assert ("the part that is seen where its" in out.read_text()) == (parts_by == "masks")
     assert set(parts["at_least_so_many_different"]) == {"2", "3"}
     share = parts["at_least_so_many_different"]["2"]["value"]
     assert f"groups on at least 2 different parts: {100 * share:.1f}" in said.out
@@ -114,9 +118,11 @@ def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path) -> 
 
 def test_parts_without_boxes_are_measured_by_the_picture(kinsight: Call, trained: Path, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=2, per_class=3, size=48, seed=2)
-    (table,) = [file for file in (tmp_path / "scenes").glob("*.csv") if file.name != "parts.csv"]
+    table = scenes / "metadata.csv"
     pd.read_csv(table).drop(columns=["x_1", "y_1", "x_2", "y_2"]).to_csv(table, index=False)
-    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html")
+    said = kinsight(
+        "groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html", "--parts", "points"
+    )
     assert said.code == 0, said.err
     assert "the data have no boxes" in json.loads((tmp_path / "parts.json").read_text())["parts"]["reach_of"]
     assert "the data have no boxes" in (tmp_path / "parts.html").read_text()
@@ -127,7 +133,9 @@ def test_pictures_that_cannot_be_measured_are_counted(kinsight: Call, trained: P
     points = pd.read_csv(scenes / "parts.csv")
     gone = points["path"].unique()[:3]
     points[~points["path"].isin(gone)].to_csv(scenes / "parts.csv", index=False)
-    said = kinsight("groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html")
+    said = kinsight(
+        "groups", trained, "--data", scenes, "--split", "all", "--out", tmp_path / "parts.html", "--parts", "points"
+    )
     assert said.code == 0, said.err
     assert "of 5 of 8 pictures" in said.out
     found = json.loads((tmp_path / "parts.json").read_text())

@@ -12,7 +12,13 @@ from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair, View, contributions
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.closed_form import has_closed_form
-from kinsight.explanation.measuring.groups import ELSEWHERE, Groups, part_confusion, read_groups
+from kinsight.explanation.measuring.groups import (
+    ELSEWHERE,
+    Groups,
+    part_confusion,
+    part_confusion_on_masks,
+    read_groups,
+)
 from kinsight.models import Embedder, ModelSettings, build_embedder
 
 HEADS = ("attentive", "multi-linear", "gate", "channel")
@@ -189,6 +195,30 @@ def test_peaks_fall_on_parts() -> None:
     assert found.distinct.tolist() == [2, 1, 1]
     assert found.at_least(2).value == pytest.approx(third)
     assert found.at_least(1).value == 1
+
+
+def test_peaks_fall_on_what_their_pixel_shows() -> None:
+    maps = np.zeros((4, 3, 4, 4))
+    for row, each in enumerate([[(0, 0), (3, 3), (0, 3)]] * 4):
+        for group, (i, j) in enumerate(each):
+            maps[row, group, i, j] = 1
+    maps[1, 0, 1, 0] = 1  # a plateau: its middle is (10, 5) down and across
+    mask = np.zeros((40, 40), int)
+    mask[:10, :8], mask[10:, :8] = 1, 2
+    mask[35:36, 35:36] = 7  # one pixel is enough
+    mask[0:10, 30:40] = 9  # no part of this name
+    names = {1: "beak", 2: "wing", 7: "tail"}
+    found = part_confusion_on_masks(planted(maps), [mask, mask, None, 0 * mask], names, np.array([0, 1, 1, 1]))
+    assert found.parts == ["beak", "tail", "wing", ELSEWHERE]
+    assert found.measured.tolist() == [True, True, False, False]
+    assert found.fallen.tolist() == [[0, 1, 3], [2, 1, 3], [-1] * 3, [-1] * 3]
+    assert found.distinct.tolist() == [2, 2]
+    assert found.labels.tolist() == [0, 1]
+    assert found.reach is None
+    with pytest.raises(KinsightError, match="3 masks and 4 labels do not fit 4 pictures"):
+        part_confusion_on_masks(planted(maps), [mask] * 3, names, np.zeros(4))
+    with pytest.raises(KinsightError, match="no picture has a mask that shows a part"):
+        part_confusion_on_masks(planted(maps), [0 * mask] * 4, names, np.zeros(4))
 
 
 def test_pictures_without_parts_or_box_are_not_measured() -> None:

@@ -9,15 +9,24 @@ import numpy as np
 
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import OpenedRun, open_run, require_page
-from kinsight.data import read_parts
+from kinsight.data import PartMaskFiles, read_part_labels, read_parts
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
-from kinsight.explanation.measuring.groups import NO_GROUPS, Groups, PartConfusion, part_confusion, read_groups
+from kinsight.explanation.measuring.groups import (
+    NO_GROUPS,
+    Groups,
+    PartConfusion,
+    part_confusion,
+    part_confusion_on_masks,
+    read_groups,
+)
 from kinsight.files import write_json, write_text
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.result import GroupsResult
 from kinsight.training.tables import BOX
 from kinsight.training.validation import roles
+
+MASKS, POINTS = "masks", "points"
 
 
 def groups(
@@ -31,6 +40,7 @@ def groups(
     limit: int | None = None,
     seed: int = 0,
     shown: int = 6,
+    parts: str | None = None,
     progress: bool = False,
 ) -> GroupsResult:
     """Where each group of a run looks, what it finds alone, how alike the groups are and which parts they fall on.
@@ -43,6 +53,8 @@ def groups(
         split: test, validation, train or all.
         limit: at most so many pictures, drawn from the seed; retrieval is then measured among them.
         shown: how many pictures, drawn from the seed, are shown with the maps of all groups.
+        parts: what peaks are held against: "masks" (the part that the peak's pixel shows) or "points" (the nearest part point within
+            reach); None takes masks where the table has the column `part_mask_path`.
         progress: show a bar.
 
     Raises:
@@ -51,6 +63,8 @@ def groups(
     require_whole(1, top=top, shown=shown)
     if out is not None:
         require_page(out)
+    if parts not in (None, MASKS, POINTS):
+        raise KinsightError(f"parts {parts!r} is not known; write {MASKS} or {POINTS}, or leave it out")
     subject = open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed)
     if subject.model.groups < 2:
         raise KinsightError(NO_GROUPS)
@@ -67,7 +81,7 @@ def groups(
         _names(subject),
         dict(whole),
         [dict(each) for each in alone],
-        *_parts(subject, read),
+        *_parts(subject, read, parts),
         np.sort(drawn).tolist(),
         top,
         {**subject.protocol, "limit": limit, "evaluation": whole.protocol},
@@ -94,14 +108,20 @@ def _names(subject: OpenedRun) -> np.ndarray:
     return subject.table[column].astype(str).to_numpy()
 
 
-def _parts(subject: OpenedRun, read: Groups) -> tuple[PartConfusion | str, str]:
+def _parts(subject: OpenedRun, read: Groups, by: str | None) -> tuple[PartConfusion | str, str]:
     """Which parts the groups fall on, or the sentence that says why that cannot be known; and what their reach is measured by.
 
     Pictures without boxes are often cut to their objects already: there what the network saw stands for the box.
     """
     boxed = set(BOX) <= set(subject.table.columns)
     reach_of = "the object's box" if boxed else "what the network saw of the picture (the data have no boxes)"
+    masked = "part_mask_path" in subject.table
     try:
+        if by == MASKS and not masked:
+            raise KinsightError("the table has no column part_mask_path; add one, or hold peaks against points")
+        if masked and by != POINTS:
+            masks = PartMaskFiles(subject.table["part_mask_path"].tolist())
+            return part_confusion_on_masks(read, masks, read_part_labels(subject.table), subject.labels), ""
         parts = read_parts(subject.table)
         points = [parts[str(item)] for item in subject.table["id"]]
         boxes = subject.boxes if boxed else read.windows

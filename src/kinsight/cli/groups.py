@@ -20,6 +20,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--top", type=int, default=12, help="pictures of each group (default: 12)")
     parser.add_argument("--shown", type=int, default=6, help="pictures shown with the maps of all groups (default: 6)")
     parser.add_argument("--limit", type=int, help="at most so many pictures of the split, drawn from the seed")
+    parser.add_argument(
+        "--parts",
+        choices=("masks", "points"),
+        help="what peaks are held against: the part that their pixel shows, or the nearest part point within 0.2 of the box "
+        "(default: masks where the table has them)",
+    )
     return parser
 
 

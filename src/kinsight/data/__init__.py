@@ -2,8 +2,8 @@
 
 from kinsight.data.batches import BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.data.checking import check_table, describe, require_sound, table_digest
-from kinsight.data.masks import MaskFiles, read_mask
-from kinsight.data.parts import read_parts
+from kinsight.data.masks import MaskFiles, PartMaskFiles, read_mask, read_part_mask
+from kinsight.data.parts import read_part_labels, read_parts
 from kinsight.data.scenes import write_scenes
 from kinsight.data.sources import describe_sources
 from kinsight.data.splits import with_validation
@@ -13,11 +13,14 @@ __all__ = [
     "BatchSampler",
     "MPerClassBatches",
     "MaskFiles",
+    "PartMaskFiles",
     "UniformBatches",
     "check_table",
     "describe",
     "describe_sources",
     "read_mask",
+    "read_part_labels",
+    "read_part_mask",
     "read_parts",
     "read_pictures",
     "read_table",

@@ -156,13 +156,11 @@ def _missing_files(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
         "path",
         "there is no file {value}; correct the path or give the folder that paths begin at as root",
     )
-    if "mask_path" not in table:
-        return problems
-    masks = table["mask_path"]
-    absent = masks.notna().to_numpy() & ~existing(masks)
-    return problems + in_rows(
-        table, absent, "mask_path", "there is no file {value}; correct the path or leave it empty"
-    )
+    for column in ("mask_path", "part_mask_path"):
+        if column in table:
+            absent = table[column].notna().to_numpy() & ~existing(table[column])
+            problems += in_rows(table, absent, column, "there is no file {value}; correct the path or leave it empty")
+    return problems
 
 
 def _boxes(table: pd.DataFrame) -> list[Problem]:

@@ -14,7 +14,7 @@ from kinsight.errors import KinsightError
 BOX = ["x_1", "y_1", "x_2", "y_2"]
 FLAGS = ["is_query", "is_gallery"]
 # Read from a CSV as they are written: a class may be called 007 or NA.
-TEXT_COLUMNS = ("id", "path", "label", "mask_path", "pair", "ground_path", "aerial_path")
+TEXT_COLUMNS = ("id", "path", "label", "mask_path", "part_mask_path", "pair", "ground_path", "aerial_path")
 
 TRUE, FALSE = ["true", "1", "1.0", "yes"], ["false", "0", "0.0", "no"]
 _ROLES = ["train", "query", "gallery"]
@@ -47,8 +47,8 @@ def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: s
     table["id"] = _plain(_text(table["id"]) if has_ids else given)
     table["path"] = _absolute(given, base)
     table["label"] = _labels(table["label"])
-    if "mask_path" in table:
-        table["mask_path"] = _absolute(_text(table["mask_path"]), base)
+    for column in {"mask_path", "part_mask_path"} & set(table.columns):
+        table[column] = _absolute(_text(table[column]), base)
     table = _with_box(table, name)
     if not has_ids:
         table["id"] = _distinct_ids(table)

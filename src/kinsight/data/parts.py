@@ -13,6 +13,7 @@ from kinsight.pictures import exists, read_bytes
 
 Point = tuple[float, float]
 _FILE = "parts.csv"
+_LABELS = "part_labels.csv"
 _COLUMNS = ("path", "part", "x", "y")
 
 
@@ -43,6 +44,41 @@ def read_parts(table: pd.DataFrame) -> dict[str, dict[str, Point]]:
     return {
         str(item): {**hidden, **by_path.get(path, {})} for item, path in zip(table["id"], table["path"], strict=True)
     }
+
+
+def read_part_labels(table: pd.DataFrame) -> dict[int, str]:
+    """What the numbers of part masks (column `part_mask_path`) stand for, from `part_labels.csv` beside the table's own file.
+
+    It has the columns number and part; 0 is no part.
+
+    Raises:
+        KinsightError: there is no such file, or it cannot be understood.
+    """
+    name = f"{_base(table)}/{_LABELS}"
+    if not exists(name):
+        raise KinsightError(
+            f"{name} does not exist: write it there with the columns number and part, which part masks are read by"
+        )
+    try:
+        rows = pd.read_csv(io.BytesIO(read_bytes(name)), dtype=str, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as problem:
+        raise KinsightError(f"{name} is not a CSV table ({problem}); write number, part with one header row") from None
+    if not {"number", "part"} <= set(rows.columns):
+        raise KinsightError(f"{name} has the columns {', '.join(rows.columns)}; it needs number and part")
+    found: dict[int, str] = {}
+    for row, (number, part) in enumerate(zip(rows["number"], rows["part"], strict=True), start=2):
+        if (
+            not number.strip().isdecimal()
+            or len(number.strip()) > 5
+            or not int(number) > 0
+            or int(number) in found
+            or not part
+        ):
+            raise KinsightError(
+                f"{name} row {row}: number {number!r}, part {part!r}; write each whole number above 0 once, with the name of its part"
+            )
+        found[int(number)] = part
+    return found
 
 
 def _points(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinsight.data.scenes.canvas import Canvas, darker, plumage
+from kinsight.data.scenes.canvas import COVER, UNNAMED, Canvas, darker, plumage
 from kinsight.data.scenes.geometry import Frame
 from kinsight.data.scenes.patterns import PATTERNS
 from kinsight.data.scenes.shapes import BEAKS, BODIES, HEADS, HEADWEAR, TAILS, WINGS
@@ -81,17 +81,17 @@ def paint_bird(canvas: Canvas, species: Species, pose: Pose) -> dict[PartName, n
     tail = TAILS[species.tail.shape]
     size = species.tail.size
     frame = root.child((-0.44 * long, -0.1 * deep), 180 + pose.tail, (tail.length * size, -tail.width * size))
-    _part(canvas, species.tail, frame, tail.outline)
+    _part(canvas, "tail", species.tail, frame, tail.outline)
     centres["tail"] = frame.place(tail.centre)
 
     across = np.array([[-0.12, 0.16], [0.1, -0.15]])
     canvas.shape(
         np.concatenate([root.place(neck + 1.4 * across), head.place(-across)]),
         darker(species.body.colours[0], 0.92),
-        bird=True,
+        cover=COVER["body"],  # the neck
     )
     frame = root.child((-0.5 * long, 0), 0, (long, deep))
-    _part(canvas, species.body, frame, body.outline)
+    _part(canvas, "body", species.body, frame, body.outline)
     centres["body"] = frame.place(body.centre)
 
     centres["head"], centres["beak"] = _head(canvas, species, head, radius, pose.turn)
@@ -105,27 +105,33 @@ def _head(canvas: Canvas, species: Species, head: Frame, radius: float, turn: fl
     if look.pattern in HEADWEAR:
         accent = look.colours[1]
         canvas.textured(
-            frame, HEADWEAR[look.pattern], plumage(PATTERNS["plain"], (accent, accent)), darker(accent), bird=True
+            frame,
+            HEADWEAR[look.pattern],
+            plumage(PATTERNS["plain"], (accent, accent)),
+            darker(accent),
+            cover=COVER["head"],
         )
     beak, size = BEAKS[species.beak.shape], species.beak.size
     reach = 0.5 * shape.length * radius - 0.12 * radius
     beak_frame = head.child((reach, 0.08 * radius), 4, (beak.length * size * radius * turn, beak.width * size * radius))
-    _part(canvas, species.beak, beak_frame, beak.outline)
-    _part(canvas, look, frame, shape.outline)
+    _part(canvas, "beak", species.beak, beak_frame, beak.outline)
+    _part(canvas, "head", look, frame, shape.outline)
 
     eye = frame.place(_EYE)
     unit = radius * float(np.sqrt(abs(np.linalg.det(head.axes))))
     ringed = look.pattern == "ringed"
-    canvas.disc(eye, (0.52 if ringed else 0.3) * unit, look.colours[1] if ringed else (236, 232, 222), bird=True)
-    canvas.disc(eye, 0.22 * unit, (22, 20, 24), bird=True)
-    canvas.disc(eye + np.array([-0.07, -0.07]) * unit, 0.075 * unit, (255, 255, 255), bird=True)
+    canvas.disc(
+        eye, (0.52 if ringed else 0.3) * unit, look.colours[1] if ringed else (236, 232, 222), cover=COVER["head"]
+    )
+    canvas.disc(eye, 0.22 * unit, (22, 20, 24), cover=COVER["head"])
+    canvas.disc(eye + np.array([-0.07, -0.07]) * unit, 0.075 * unit, (255, 255, 255), cover=COVER["head"])
     return frame.place(shape.centre), beak_frame.place(beak.centre)
 
 
 def _wing(canvas: Canvas, look: Variant, joint: Frame, gloss: float = 1.0) -> np.ndarray:
     wing = WINGS[look.shape]
     frame = joint.child((0, 0), 0, (wing.length * look.size, wing.width * look.size))
-    _part(canvas, look, frame, wing.outline, gloss)
+    _part(canvas, "wing", look, frame, wing.outline, gloss)
     return frame.place(wing.centre)
 
 
@@ -138,9 +144,10 @@ def _legs(canvas: Canvas, root: Frame, sheet: Frame, deep: float, *, folded: boo
         hip = root.place((along, 0.85 * deep))
         foot = hip + down
         toes = foot + sheet.axes @ np.array([0.09, 0.02])
-        canvas.stroke(np.stack([hip, foot, toes]), _LEG, 1.6 * canvas.line, bird=True)
+        canvas.stroke(np.stack([hip, foot, toes]), _LEG, 1.6 * canvas.line, cover=UNNAMED)
 
 
-def _part(canvas: Canvas, look: Variant, frame: Frame, outline: np.ndarray, gloss: float = 1.0) -> None:
+def _part(canvas: Canvas, name: PartName, look: Variant, frame: Frame, outline: np.ndarray, gloss: float = 1.0) -> None:
     pattern = PATTERNS.get(look.pattern, PATTERNS["plain"])
-    canvas.textured(frame, outline, plumage(pattern, look.colours, gloss=gloss), darker(look.colours[0]), bird=True)
+    paint = plumage(pattern, look.colours, gloss=gloss)
+    canvas.textured(frame, outline, paint, darker(look.colours[0]), cover=COVER[name])

@@ -1,4 +1,4 @@
-"""A picture being painted and the mask of the bird in it, both at several times the final resolution."""
+"""A picture being painted and what its topmost paint belongs to, both at several times the final resolution."""
 
 from __future__ import annotations
 
@@ -9,43 +9,48 @@ from PIL import Image, ImageDraw
 
 from kinsight.data.scenes.geometry import Frame
 from kinsight.data.scenes.patterns import Pattern
-from kinsight.data.scenes.species import Colour
+from kinsight.data.scenes.species import PARTS, Colour, PartName
+
+SURROUNDINGS = 0
+COVER: dict[PartName, int] = {part: number for number, part in enumerate(PARTS, start=1)}
+UNNAMED = len(PARTS) + 1
 
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Canvas:
-    """Paint on `image`; `mask` is 255 where the topmost paint belongs to the bird.
+    """Paint on `image`; `cover` says pixel by pixel what the topmost paint belongs to.
 
+    A number out of `COVER` stands for a part of the bird, `UNNAMED` for what of it is none of them (legs), 0 for all else.
     `line` is the width of drawn contours in canvas pixels.
     """
 
     def __init__(self, image: Image.Image, line: int) -> None:
         self.image = image
-        self.mask = Image.new("L", image.size, 0)
+        self.cover = Image.new("L", image.size, SURROUNDINGS)
         self.line = line
         self._draw = ImageDraw.Draw(self.image)
-        self._cover = ImageDraw.Draw(self.mask)
+        self._cover = ImageDraw.Draw(self.cover)
 
-    def shape(self, points: np.ndarray, colour: Colour, *, bird: bool) -> None:
+    def shape(self, points: np.ndarray, colour: Colour, *, cover: int) -> None:
         """Fill an outline (M, 2), in canvas pixels, with one colour."""
         flat = points.ravel().tolist()
         self._draw.polygon(flat, fill=colour)
-        self._cover.polygon(flat, fill=255 * bird)
+        self._cover.polygon(flat, fill=cover)
 
-    def stroke(self, points: np.ndarray, colour: Colour, width: float, *, bird: bool) -> None:
+    def stroke(self, points: np.ndarray, colour: Colour, width: float, *, cover: int) -> None:
         """Draw a line with round joints through the points (M, 2)."""
         flat = points.ravel().tolist()
         self._draw.line(flat, fill=colour, width=max(1, round(width)), joint="curve")
-        self._cover.line(flat, fill=255 * bird, width=max(1, round(width)), joint="curve")
+        self._cover.line(flat, fill=cover, width=max(1, round(width)), joint="curve")
 
-    def disc(self, centre: np.ndarray, radius: float, colour: Colour, *, bird: bool) -> None:
+    def disc(self, centre: np.ndarray, radius: float, colour: Colour, *, cover: int) -> None:
         """Fill a circle."""
         box = [*(centre - radius).tolist(), *(centre + radius).tolist()]
         self._draw.ellipse(box, fill=colour)
-        self._cover.ellipse(box, fill=255 * bird)
+        self._cover.ellipse(box, fill=cover)
 
-    def textured(self, frame: Frame, outline: np.ndarray, paint: Paint, contour: Colour, *, bird: bool) -> None:
+    def textured(self, frame: Frame, outline: np.ndarray, paint: Paint, contour: Colour, *, cover: int) -> None:
         """Fill an outline (M, 2) in the frame's coordinates with a paint of these coordinates; draw its contour."""
         points = frame.place(outline)  # (M, 2)
         width, height = self.image.size
@@ -56,8 +61,8 @@ class Canvas:
             ImageDraw.Draw(inside).polygon((points - (left, top)).ravel().tolist(), fill=255)
             texture = paint(*frame.coordinates(left, top, right - left, bottom - top))  # (h, w, 3)
             self.image.paste(Image.fromarray(texture), (left, top), inside)
-            self.mask.paste(255 * bird, (left, top, right, bottom), inside)
-        self.stroke(np.concatenate([points, points[:2]]), contour, self.line, bird=bird)
+            self.cover.paste(cover, (left, top, right, bottom), inside)
+        self.stroke(np.concatenate([points, points[:2]]), contour, self.line, cover=cover)
 
 
 def plumage(pattern: Pattern, colours: tuple[Colour, Colour], shading: float = 0.2, gloss: float = 1.0) -> Paint:

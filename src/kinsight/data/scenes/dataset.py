@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from kinsight.data.scenes.drawing import LARGEST, SMALLEST, render
+from kinsight.data.scenes.drawing import LARGEST, PART_NUMBERS, SMALLEST, render
 from kinsight.data.scenes.species import MOST_SPECIES, Species, species
 from kinsight.errors import KinsightError
 from kinsight.files import write_json, write_text, writing_folder
@@ -34,12 +34,14 @@ five.
 
 {settings}
 
-metadata.csv  one row a picture: its class, its split (the first half of the classes is train, the rest test), the box
-              and the mask of what is visible of the bird (pixels, half open), and its source
-parts.csv     one row a part of a picture: its centre in pixels, and whether (1 or 0) the bird is visible there
-images/       the pictures
-masks/        255 where the bird is visible, else 0
-scenes.json   the settings above; the same settings give the same pictures
+metadata.csv     one row a picture: its class, its split (the first half of the classes is train, the rest test), the box
+                 and the masks of what is visible of the bird (pixels, half open), and its source
+parts.csv        one row a part of a picture: its centre in pixels, and whether (1 or 0) the bird is visible there
+part_labels.csv  the numbers of the part masks, and what they stand for
+images/          the pictures
+masks/           255 where the bird is visible, else 0
+part_masks/      the number of the part that is visible; 0 where there is none (legs are none)
+scenes.json      the settings above; the same settings give the same pictures
 """
 
 
@@ -82,6 +84,7 @@ def write_scenes(
         for kind in kinds:
             (temporary / "images" / kind.name).mkdir(parents=True)
             (temporary / "masks" / kind.name).mkdir(parents=True)
+            (temporary / "part_masks" / kind.name).mkdir(parents=True)
         job = partial(_write_species, folder=temporary, per_class=per_class, size=size, seed=seed)
         written = [rows for of_species in _each(job, kinds, workers, progress) for rows in of_species]
         seen = {kind.name for kind in kinds[: (classes + 1) // 2]}
@@ -89,6 +92,8 @@ def write_scenes(
         pictures.insert(3, "split", ["train" if name in seen else "test" for name in pictures["class_name"]])
         pictures.to_csv(temporary / "metadata.csv", index=False)
         pd.DataFrame([part for _, parts in written for part in parts]).to_csv(temporary / "parts.csv", index=False)
+        numbers = pd.DataFrame({"number": list(PART_NUMBERS.values()), "part": list(PART_NUMBERS)})
+        numbers.to_csv(temporary / "part_labels.csv", index=False)
         described = "\n".join(f"{name}: {value}" for name, value in settings.items())
         write_text(temporary / "README.txt", _README.format(settings=described))
         write_json(temporary / _SETTINGS, settings)
@@ -106,10 +111,15 @@ def _write_species(
         picture: _Row = {"path": f"images/{place}.jpg", "label": kind.number, "class_name": kind.name}
         picture |= {"width": size, "height": size}
         picture |= dict(zip(("x_1", "y_1", "x_2", "y_2"), scene.box, strict=True))
-        picture |= {"mask_path": f"masks/{place}.png", "source": "rendered"}
+        picture |= {
+            "mask_path": f"masks/{place}.png",
+            "part_mask_path": f"part_masks/{place}.png",
+            "source": "rendered",
+        }
         # Full colour resolution: a beak of a few pixels would otherwise lose its colour.
         scene.image.save(folder / picture["path"], quality=_JPEG_QUALITY, subsampling=0)
         scene.mask.save(folder / picture["mask_path"])
+        scene.part_mask.save(folder / picture["part_mask_path"])
         parts: list[_Row] = [
             {"path": picture["path"], "part": name, "x": part.x, "y": part.y, "visible": int(part.visible)}
             for name, part in scene.parts.items()

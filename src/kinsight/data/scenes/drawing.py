@@ -8,13 +8,16 @@ import numpy as np
 from PIL import Image
 
 from kinsight.data.scenes.bird import Pose, paint_bird
-from kinsight.data.scenes.canvas import Canvas
+from kinsight.data.scenes.canvas import COVER, SURROUNDINGS, UNNAMED, Canvas
 from kinsight.data.scenes.light import illuminated, photographed
 from kinsight.data.scenes.species import PartName, Species
 from kinsight.data.scenes.surroundings import backdrop, paint_across, paint_behind
 from kinsight.errors import KinsightError
 
 _FINER = 3  # the drawing has so many times the rows and columns of the picture: averaging them smooths every edge
+_BIRD = [0] + [255] * 255  # any cover but the surroundings
+PART_NUMBERS = COVER  # of a part mask
+_PALETTE = (0, 0, 0, 230, 159, 0, 86, 180, 233, 240, 228, 66, 0, 158, 115, 213, 94, 0)  # of Okabe and Ito
 SMALLEST = 32
 LARGEST = 1024
 
@@ -33,10 +36,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture (RGB), the visible pixels of its bird (L, 0 or 255), their box (half open), and the parts."""
+    """A picture and all that is true of it.
+
+    Attributes:
+        image: RGB.
+        mask: L, 255 where the bird is visible, else 0.
+        part_mask: P, the number of the part that is visible (`PART_NUMBERS`), 0 where none of them is.
+        box: of the mask, half open.
+        parts: their centres.
+    """
 
     image: Image.Image
     mask: Image.Image
+    part_mask: Image.Image
     box: tuple[int, int, int, int]
     parts: dict[PartName, Part]
 
@@ -63,10 +75,27 @@ def render(species: Species, seed: int, index: int, size: int = 96) -> Scene:
     paint_across(canvas, across)
 
     image = photographed(illuminated(canvas.image.reduce(_FINER), light), sensor)
-    mask = canvas.mask.reduce(_FINER).point([0] * 128 + [255] * 128)
+    mask = canvas.cover.point(_BIRD).reduce(_FINER).point([0] * 128 + [255] * 128)
     box = mask.getbbox()
     assert box is not None  # poses keep a bird in the picture, and most of it stays uncovered
-    return Scene(image, mask, box, {name: _part(centre / _FINER, mask) for name, centre in centres.items()})
+    return Scene(
+        image,
+        mask,
+        _part_mask(canvas.cover, mask),
+        box,
+        {name: _part(centre / _FINER, mask) for name, centre in centres.items()},
+    )
+
+
+def _part_mask(cover: Image.Image, mask: Image.Image) -> Image.Image:
+    """Of every pixel of the bird the part that covers most of it; legs, which are no part, count against parts."""
+    cells = np.asarray(cover).reshape(mask.height, _FINER, mask.width, _FINER)
+    numbers = [UNNAMED, *COVER.values()]
+    most = np.stack([(cells == number).sum((1, 3)) for number in numbers]).argmax(0)  # (H, W)
+    found = np.array([SURROUNDINGS, *COVER.values()], np.uint8)[most]
+    image = Image.fromarray(np.where(np.asarray(mask) > 0, found, np.uint8(SURROUNDINGS)))
+    image.putpalette(_PALETTE)  # so that a person sees the parts, too
+    return image
 
 
 def _part(centre: np.ndarray, mask: Image.Image) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from kinsight.data.scenes.canvas import Canvas, darker, plumage
+from kinsight.data.scenes.canvas import SURROUNDINGS, Canvas, darker, plumage
 from kinsight.data.scenes.geometry import Frame, ellipse, smooth
 from kinsight.data.scenes.patterns import PATTERNS
 from kinsight.data.scenes.shapes import TAILS, WINGS
@@ -57,21 +57,21 @@ def paint_behind(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def paint_across(canvas: Canvas, rng: np.random.Generator, least_visible: float = 0.6) -> None:
     """Leaves and twigs over the bird; painting stops before less than `least_visible` of it can be seen."""
-    whole = _area(canvas.mask)
+    whole = _area(canvas.cover)
     for _ in range(int(rng.integers(0, 5))):
-        image, mask = canvas.image.copy(), canvas.mask.copy()
+        image, cover = canvas.image.copy(), canvas.cover.copy()
         if rng.random() < 0.3:
             _branch(canvas, rng, rng.uniform(0.01, 0.022))
         else:
             _leaf(canvas, rng, rng.uniform(0.15, 0.85, 2), rng.uniform(0.12, 0.22))
-        if _area(canvas.mask) < least_visible * whole:
+        if _area(canvas.cover) < least_visible * whole:
             canvas.image.paste(image)
-            canvas.mask.paste(mask)
+            canvas.cover.paste(cover)
             return
 
 
-def _area(mask: Image.Image) -> int:
-    return mask.histogram()[255]
+def _area(cover: Image.Image) -> int:
+    return sum(cover.histogram()) - cover.histogram()[SURROUNDINGS]
 
 
 def _branch(canvas: Canvas, rng: np.random.Generator, thickness: float) -> None:
@@ -84,8 +84,8 @@ def _branch(canvas: Canvas, rng: np.random.Generator, thickness: float) -> None:
     bend = np.cumsum(rng.normal(0, 0.025, 9))
     points = (middle + steps[:, None] * along + bend[:, None] * across) * side  # (9, 2)
     bark = _BARKS[rng.integers(len(_BARKS))]
-    canvas.stroke(points, darker(bark, 0.6), thickness * side + 2 * canvas.line, bird=False)
-    canvas.stroke(points, bark, thickness * side, bird=False)
+    canvas.stroke(points, darker(bark, 0.6), thickness * side + 2 * canvas.line, cover=SURROUNDINGS)
+    canvas.stroke(points, bark, thickness * side, cover=SURROUNDINGS)
 
 
 def _leaf(canvas: Canvas, rng: np.random.Generator, at: np.ndarray, length: float) -> None:
@@ -94,9 +94,15 @@ def _leaf(canvas: Canvas, rng: np.random.Generator, at: np.ndarray, length: floa
     colour = pool[rng.integers(len(pool))]
     frame = Frame(at * side, np.eye(2) * length * side).child((0, 0), rng.uniform(0, 360), (1, rng.uniform(0.18, 0.3)))
     canvas.textured(
-        frame, _LEAF - (0.5, 0), plumage(PATTERNS["plain"], (colour, colour), 0.14), darker(colour, 0.6), bird=False
+        frame,
+        _LEAF - (0.5, 0),
+        plumage(PATTERNS["plain"], (colour, colour), 0.14),
+        darker(colour, 0.6),
+        cover=SURROUNDINGS,
     )
-    canvas.stroke(frame.place(np.array([(-0.55, 0.0), (0.4, 0.0)])), darker(colour, 0.72), canvas.line, bird=False)
+    canvas.stroke(
+        frame.place(np.array([(-0.55, 0.0), (0.4, 0.0)])), darker(colour, 0.72), canvas.line, cover=SURROUNDINGS
+    )
 
 
 def _decoy(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -109,4 +115,6 @@ def _decoy(canvas: Canvas, rng: np.random.Generator) -> None:
     length, width = rng.uniform(0.12, 0.3), rng.uniform(0.05, 0.1)
     at = rng.uniform(0, 1, 2) * side
     frame = Frame(at, np.eye(2) * side).child((0, 0), rng.uniform(0, 360), (length, width))
-    canvas.textured(frame, outline - (0.5, 0), plumage(pattern, (first, second)), darker(first, 0.5), bird=False)
+    canvas.textured(
+        frame, outline - (0.5, 0), plumage(pattern, (first, second)), darker(first, 0.5), cover=SURROUNDINGS
+    )

@@ -19,6 +19,7 @@ from kinsight.evaluation.statistics import mean_over_classes
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.boxes import Window, peak_of
+from kinsight.explanation.measuring.localization import Masks
 from kinsight.models import Embedding
 from kinsight.models.modes import evaluating
 
@@ -151,14 +152,15 @@ def _own(places: torch.Tensor, whole: torch.Tensor) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PartConfusion:
-    """Which annotated part each group's peak falls on, over the M of N pictures that have a visible part and a box.
+    """Which annotated part each group's peak falls on, over the M of N pictures of which that can be told.
 
     Attributes:
         parts: the names of the parts, and "elsewhere".
         shares: (P, parts), of these pictures how many have the group's peak there.
         distinct: (M,), on how many different parts the groups of a picture fall, elsewhere not counted.
         labels: (M,), the class of each of these pictures.
-        reach: how near a peak must be to a part's point, as a share of the longer side of the object's box.
+        reach: how near a peak must be to a part's point, as a share of the longer side of the object's box; None where part masks
+            tell what it lies on.
         measured: (N,), which of all pictures these are.
         fallen: (N, P), the part of each picture and group, as its place in `parts`; -1 where it was not measured.
     """
@@ -167,7 +169,7 @@ class PartConfusion:
     shares: np.ndarray
     distinct: np.ndarray
     labels: np.ndarray
-    reach: float
+    reach: float | None
     measured: np.ndarray
     fallen: np.ndarray
 
@@ -213,6 +215,49 @@ def part_confusion(
         longest = max(boxes[row, 2] - boxes[row, 0], boxes[row, 3] - boxes[row, 1])
         near = far.min(1) <= reach * longest
         fallen[row, near] = far[near].argmin(1)
+    return _confusion(names, fallen, measured, labels, reach)
+
+
+def part_confusion_on_masks(
+    groups: Groups, masks: Masks, names: Mapping[int, str], labels: np.ndarray
+) -> PartConfusion:
+    """Hold the peaks of groups against part masks: a peak falls on the part that its pixel shows, or elsewhere.
+
+    Nothing is in reach of a part that does not lie on it, and no large part is cut to a circle about its centre. Pictures without a
+    mask, or with one that shows no part, are left out.
+
+    Args:
+        groups: of N pictures.
+        masks: for each picture the number of the part at every pixel of the upright picture, (H, W), or None; read one by one.
+        names: what the numbers stand for; others are elsewhere.
+        labels: (N,).
+
+    Raises:
+        KinsightError: what was given does not fit, or no mask shows a part.
+    """
+    if not len(groups.vectors) == len(masks) == len(labels):
+        raise KinsightError(
+            f"{len(masks)} masks and {len(labels)} labels do not fit {len(groups.vectors)} pictures; give one of each for every picture"
+        )
+    parts = sorted(set(names.values()))
+    fallen = np.full(groups.peaks.shape[:2], -1)  # (N, P)
+    for row in range(len(masks)):
+        mask = masks[row]
+        if mask is None or not np.isin(mask, list(names)).any():
+            continue
+        for group, (x, y) in enumerate(groups.peaks[row]):
+            # Peaks stay within the picture; its last edge belongs to its last pixel.
+            number = int(mask[min(int(y), mask.shape[0] - 1), min(int(x), mask.shape[1] - 1)])
+            fallen[row, group] = parts.index(names[number]) if number in names else len(parts)
+    measured: np.ndarray = np.all(fallen >= 0, axis=1)  # (N,)
+    if not measured.any():
+        raise KinsightError("no picture has a mask that shows a part; give pictures with part masks")
+    return _confusion(parts, fallen, measured, labels, None)
+
+
+def _confusion(
+    names: list[str], fallen: np.ndarray, measured: np.ndarray, labels: np.ndarray, reach: float | None
+) -> PartConfusion:
     shares = np.stack([(fallen[measured] == part).mean(0) for part in range(len(names) + 1)], axis=1)
     distinct = np.array([len(set(row[row < len(names)].tolist())) for row in fallen[measured]])
     return PartConfusion([*names, ELSEWHERE], shares, distinct, np.asarray(labels)[measured], reach, measured, fallen)

@@ -25,7 +25,7 @@ class GroupsResult:
         whole: what the groups find together, as `evaluate` gives it.
         alone: what each finds alone, P of them.
         parts: which parts the groups fall on, or why that is not known.
-        reach_of: what its reach is a share of, in words.
+        reach_of: what its reach is a share of, in words; of no meaning where part masks were used.
         shown: rows of the pictures that are shown with the maps of all groups.
         top: how many pictures of each group are shown.
         protocol: everything that moves a number.
@@ -145,8 +145,11 @@ class GroupsResult:
             "names": self.parts.parts,
             "pictures": int(self.parts.measured.sum()),
             "shares": self.parts.shares.tolist(),
-            "reach": self.parts.reach,
-            "reach_of": f"the longer side of {self.reach_of}",
+            **(
+                {"by": "masks"}
+                if self.parts.reach is None
+                else {"by": "points", "reach": self.parts.reach, "reach_of": f"the longer side of {self.reach_of}"}
+            ),
             "at_least_so_many_different": at_least,
         }
 
