@@ -64,7 +64,7 @@ def write_run(
         "processes": 1,
         "precision": "fp32",
     }
-    selection = "best validation MAP@R, at step 30 of 40" if validation else "last step (40); no classes were held out"
+    selection = {"by": "map_at_r", "step": 30, "value": 0.5} if validation else {"by": "last_step", "step": 40}
     written = {
         "data": data,
         "model": {"parameters": 2_500_000, "dim": 16},

@@ -197,7 +197,7 @@ def test_two_trainings_of_one_process_may_differ_in_precision(tmp_path: Path, pi
     for precision in ("bf16", "fp32"):
         settings = tiny(pictures, {"epochs": 1, "precision": precision, "data": {"fold": None}})
         run = kinsight.train(settings, tmp_path / precision, progress=False)
-        assert run.read_protocol()["training"]["precision"] == precision
+        assert run.read_protocol().training.precision == precision
 
 
 def test_embed_a_list_keeps_its_order(finished: Path, pictures: Path) -> None:

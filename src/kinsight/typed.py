@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kinsight.errors import KinsightError
@@ -51,15 +51,19 @@ def from_plain(kind: type[T], value: Any, where: str, *, otherwise: str) -> T:
 
 
 def to_plain(record: Any) -> dict[str, Any]:
-    """The mapping that `from_plain` reads; what is None is left out where that is the default."""
+    """The mapping that `from_plain` reads; what is None or empty is left out where that is the default."""
     found: dict[str, Any] = {}
     for field in fields(record):
         value = getattr(record, field.name)
         if field.name == MORE:
             found |= value
-        elif not (value is None and field.default is None):
+        elif not (value is None and field.default is None) and not _empty(field, value):
             found[field.name] = _plain(value)
     return found
+
+
+def _empty(field: Field[Any], value: Any) -> bool:
+    return field.default_factory is not MISSING and bool(value == field.default_factory())
 
 
 def _plain(value: Any) -> Any:

@@ -117,7 +117,7 @@ def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
     )
     assert said.code == 0, said.err
     assert {"decomposition", "grad-cam", "centre", "0.15"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "localization-all-stage-2.json").read_text())
+    found = json.loads((trained / "maps" / "localization-all-stage-2.json").read_text())
     assert found["pictures"] == 24
     assert found["protocol"]["model"]["digest"] == package.load(trained).digest()
     # The whole picture is right exactly where the box takes up half of what the network sees.
@@ -145,7 +145,7 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path) -> None:
     said = kinsight("correspond", trained, "--data", scenes, "--split", "all", "--per_class", 3, "--stage", 2)
     assert said.code == 0, said.err
     assert {"PCK@0.1", "PCK@0.2"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "correspondence-all-stage-2.json").read_text())
+    found = json.loads((trained / "maps" / "correspondence-all-stage-2.json").read_text())
     row = next(row for row in found["rows"] if row["part"] == "all" and row["alpha"] == 0.2)
     assert row["chance"] < row["nearest place"] <= 1
     assert found["pairs"] == 18
@@ -158,7 +158,7 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
     )  # fmt: skip
     assert said.code == 0, said.err
     assert {"deletion", "insertion", "random"} <= set(said.out.split())
-    found = json.loads((trained / "evaluation" / "faithfulness-all-stage-2.json").read_text())
+    found = json.loads((trained / "maps" / "faithfulness-all-stage-2.json").read_text())
     assert found["pairs"] == 3
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from kinsight.evaluation import METRICS
-from kinsight.runs.results import Result
+from kinsight.runs.evaluations import EvaluationRecord
 from kinsight.show.metrics import COUNTS, is_diagnosis, is_fraction, ordered
 from kinsight.show.report.embedding_space import MEANINGS, readings
 from kinsight.show.report.trained_and_untrained import headlines, metric_rows, side_by_side
@@ -9,8 +9,8 @@ from kinsight.show.report.trained_and_untrained import headlines, metric_rows, s
 CLUSTERING = {"nmi", "ami", "f1"}
 
 
-def result(name: str, model: str = "trained", **metrics: float) -> Result:
-    return Result(name, model, name.removesuffix("-untrained"), metrics, {}, None)
+def result(name: str, model: str = "trained", **metrics: float) -> EvaluationRecord:
+    return EvaluationRecord(name, model, name.removesuffix("-untrained"), metrics)
 
 
 def test_every_metric_has_its_place() -> None:

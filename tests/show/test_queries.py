@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinsight.runs.results import Ranking
+from kinsight.runs.ranking import Ranking
 from kinsight.show.report.queries import best_queries, median_queries, rows_of, worst_queries
 from show.made_run import clustered, ranked
 

@@ -82,7 +82,7 @@ def test_protocol_says_what_moves_a_number(whole: Path) -> None:
         "4,704 pictures, 75 classes of 41 to 60",
         "24,557,120",
         "proxy-anchor · margin 0.1 · alpha 32",
-        "Best MAP@R on 25 validation classes, reached at step 950",
+        "best validation MAP@R (54.7 %), at step 950",
         "NVIDIA H100",
         "5f0c" * 16,
         "torch 2.6.0",
@@ -220,7 +220,7 @@ def test_arrays_with_pickles_are_refused(run: Path) -> None:
     arrays = dict(np.load(run / "evaluation" / "test.npz"))
     arrays["labels"] = np.array([{"a": 1}] * len(arrays["ids"]), dtype=object)
     np.savez(run / "evaluation" / "test.npz", **arrays)
-    with pytest.raises(KinsightError, match="cannot be read"):
+    with pytest.raises(KinsightError, match=r"is not an \.npz of plain arrays .array labels holds Python objects"):
         write_report(run)
 
 

@@ -23,7 +23,7 @@ def test_what_moves_no_mean_may_differ(tmp_path: Path):
     other = {
         "measured": {"ks": [1, 2, 4], "dimension": 512, "versions": {"torch": "2.7"}, "intervals": None, "seconds": 99},
         "recipe": {"model": {"size": 320, "trunk": "resnet50"}, "epochs": 3},
-        "protocol": {"selection": "last step (99); no classes were held out", "data": {"augmentation": "none"}},
+        "protocol": {"selection": {"by": "last_step", "step": 99}, "data": {"augmentation": "none"}},
     }
     assert found(tmp_path, {}, other) == []
 
@@ -45,8 +45,8 @@ def test_what_moves_no_mean_may_differ(tmp_path: Path):
         ({"protocol": {"data": {"splits": {"train": {"classes": 9}}}}}, "the number of training classes is 24 in {0}"),
         ({"split": "validation"}, "the split is test in {0}, but validation in {1}"),
         (
-            {"protocol": {"selection": "best validation MAP@R, at step 3 of 9"}},
-            'the choice of the checkpoint is "last step (N); no classes were held out" in {0}, but "best validation MAP@R',
+            {"protocol": {"selection": {"by": "map_at_r", "step": 3}}},
+            'the choice of the checkpoint is "last step, without validation classes" in {0}, but "best validation MAP@R" in {1}',
         ),
         ({"fold": 0}, "whether validation classes were held out of training is false in {0}, but true in {1}"),
     ],

@@ -58,8 +58,8 @@ def test_it_trains_and_is_evaluated(grouped: Path) -> None:
     for name, value in start.head.named_parameters():
         assert not torch.equal(value, model.head.get_parameter(name)), name
     assert 1 / 36 < kinsight.evaluate(grouped, k=(1,))["recall_at_1"] <= 1
-    protocol = run.read_protocol()["training"]
-    assert protocol["diversity"] == {"weight": 0.05}
+    protocol = run.read_protocol().training
+    assert protocol.diversity == {"weight": 0.05}
     assert all(np.isfinite(line["loss"]) for line in numbers_of(grouped) if line["kind"] == "train")
 
 

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from kinsight.errors import KinsightError
 from kinsight.models import Embedding, load_embedder
 from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import Selection
 from kinsight.training import loop as loop_module
 from kinsight.training import train
 from kinsight.training.loop import Training
@@ -61,7 +62,7 @@ def test_the_model_is_the_best_one_on_validation_classes(
     for folder, expected in ((run.model, kept[1]), (run.last_model, kept[2])):
         found = tensors_of(folder)
         assert all(np.array_equal(found[name], value) for name, value in expected.items())
-    assert run.read_protocol()["selection"] == "best validation MAP@R, at step 6 of 9"
+    assert run.read_protocol().selection == Selection("map_at_r", 6, 0.5)
 
 
 def test_patience_ends_the_run(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_patience_ends_the_run(tmp_path: Path, pictures: Path, monkeypatch: pyte
     )
     run = train(tiny(pictures, {"epochs": 9, "patience": 2}), tmp_path / "run", progress=False)
     assert [record["step"] for record in numbers_of(run.path) if record["kind"] == "validation"] == [3, 6, 9]
-    assert run.read_protocol()["selection"] == "best validation MAP@R, at step 3 of 9"
+    assert run.read_protocol().selection == Selection("map_at_r", 3, 0.5)
 
 
 def test_validation_every_other_epoch_and_at_the_end(tmp_path: Path, pictures: Path) -> None:
@@ -84,7 +85,7 @@ def test_without_validation_classes_the_last_model_is_the_model(tmp_path: Path, 
     assert run.trained_model("best") == run.trained_model("last") == run.model
     assert not run.last_model.exists()
     assert [record["step"] for record in numbers_of(run.path)] == [2, 4]  # 36 pictures in batches of 8
-    assert run.read_protocol()["selection"] == "last step (4); no validation classes were held out"
+    assert run.read_protocol().selection == Selection("last_step", 4)
 
 
 def test_logged_losses_are_means_since_the_line_before(tmp_path: Path, pictures: Path, finished: Path) -> None:

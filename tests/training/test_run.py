@@ -10,6 +10,7 @@ import pytest
 
 from kinsight.errors import KinsightError
 from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import RunProtocol
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import TrainingSettings
 
@@ -104,12 +105,12 @@ def test_rewind_drops_what_will_be_done_again(tmp_path: Path) -> None:
 
 def test_the_protocol_is_merged_one_level_deep(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    assert run.read_protocol() == {}
-    run.update_protocol({"training": {"steps": 3, "precision": "fp32"}, "selection": "a"})
-    run.update_protocol({"training": {"steps_done": 2}, "selection": "b"})
+    assert run.read_protocol() == RunProtocol()
+    run.update_protocol({"training": {"steps": 3, "precision": "fp32"}, "selection": {"by": "map_at_r", "step": 1}})
+    run.update_protocol({"training": {"steps_done": 2}, "selection": {"by": "last_step", "step": 2}})
     assert json.loads(run.protocol.read_text()) == {
         "training": {"steps": 3, "precision": "fp32", "steps_done": 2},
-        "selection": "b",
+        "selection": {"by": "last_step", "step": 2},
     }
 
 
@@ -124,7 +125,7 @@ def test_which_model_is_which(tmp_path: Path) -> None:
     run.model.mkdir()
     with pytest.raises(KinsightError, match="has no last model yet"):
         run.trained_model("last")
-    run.update_protocol({"selection": "last step"})
+    run.update_protocol({"selection": {"by": "last_step", "step": 2}})
     assert run.trained_model("best") == run.trained_model("last") == run.model  # nothing was held out
     run.last_model.mkdir()
     assert run.trained_model("last") == run.last_model

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +13,9 @@ from kinsight.evaluation import Estimate, describe
 from kinsight.evaluation.comparison import difference_over_runs, differences_over_queries, over_runs
 from kinsight.files import require_writable
 from kinsight.runs.comparability import disagreements, remarks, sentence
-from kinsight.runs.evaluated_run import EvaluatedRun, at, how_to_make, read_runs
+from kinsight.runs.evaluated_run import EvaluatedRun, read_runs
+from kinsight.runs.evaluations import UNTRAINED, how_to_make, is_group
+from kinsight.runs.ranking import QueryValues
 from kinsight.runs.repeats import (
     Setting,
     cells_in_words,
@@ -67,7 +67,7 @@ def compare(
     first = find_setting(settings, baseline)
     ordered = [first, *(setting for setting in settings if setting is not first)]
     notes: list[str] = []
-    if re.search(r"-group-\d+$", name) and len(read) > 1:
+    if is_group(name) and len(read) > 1:
         notes.append(
             "Groups have no order that runs share: the same number in two runs need not look at the same things."
         )
@@ -99,7 +99,7 @@ def _metrics(runs: Sequence[EvaluatedRun], wanted: Sequence[str] | None, name: s
         without = next((run for run in runs if key not in run.metrics), None)
         if without is not None:
             k = key.removeprefix("recall_at_")
-            ks = f" --k {' '.join(map(str, [*(without.measured.get('ks') or []), k]))}" if k.isdecimal() else ""
+            ks = f" --k {' '.join(map(str, [*(without.evaluation.protocol.ks or []), k]))}" if k.isdecimal() else ""
             raise KinsightError(
                 f"{without.path} was evaluated without {key}; leave it out, or {how_to_make(without.path, name, ks)}"
             )
@@ -113,16 +113,16 @@ def _row(setting: Setting, baseline: Setting, metrics: Sequence[str], notes: lis
     if len(runs) < len(setting.runs):
         notes.append(f"The {len(setting.runs)} runs of {setting.name} measured {len(runs)} model(s); each counts once.")
     pairs = [] if setting is baseline else _pairs(setting, baseline, notes)
-    trained = [run for run, _ in runs if run.evaluation["model"] != "untrained"]
-    minutes = [value for run in trained if (value := at(run.protocol, "training.minutes")) is not None]
+    trained = [run for run, _ in runs if run.evaluation.model != UNTRAINED]
+    minutes = [value for run in trained if (value := run.protocol.training.minutes) is not None]
     return Row(
         setting=setting.name,
         n=len(runs),
         values={key: _value([run for run, _ in runs], key) for key in metrics},
         pairs=len(pairs),
         differences=_differences(pairs, metrics, notes) if pairs else {},
-        dimension=_first(at(run.measured, "dimension") for run, _ in runs),
-        parameters=_first(at(run.protocol, "model.parameters") for run in trained),
+        dimension=_first(run.evaluation.protocol.dimension for run, _ in runs),
+        parameters=_first(run.protocol.model.parameters for run in trained),
         minutes=fmean(minutes) if minutes else None,
     )
 
@@ -163,35 +163,23 @@ def _differences(pairs: Sequence[Pair], metrics: Sequence[str], notes: list[str]
     if (
         ours is None
         or theirs is None
-        or not all(np.array_equal(ours[part], theirs[part]) for part in ("ids", "labels"))
+        or not np.array_equal(ours.ids, theirs.ids)
+        or not np.array_equal(ours.labels, theirs.labels)
     ):
         names = " and ".join(run.path for run in pairs[0])
         notes.append(
             f"No interval for the one pair {names}: they do not store the same queries, one by one, in one order."
         )
         return found
-    return found | dict(
-        zip(ranking, differences_over_queries(ours["values"], theirs["values"], ours["labels"]), strict=True)
-    )
+    return found | dict(zip(ranking, differences_over_queries(ours.values, theirs.values, ours.labels), strict=True))
 
 
-def _queries(run: EvaluatedRun, metrics: Sequence[str]) -> dict[str, np.ndarray] | None:
-    """Ids (Q,), labels (Q,) and values (Q, M) of each query; None where they are not stored, or are of another evaluation."""
-    if not run.arrays.is_file():
-        return None
-    try:
-        with np.load(run.arrays, allow_pickle=False) as arrays:
-            if not {"query_rows", "ids", "labels", *metrics} <= set(arrays.files):
-                return None
-            rows = arrays["query_rows"]
-            values = np.stack([arrays[key] for key in metrics], axis=1)  # (Q, M)
-            ids, labels = arrays["ids"][rows], arrays["labels"][rows]
-    except (ValueError, OSError, EOFError, IndexError, zipfile.BadZipFile) as problem:
-        raise KinsightError(f"{run.arrays} cannot be read ({problem}); evaluate {run.path} again") from None
+def _queries(run: EvaluatedRun, metrics: Sequence[str]) -> QueryValues | None:
+    """The values of each query; None where they are not stored, or are of another evaluation."""
+    found = run.folder.evaluations.query_values(run.evaluation.name, metrics)
     stored = [run.metrics[key] for key in metrics]
-    if not np.allclose(values.mean(axis=0), stored, rtol=0, atol=1e-6):
-        return None
-    return {"ids": ids, "labels": labels, "values": values}
+    same = found is not None and np.allclose(found.values.mean(axis=0), stored, rtol=0, atol=1e-6)
+    return found if same else None
 
 
 def _record(setting: Setting, run: EvaluatedRun, metrics: Sequence[str]) -> dict[str, object]:

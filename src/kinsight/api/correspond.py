@@ -21,7 +21,7 @@ def correspond(
     per_class: int = 50,
     seed: int = 0,
 ) -> Correspondence:
-    """How often a part is answered by the same part in another picture of the class; writes `correspondence-SPLIT.json`.
+    """How often a part is answered by the same part in another picture of the class; writes `maps/correspondence-SPLIT.json`.
 
     Args:
         per_class: pairs drawn of each class; the rest as for `localize`. Where the data have no boxes (pictures cut to

@@ -32,7 +32,7 @@ def faithfulness(
 ) -> Faithfulness:
     """Deletion and insertion curves of queries against their best matches; with `sanity` also maps of randomised weights.
 
-    Writes `faithfulness-SPLIT.json`.
+    Writes `maps/faithfulness-SPLIT.json`.
 
     Args:
         pairs: how many queries, drawn from the seed.

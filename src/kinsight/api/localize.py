@@ -25,7 +25,7 @@ def localize(
     limit: int | None = None,
     seed: int = 0,
 ) -> Localization:
-    """How well the maps of a run find the objects of a split (Visual Explanation, section 4.1); writes `localization-SPLIT.json`.
+    """How well the maps of a run find the objects of a split (Visual Explanation, section 4.1); writes `maps/localization-SPLIT.json`.
 
     Args:
         run: the run folder.

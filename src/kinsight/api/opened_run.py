@@ -68,8 +68,8 @@ class OpenedRun:
         return self.table[BOX].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def write(self, name: str, result: dict[str, Any]) -> Path:
-        """Write a result with its protocol."""
-        path = self.folder.evaluation / f"{name}.json"
+        """Write a result with its protocol into `maps/`."""
+        path = self.folder.maps / f"{name}.json"
         write_json(path, {"name": name, "protocol": self.protocol, **result})
         return path
 
@@ -131,7 +131,7 @@ def evaluation_data(
 def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own: bool) -> pd.DataFrame:
     if own:
         table = prepare_table(data)
-        known = folder.read_protocol().get("data", {}).get("digest")
+        known = folder.read_protocol().data.digest
         found = data_protocol(table, data)["digest"]
         if known is not None and known != found:
             raise KinsightError(
@@ -172,7 +172,7 @@ def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
 
 
 def result_name(kind: str, split: str, stage: int, partners: str = BEST) -> str:
-    """What a result is called in `evaluation/`: `localization-test-stage-1`."""
+    """What a result is called in `maps/`: `localization-test-stage-1`."""
     parts = [
         kind,
         split,

@@ -16,11 +16,12 @@ from kinsight.api.opened_run import evaluation_data, rows_of
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
-from kinsight.files import write_json, write_npz
 from kinsight.models import Embedder, build_embedder, load_embedder
 from kinsight.processes import device
+from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
 from kinsight.runs.folder import RunFolder
-from kinsight.runs.protocol import data_protocol
+from kinsight.runs.protocol import LAST_STEP, Selection, data_protocol
+from kinsight.runs.ranking import Ranking
 from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.show import write_report
 from kinsight.training.encoding import EncodedRows, encode_rows
@@ -52,14 +53,16 @@ def evaluate_run(
     trained = load_embedder(folder.trained_model(which), device=device())
     if groups and trained.groups < 2:
         raise KinsightError(NO_GROUPS)
-    models = [("trained", trained, name if which == "best" else f"{name}-{which}")]
+    models = [(TRAINED, trained, name if which == "best" else f"{name}-{which}")]
     if untrained:
-        models.append(("untrained", starting_point(settings).to(device()), f"{name}-untrained"))
+        models.append((UNTRAINED, starting_point(settings).to(device()), f"{name}-{UNTRAINED}"))
     found: dict[str, Evaluation] = {}
     for kind, model, title in models:
+        selection = _selection(folder, which) if model is trained else None
         found |= _evaluate_one(
-            folder, title, kind, model, table, split, settings.data, k, progress, groups=groups and model is trained
-        )
+            folder, title, kind, model, table, split, settings.data, k, progress,
+            selection=selection, groups=groups and model is trained,
+        )  # fmt: skip
     write_report(folder.path)
     return found
 
@@ -81,6 +84,7 @@ def _evaluate_one(
     k: Sequence[int],
     progress: bool,
     *,
+    selection: Selection | None,
     groups: bool = False,
 ) -> dict[str, Evaluation]:
     rows = rows_of(table, split, data)
@@ -106,36 +110,45 @@ def _evaluate_one(
             "unreadable_pictures": one.unreadable,
             "seconds": round(time.monotonic() - started, 1),
         }
-        record = {
+        content = {
             "name": title, "model": what, "split": split, "metrics": dict(result), "protocol": result.protocol
         }  # fmt: skip
-        write_json(folder.evaluation / f"{title}.json", record)
-        write_npz(folder.evaluation / f"{title}.npz", _arrays(table, one, result))
+        record = replace(EvaluationRecord.from_plain(content), selection=selection)
+        folder.evaluations.write(record, _ranking(table, one, result))
         found[what] = result
     return found
 
 
-def _arrays(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> dict[str, np.ndarray]:
+def _selection(folder: RunFolder, which: str) -> Selection | None:
+    """How the measured checkpoint was chosen."""
+    protocol = folder.read_protocol()
+    if which == "best" or protocol.training.steps_done is None:
+        return protocol.selection
+    return Selection(LAST_STEP, protocol.training.steps_done)
+
+
+def _ranking(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> Ranking:
     per_query = result.per_query or {}
-    return {
-        **_class_names(table, encoded.rows),
-        "ids": table["id"].to_numpy()[encoded.rows].astype(str),
-        "paths": table["path"].to_numpy()[encoded.rows].astype(str),
-        "labels": table["label"].to_numpy()[encoded.rows].astype(str),
-        "vectors": encoded.vectors,
-        "query_rows": result.query_rows,
-        "neighbours": result.neighbours.indices,
-        "scores": result.neighbours.scores,
-        **per_query,
-        "average_precision": per_query["map_at_r"],
-    }
+    return Ranking(
+        ids=table["id"].to_numpy()[encoded.rows].astype(str),
+        paths=table["path"].to_numpy()[encoded.rows].astype(str),
+        labels=table["label"].to_numpy()[encoded.rows].astype(str),
+        vectors=encoded.vectors,
+        query_rows=result.query_rows,
+        neighbours=result.neighbours.indices,
+        scores=result.neighbours.scores,
+        precision_at_1=per_query["precision_at_1"],
+        average_precision=per_query["map_at_r"],
+        names=_class_names(table, encoded.rows),
+        per_query=per_query,
+    )
 
 
-def _class_names(table: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """`names (N,)` for the report, if the table names each label in a column `class_name`, no two alike."""
+def _class_names(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
+    """The class of each picture as a person calls it, if the table names each label in a column `class_name`, no two alike. (N,)"""
     if "class_name" not in table.columns or table["class_name"].isna().any():
-        return {}
+        return None
     pairs = table[["label", "class_name"]].drop_duplicates()
     if pairs["label"].duplicated().any() or pairs["class_name"].duplicated().any():
-        return {}
-    return {"names": table["class_name"].to_numpy()[rows].astype(str)}
+        return None
+    return table["class_name"].to_numpy()[rows].astype(str)

@@ -20,6 +20,7 @@ from kinsight.evaluation.query_gallery import Column, Items, read_items
 from kinsight.evaluation.ranks import positive_ranks
 from kinsight.evaluation.statistics import bootstrap
 from kinsight.evaluation.vectors import unit
+from kinsight.typed import to_plain
 
 SHOWN = 8  # neighbours kept for sheets of queries
 _FEW = 128  # up to so many positives a query, the ranking metrics are read from its nearest neighbours
@@ -118,7 +119,7 @@ def evaluate(
     out.query_rows = items.queries
     out.per_query = values if per_query else None
     out.neighbours = Neighbours(items.gallery[nearest.indices[:, :SHOWN]], nearest.scores[:, :SHOWN])
-    out.protocol = protocol(
+    made = protocol(
         items,
         ks=ks,
         dimension=vectors.shape[1],
@@ -127,6 +128,7 @@ def evaluate(
         whole=whole_gallery,
         seed=seed,
     )
+    out.protocol = to_plain(made)
     return out
 
 

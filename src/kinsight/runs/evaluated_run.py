@@ -1,9 +1,8 @@
-"""A run and one of its evaluations, read for comparing it with others."""
+"""A run with one of its evaluations, read for comparing it with others."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -12,14 +11,13 @@ from typing import Any
 
 from kinsight.errors import KinsightError
 from kinsight.models import HEADS
-from kinsight.reading import read_json
-from kinsight.runs.folder import FREE, RunFolder
+from kinsight.runs.evaluations import EvaluationRecord, how_to_make
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.protocol import RunProtocol
 from kinsight.settings.parsing import settings_from
-from kinsight.settings.training import TrainingSettings
+from kinsight.settings.training import TrainingSettings, moves_numbers, tells_repeats
 
 Cell = tuple[int, int | None]
-# What tells the runs of one setting apart, and what moves no number.
-APART = ("seed", "data.fold", "log_every", *FREE)
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,12 @@ class EvaluatedRun:
 
     Attributes:
         path: the folder as it was given.
-        settings: flat settings (`model.head.name`) with all defaults, those of its head and objective included, without those of APART.
+        settings: flat settings (`model.head.name`) with all defaults, those of its head and objective included, as far as they move
+            numbers and do not tell repeats apart.
         written: which of them the recipe itself has; the others are defaults.
         seed, fold: its place among the runs of its setting; fold None: no class was held out for validation.
         protocol: its `protocol.json`, empty if it has none.
-        evaluation: the content of `evaluation/NAME.json`.
+        evaluation: the record that is compared.
     """
 
     path: str
@@ -40,13 +39,18 @@ class EvaluatedRun:
     written: frozenset[str]
     seed: int
     fold: int | None
-    protocol: dict[str, Any]
-    evaluation: dict[str, Any]
+    protocol: RunProtocol
+    evaluation: EvaluationRecord
 
     @property
     def name(self) -> str:
         """The name of its folder."""
         return os.path.basename(os.path.abspath(self.path))
+
+    @property
+    def folder(self) -> RunFolder:
+        """Its folder."""
+        return RunFolder(self.path)
 
     @property
     def cell(self) -> Cell:
@@ -56,22 +60,12 @@ class EvaluatedRun:
     @property
     def metrics(self) -> dict[str, float]:
         """Flat numbers, fractions not percent."""
-        return dict(self.evaluation["metrics"])
-
-    @property
-    def measured(self) -> dict[str, Any]:
-        """The protocol of the evaluation."""
-        return dict(self.evaluation["protocol"])
+        return self.evaluation.metrics
 
     @property
     def model(self) -> str:
         """What tells its model from others: the digest, or the folder where none was recorded."""
-        return str(at(self.measured, "model.digest") or os.path.abspath(self.path))
-
-    @property
-    def arrays(self) -> Path:
-        """Where the values of each query lie, if they do."""
-        return RunFolder(self.path).evaluation / f"{self.evaluation['name']}.npz"
+        return self.evaluation.protocol.model.digest or os.path.abspath(self.path)
 
 
 def read_runs(paths: Sequence[str | Path], name: str = "test") -> list[EvaluatedRun]:
@@ -82,11 +76,11 @@ def read_runs(paths: Sequence[str | Path], name: str = "test") -> list[Evaluated
     """
     folders: dict[str, str] = {}
     for path in paths:
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             folders.setdefault(os.path.realpath(path), str(path))
     if not folders:
         raise KinsightError("no run folder was given; give one or more, for example runs/*")
-    missing = [path for path in folders.values() if not _file(path, name).is_file()]
+    missing = [path for path in folders.values() if name not in RunFolder(path).require().evaluations.names()]
     if missing:
         raise KinsightError(_missing(missing, name))
     return [read_run(path, name) for path in folders.values()]
@@ -98,23 +92,26 @@ def read_run(path: str | Path, name: str) -> EvaluatedRun:
     Raises:
         KinsightError: the recipe or the evaluation cannot be read.
     """
-    folder, file = RunFolder(path).require(), _file(path, name)
+    folder = RunFolder(path).require()
     stored = folder.settings()
     try:
         settings = settings_from(stored)
     except KinsightError as problem:
         raise KinsightError(f"{folder.recipe}: {problem}") from None
-    evaluation = read_json(file)
-    if not isinstance(evaluation, dict) or not all(
-        isinstance(evaluation.get(part), dict) and evaluation[part] for part in ("metrics", "protocol")
-    ):
-        raise KinsightError(f"{file} holds no metrics with their protocol; {how_to_make(path, name)}")
-    named = {**evaluation, "name": name, "split": evaluation.get("split"), "model": evaluation.get("model")}
-    values = {key: value for key, value in flat(asdict(_complete(settings))).items() if key not in APART}
+    record = folder.evaluations.read(name)
+    if not record.metrics or record.protocol == type(record.protocol)():
+        raise KinsightError(
+            f"{folder.evaluations.path(name)} holds no metrics with their protocol; {how_to_make(path, name)}"
+        )
+    values = {
+        key: value
+        for key, value in flat(asdict(_complete(settings))).items()
+        if moves_numbers(key) and not tells_repeats(key)
+    }
     if values.get("model.weights"):  # the same weights may lie elsewhere, as in protocol.json
         values["model.weights"] = os.path.basename(values["model.weights"])
     written = frozenset(flat(asdict(settings)))
-    return EvaluatedRun(str(path), values, written, settings.seed, settings.data.fold, folder.read_protocol(), named)
+    return EvaluatedRun(str(path), values, written, settings.seed, settings.data.fold, folder.read_protocol(), record)
 
 
 def _complete(settings: TrainingSettings) -> TrainingSettings:
@@ -137,37 +134,8 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def at(nested: Mapping[str, Any], key: str) -> Any:
-    """The value under a key with dots, or None."""
-    value: Any = nested
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def how_to_make(path: str | Path, name: str, more: str = "") -> str:
-    """How an evaluation of that name is made: the end of a sentence, with `more` options in its command."""
-    options = {
-        "test": "",
-        "test-untrained": " --untrained",
-        "test-last": " --which last",
-        "validation": " --split validation",
-        "train": " --split train",
-        "all": " --split all",
-    }
-    if re.search(r"-group-\d+$", name):
-        return f"make it with `kinsight evaluate {path} --groups{more}`, and leave out runs whose head has no groups"
-    if name not in options:
-        return "choose another --name, or make it with `kinsight evaluate` and its options --data, --split, --which"
-    return f"make it with `kinsight evaluate {path}{options[name]}{more}`"
-
-
-def _file(path: str | Path, name: str) -> Path:
-    return RunFolder(path).require().evaluation / f"{name}.json"
-
-
 def _missing(paths: Sequence[str], name: str) -> str:
-    there = sorted(file.stem for file in RunFolder(paths[0]).evaluation.glob("*.json"))
+    there = RunFolder(paths[0]).evaluations.names()
     others = f" (nor have {', '.join(paths[1:4])}{', ...' if len(paths) > 4 else ''})" if paths[1:] else ""
     has = f"; it has {', '.join(there)}" if there else ""
     return f"{paths[0]} has no evaluation '{name}'{others}{has}; {how_to_make(paths[0], name)}"

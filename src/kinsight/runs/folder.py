@@ -1,6 +1,6 @@
 """The run folder: enough to go on, to evaluate, to explain.
 
-recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  report.html
+recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  maps/  report.html
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import yaml
 
 from kinsight.errors import KinsightError
 from kinsight.files import explained, write_json, write_text
-from kinsight.reading import read_json, read_text
+from kinsight.reading import parse_json, read_json_mapping, read_text, require_file
+from kinsight.runs.evaluations import Evaluations
+from kinsight.runs.protocol import RunProtocol
 from kinsight.settings.recipe import MOST_BYTES, differences
-from kinsight.settings.training import TrainingSettings
+from kinsight.settings.training import TrainingSettings, moves_numbers
 from kinsight.settings.yaml_mapping import yaml_mapping
+from kinsight.typed import from_plain, to_plain
 
 _RESTORE = "restore it or train the run anew"
-
-# What may change when a run goes on, because it moves no number. Data may lie elsewhere; their digest is compared.
-FREE = ("data.path", "data.workers", "data.on_unreadable", "checkpoint_minutes", "tensorboard")
 
 
 class RunFolder:
@@ -38,6 +38,7 @@ class RunFolder:
         self.last_model = self.path / "model-last"
         self.checkpoints = self.path / "checkpoints"
         self.evaluation = self.path / "evaluation"
+        self.maps = self.path / "maps"
         self.report = self.path / "report.html"
 
     @property
@@ -93,7 +94,7 @@ class RunFolder:
         """
         if self.exists:
             found = differences(self.settings(), _plain(settings))
-            changes = [change for change in found if change.partition(":")[0] not in FREE]
+            changes = [change for change in found if moves_numbers(change.partition(":")[0])]
             if changes:
                 raise KinsightError(
                     f"{self.path} holds a run with other settings ({'; '.join(changes[:4])}); "
@@ -114,17 +115,31 @@ class RunFolder:
         self.check(settings)
         write_text(self.recipe, yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
 
-    def read_protocol(self) -> dict[str, Any]:
-        """`protocol.json`, empty if the run was stopped before it was written."""
-        return dict(read_json(self.protocol)) if self.protocol.is_file() else {}
+    @property
+    def evaluations(self) -> Evaluations:
+        """The records in `evaluation/`."""
+        return Evaluations(self.evaluation)
+
+    def recipe_text(self) -> str:
+        """`recipe.yaml` as it stands, empty where there is none."""
+        return read_text(self.recipe, most=MOST_BYTES, otherwise=_RESTORE) if self.recipe.exists() else ""
+
+    def read_protocol(self) -> RunProtocol:
+        """`protocol.json`, empty if the run was stopped before it was written.
+
+        Raises:
+            KinsightError: it is damaged.
+        """
+        content = read_json_mapping(self.protocol) if self.protocol.exists() else {}
+        return from_plain(RunProtocol, content, str(self.protocol), otherwise=_RESTORE)
 
     def update_protocol(self, changes: dict[str, Any]) -> None:
         """Merge `changes` into `protocol.json`, one level deep."""
-        protocol = self.read_protocol()
+        protocol = to_plain(self.read_protocol())
         for key, value in changes.items():
             known = protocol.get(key)
             protocol[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-        write_json(self.protocol, protocol)
+        write_json(self.protocol, to_plain(from_plain(RunProtocol, protocol, str(self.protocol), otherwise=_RESTORE)))
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to `metrics.jsonl`."""
@@ -137,18 +152,27 @@ class RunFolder:
         Raises:
             KinsightError: another line is damaged.
         """
-        lines = (
-            self.metrics.read_text(encoding="utf-8", errors="replace").splitlines() if self.metrics.is_file() else []
-        )
+        if not self.metrics.exists():
+            return []
+        path = require_file(self.metrics, otherwise=_RESTORE)
         records = []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                records.append(json.loads(line))
+                record = parse_json(line)
             except ValueError:
-                if number < len(lines):
-                    raise KinsightError(
-                        f"{self.metrics} line {number} is not valid JSON; remove the line or restore the file"
-                    ) from None
+                if number == len(lines):
+                    break
+                raise KinsightError(
+                    f"{self.metrics} line {number} is not valid JSON; remove the line or restore the file"
+                ) from None
+            if not (isinstance(record, dict) and type(record.get("step")) is int):
+                raise KinsightError(
+                    f"{self.metrics} line {number} is no record with a step; remove the line or restore the file"
+                )
+            records.append(record)
         return records
 
     def rewind(self, step: int) -> None:
@@ -158,7 +182,7 @@ class RunFolder:
 
     @property
     def _finished(self) -> bool:
-        return "selection" in self.read_protocol()
+        return self.read_protocol().selection is not None
 
 
 def _plain(settings: TrainingSettings) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""`protocol.json`: everything of data, model and training that moves a number."""
+"""`protocol.json`: everything of data, model and training that moves a number, and how the checkpoint was chosen.
+
+All of it may be absent, for a run may be young or of another version; what this version does not know stays in `more`.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +20,103 @@ from kinsight.models import Embedder
 from kinsight.settings.training import DataSettings, TrainingSettings
 
 LIBRARIES = ("kinsight", "torch", "torchvision", "timm", "pytorch-metric-learning", "accelerate", "numpy")
+LAST_STEP = "last_step"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which step's model stands for a run.
+
+    Attributes:
+        by: the metric on validation classes whose best value chose it, such as `map_at_r`; `last_step` without validation classes.
+        step: after how many optimizer steps.
+        value: the best value.
+    """
+
+    by: str
+    step: int
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class SplitProtocol:
+    """The pictures of a split."""
+
+    pictures: int | None = None
+    classes: int | None = None
+    min_per_class: int | None = None
+    median_per_class: float | None = None
+    max_per_class: int | None = None
+    queries: int | None = None
+    gallery: int | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataProtocol:
+    """Which pictures, split how, and whether they are rendered."""
+
+    source: str | None = None
+    rendered: bool | None = None
+    split_by: str | None = None
+    fold: int | None = None
+    folds: int | None = None
+    crop_to_box: bool | None = None
+    augmentation: str | None = None
+    splits: dict[str, SplitProtocol] = field(default_factory=dict)
+    digest: str | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelProtocol:
+    """How the model is built."""
+
+    trunk: str | None = None
+    weights: str | None = None
+    pretrained: bool | None = None
+    head: dict[str, Any] | None = None
+    dim: int | None = None
+    frozen_norm: str | None = None
+    parameters: int | None = None
+    digest: str | None = None
+    group: int | None = None
+    preprocessing: dict[str, Any] | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingProtocol:
+    """How it is trained, and on what machine."""
+
+    loss: dict[str, Any] | None = None
+    miner: dict[str, Any] | None = None
+    diversity: dict[str, Any] | None = None
+    batches: dict[str, Any] | None = None
+    optimizer: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    seed: int | None = None
+    precision: str | None = None
+    processes: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    steps_done: int | None = None
+    minutes: float | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunProtocol:
+    """`protocol.json`: everything of data, model and training that moves a number."""
+
+    data: DataProtocol = field(default_factory=DataProtocol)
+    model: ModelProtocol = field(default_factory=ModelProtocol)
+    training: TrainingProtocol = field(default_factory=TrainingProtocol)
+    versions: dict[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:

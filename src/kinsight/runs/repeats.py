@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinsight.errors import KinsightError
-from kinsight.runs.evaluated_run import EvaluatedRun, at
+from kinsight.runs.evaluated_run import EvaluatedRun
+from kinsight.typed import to_plain
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ def _telling(key: str, settings: Sequence[Setting]) -> bool:
 
 def _identity(run: EvaluatedRun) -> str:
     """Settings that share it are one: recipe, whether classes were held out, and the data, by what folds do not change."""
-    splits = at(run.protocol, "data.splits") or {}
+    splits = run.protocol.data.splits
     known = [splits[name] for name in ("train", "validation") if name in splits]
-    sizes = [sum(split.get(key, 0) for split in known) for key in ("classes", "pictures")]
-    return _text([run.settings, run.fold is None, sizes, splits.get("test")])
+    sizes = [sum(split.classes or 0 for split in known), sum(split.pictures or 0 for split in known)]
+    return _text([run.settings, run.fold is None, sizes, to_plain(splits["test"]) if "test" in splits else None])
 
 
 def _refuse_repeats(runs: Sequence[EvaluatedRun]) -> None:

@@ -6,23 +6,28 @@ here is an error everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_type_hints
 
 from kinsight.errors import KinsightError
 from kinsight.models import ModelSettings
 from kinsight.objectives import ObjectiveSettings
+
+# What a setting says of itself beside its type and its default.
+_MOVES_NO_NUMBER = {"moves_numbers": False}
+_TELLS_REPEATS = {"tells_repeats": True}
 
 
 @dataclass
 class DataSettings:
     """Which pictures, how they are split, and how they reach the network."""
 
-    path: str = ""
+    path: str = field(default="", metadata=_MOVES_NO_NUMBER)  # data may lie elsewhere; their digest is compared
     """Image table (CSV, parquet), folder or zip."""
     split_by: str | None = None
     """Column that holds the split, or `halves` (first half of the sorted classes trains); default: `split` if there, else halves."""
-    fold: int | None = 0
+    fold: int | None = field(default=0, metadata=_TELLS_REPEATS)
     """Which fold of the training classes is held out for validation; null: none, train on all of them."""
     folds: int = 4
     """Number of class folds (Reality Check: 4)."""
@@ -30,9 +35,9 @@ class DataSettings:
     """Training preset: standard, mild, geom, geom+color, color-heavy, reality-check, none."""
     crop_to_box: bool = False
     """Cut every picture to its box (x_1, y_1, x_2, y_2) before anything else."""
-    on_unreadable: Literal["refuse", "skip"] = "refuse"
+    on_unreadable: Literal["refuse", "skip"] = field(default="refuse", metadata=_MOVES_NO_NUMBER)
     """What a corrupt picture does: stop the run with its path, or be left out and named in the log."""
-    workers: int = 2
+    workers: int = field(default=2, metadata=_MOVES_NO_NUMBER)
     """Processes that decode pictures; 0: none beside the main one."""
 
 
@@ -110,14 +115,36 @@ class TrainingSettings:
     """Memory layout that convolutions are fastest in."""
     compile: bool = False
     """Compile the trunk with torch.compile."""
-    seed: int = 0
+    seed: int = field(default=0, metadata=_TELLS_REPEATS)
     """Seed of everything: initialisation, batches, augmentation, miners, dropout."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = field(default=5.0, metadata=_MOVES_NO_NUMBER)
     """Minutes between two checkpoints inside an epoch; one is always written at its end."""
-    log_every: int = 10
+    log_every: int = field(default=10, metadata=_MOVES_NO_NUMBER)
     """Steps between two lines of metrics.jsonl."""
-    tensorboard: bool = False
+    tensorboard: bool = field(default=False, metadata=_MOVES_NO_NUMBER)
     """Also write TensorBoard events (needs `pip install kinsight[tensorboard]`)."""
+
+
+def moves_numbers(name: str) -> bool:
+    """Whether the setting of that full name (`data.workers`) moves a number of a training."""
+    return bool(_metadata(name).get("moves_numbers", True))
+
+
+def tells_repeats(name: str) -> bool:
+    """Whether the setting of that full name tells apart the runs of one recipe that repeat it: seed and fold."""
+    return bool(_metadata(name).get("tells_repeats", False))
+
+
+def _metadata(name: str) -> Mapping[str, Any]:
+    """What a setting says of itself; nothing where the name is an option of a choice, such as `model.head.dim`."""
+    kind: Any = TrainingSettings
+    known: Mapping[str, Any] = {}
+    for part in name.split("."):
+        found = {each.name: each for each in fields(kind)} if is_dataclass(kind) else {}
+        if part not in found:
+            return {}
+        known, kind = found[part].metadata, get_type_hints(kind)[part]
+    return known
 
 
 # The smallest allowed value of each number that could be nonsense; null is let through where it is allowed.

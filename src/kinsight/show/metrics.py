@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from kinsight.errors import KinsightError
-from kinsight.evaluation import METRICS, Estimate, Metric, describe
+from kinsight.evaluation import METRICS, Metric, describe
 
 # What leads when several are there: the one number that looks at the whole ranking, then the one everybody knows.
 HEADLINES = ("map_at_r", "precision_at_1", "recall_at_1")
@@ -62,8 +62,3 @@ def is_fraction(key: str) -> bool:
 def is_diagnosis(key: str) -> bool:
     """Whether the number describes the space and not how well it ranks."""
     return key.startswith(DIAGNOSIS)
-
-
-def estimate_of(key: str, metrics: Mapping[str, float]) -> Estimate | None:
-    """The number under a key with its interval, or None where it was not measured."""
-    return Estimate.of(metrics, key) if key in metrics else None

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinsight.runs.results import Result, result_of
-from kinsight.show.metrics import estimate_of, is_fraction, ordered, title_of
-
-_BESIDE = re.compile(r"-(untrained|group-\d+)$")
+from kinsight.runs.evaluations import EvaluationRecord
+from kinsight.show.metrics import is_fraction, ordered, title_of
 
 
 def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
     """The metrics of evaluation records side by side, fractions in percent with their 95 % intervals.
 
-    Records that were measured on the same pictures (same name but for `-untrained` or `-group-0`) share a block, one column each;
+    Records that were measured on the same pictures (same name but for that of the model) share a block, one column each;
     numbers that are no fractions stand below a line.
     """
-    blocks: dict[str, list[Result]] = {}
+    blocks: dict[str, list[EvaluationRecord]] = {}
     for record in evaluations:
-        result = result_of(record)
-        blocks.setdefault(_BESIDE.sub("", result.name), []).append(result)
+        result = EvaluationRecord.from_plain(record)
+        blocks.setdefault(result.pictures, []).append(result)
     return "\n\n".join(_block(name, results) for name, results in blocks.items())
 
 
@@ -32,7 +29,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([_line(rows[0], widths), rule, *(_line(row, widths) for row in rows[1:])])
 
 
-def _block(name: str, results: list[Result]) -> str:
+def _block(name: str, results: list[EvaluationRecord]) -> str:
     keys = ordered({key: None for result in results for key in result.metrics})
     fractions = [key for key in keys if is_fraction(key)]
     rest = [key for key in keys if not is_fraction(key)]
@@ -52,12 +49,12 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "   ".join([first, *(cell.ljust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]).rstrip()
 
 
-def _percent(key: str, result: Result) -> str:
-    estimate = estimate_of(key, result.metrics)
+def _percent(key: str, result: EvaluationRecord) -> str:
+    estimate = result.estimate(key)
     return "-" if estimate is None else f"{estimate.number():>5} % {estimate.interval()}".rstrip()
 
 
-def _plain(key: str, result: Result) -> str:
+def _plain(key: str, result: EvaluationRecord) -> str:
     if key not in result.metrics:
         return "-"
     value = result.metrics[key]

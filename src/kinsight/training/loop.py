@@ -23,7 +23,7 @@ from kinsight.objectives import CollapseWatch, Losses, Objective, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.registry import own_code
 from kinsight.runs.folder import RunFolder
-from kinsight.runs.protocol import data_protocol, training_protocol
+from kinsight.runs.protocol import LAST_STEP, data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings, check_ranges
 from kinsight.training.checkpoints import (
     Position,
@@ -234,9 +234,9 @@ class Training:
             validated = position.best is not None
             self.embedder.save(self.run.last_model if validated else self.run.model)
             selection = (
-                f"best validation MAP@R, at step {position.best_step} of {position.step}"
+                {"by": "map_at_r", "step": position.best_step, "value": position.best}
                 if validated
-                else f"last step ({position.step}); no validation classes were held out"
+                else {"by": LAST_STEP, "step": position.step}
             )
             training = {"steps_done": position.step, "minutes": round(self._seconds() / 60, 2)}
             self.run.update_protocol({"training": training, "selection": selection})
@@ -251,7 +251,7 @@ class Training:
         }
         checkpoint = newest_checkpoint(self.run.checkpoints)
         if checkpoint is not None:
-            known = self.run.read_protocol().get("data", {}).get("digest")
+            known = self.run.read_protocol().data.digest
             if known is not None and known != protocol["data"]["digest"]:
                 raise KinsightError(
                     f"{self.settings.data.path} has changed since {self.run.path} was started (other pictures, labels "

@@ -34,7 +34,7 @@ def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embed
     names = list(DTYPES)
     chosen = torch.zeros((), dtype=torch.int64)
     if processes.is_main():
-        known = run.read_protocol().get("training", {}).get("precision")
+        known = run.read_protocol().training.precision
         if known not in names:
             known = fastest_precision(
                 embedder.trunk,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinsight.runs.results import Ranking
+from kinsight.runs.ranking import Ranking
 from kinsight.show.thumbnails import PLACEHOLDER, thumbnail
 
 POINTS = 1500

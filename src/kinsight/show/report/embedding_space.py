@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kinsight.runs.results import Result
+from kinsight.runs.evaluations import EvaluationRecord
 from kinsight.show.metrics import described, is_diagnosis, ordered, title_of
 from kinsight.show.report.trained_and_untrained import TrainedAndUntrained
 
@@ -51,7 +51,7 @@ def readings(measured: TrainedAndUntrained) -> list[Reading]:
     return found
 
 
-def _shown(key: str, result: Result | None) -> str:
+def _shown(key: str, result: EvaluationRecord | None) -> str:
     if result is None or key not in result.metrics:
         return ""
     value = result.metrics[key]

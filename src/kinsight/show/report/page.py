@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinsight.files import write_text
-from kinsight.runs.results import Ranking, Run, read_ranking, read_run
+from kinsight.runs.contents import RunContents, read_contents
+from kinsight.runs.evaluations import UNTRAINED, EvaluationRecord
+from kinsight.runs.ranking import Ranking
 from kinsight.show.metrics import title_of
 from kinsight.show.page import environment
 from kinsight.show.report import atlas, provenance
@@ -39,19 +41,19 @@ def write_report(run: str | Path) -> Path:
         KinsightError: the folder is no run, or a piece of it is broken.
     """
     path = Path(run) / "report.html"
-    write_text(path, report_html(read_run(run)))
+    write_text(path, report_html(read_contents(run)))
     return path
 
 
-def report_html(run: Run) -> str:
+def report_html(run: RunContents) -> str:
     """The report as one HTML text with every style, script and picture inside it."""
-    found = side_by_side(run.results)
+    found = side_by_side(run.evaluations)
     main = found[0] if found else None
     result = main.main if main else None
     tables = [_table(measured) for measured in found]
     shown = {
-        **_pictured(result.arrays if result else None),
-        "charts": run_charts(run.lines, {key: title_of(key) for line in run.lines for key in line}),
+        **_pictured(run, result),
+        "charts": run_charts(run.history, {key: title_of(key) for line in run.history for key in line}),
         "protocol": provenance.protocol_groups(run, result),
         "tables": [table for table in tables if table.rows],
         "diagnosis": readings(main) if main else [],
@@ -60,16 +62,16 @@ def report_html(run: Run) -> str:
         environment()
         .get_template("report.html")
         .render(
-            name=run.folder.resolve().name,
+            name=run.name,
             sentence=provenance.sentence(run, result),
             rendered=provenance.is_rendered(run, result),
             headlines=headlines(metric_rows(main)) if main else [],
-            has_untrained=any(result.model == "untrained" for result in run.results),
+            has_untrained=any(result.model == UNTRAINED for result in run.evaluations),
             main_split=f"on the {main.split} split" if main else "",
             sections=_sections(shown),
             events=[
                 (f"{line.get('step', 0):,}", str(line.get("message", "")))
-                for line in run.lines
+                for line in run.history
                 if line.get("kind") == "event"
             ],
             commands=provenance.commands(run),
@@ -99,11 +101,12 @@ def _table(measured: TrainedAndUntrained) -> Table:
     return Table(title, any(row.trained for row in rows), any(row.untrained for row in rows), rows)
 
 
-def _pictured(arrays: Path | None) -> dict[str, object]:
+def _pictured(run: RunContents, record: EvaluationRecord | None) -> dict[str, object]:
     """The pieces made from pictures: queries with what they find, and the map."""
-    ranking = read_ranking(arrays) if arrays else None
+    ranking = run.folder.evaluations.ranking(record.name) if record else None
     if ranking is None or not len(ranking.ids):
         return {"queries": [], "atlas": None}
+    ranking = replace(ranking, labels=ranking.titles)
     return {"queries": chosen_queries(ranking), **_atlas(ranking)}
 
 

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kinsight.runs.results import Result, Run
+from kinsight.runs.contents import RunContents
+from kinsight.runs.evaluations import EvaluationRecord
+from kinsight.runs.protocol import LAST_STEP, DataProtocol, ModelProtocol, Selection, SplitProtocol
+from kinsight.show.metrics import is_fraction, title_of
+from kinsight.typed import to_plain
 
 Entry = tuple[str, str, bool]  # the term, its value, whether the value is code
 
-TITLES = {"data": "Data", "model": "Model", "training": "Training", "versions": "Versions"}
+TITLES = {"data": "Data", "model": "Model", "training": "Training"}  # versions stand in the footer
 LONG = 12  # hexadecimal digits shown of a digest; the footer has it whole
 
 
@@ -23,16 +27,16 @@ class Group:
     entries: list[Entry]
 
 
-def sentence(run: Run, result: Result | None) -> str:
+def sentence(run: RunContents, result: EvaluationRecord | None) -> str:
     """One sentence: which model, trained with what on what, measured on what; only what is known."""
-    model, data, training = (_part(run.protocol, name) for name in ("model", "data", "training"))
-    if not model and not data:
+    data, training = run.protocol.data, run.protocol.training
+    if run.protocol.model == ModelProtocol() and data == DataProtocol():
         return ""
-    words = [_model_words(model)]
+    words = [_model_words(run.protocol.model)]
     trained = _split_words(data, "train")
-    loss, epochs = _name(training.get("loss")), training.get("epochs")
-    if data.get("source"):
-        words.append(f"trained{f' with the {loss} loss' if loss else ''} on {data['source']}")
+    loss, epochs = _name(training.loss), training.epochs
+    if data.source:
+        words.append(f"trained{f' with the {loss} loss' if loss else ''} on {data.source}")
     if trained:
         words.append(f"({trained})")
     if epochs:
@@ -42,45 +46,55 @@ def sentence(run: Run, result: Result | None) -> str:
     return text + (f"; measured on {measured}." if measured else ".")
 
 
-def is_rendered(run: Run, result: Result | None) -> bool:
+def is_rendered(run: RunContents, result: EvaluationRecord | None) -> bool:
     """Whether the pictures trained on or measured on are rendered."""
-    measured = _part(result.protocol, "data") if result else {}
-    return any(data.get("rendered") is True for data in (_part(run.protocol, "data"), measured))
+    return bool(run.protocol.data.rendered or (result and result.protocol.data.rendered))
 
 
-def protocol_groups(run: Run, result: Result | None) -> list[Group]:
+def protocol_groups(run: RunContents, result: EvaluationRecord | None) -> list[Group]:
     """Everything that moves a number, as groups of terms and values; unknown keys are shown as they are."""
-    groups = []
+    known = run.protocol
+    plain = to_plain(known)
+    groups = [Group(title, entries(plain.get(name, {}))) for name, title in TITLES.items()]
     loose: list[Entry] = []
-    for name, value in run.protocol.items():
-        if name == "versions":
-            continue  # in the footer
+    if known.selection is not None:
+        loose.append(("selection", selection_words(known.selection, known.training.steps_done), False))
+    for name, value in known.more.items():
         if isinstance(value, Mapping):
-            groups.append(Group(TITLES.get(name, spoken(name).capitalize()), entries(value)))
+            groups.append(Group(spoken(name).capitalize(), entries(value)))
         elif value is not None:
             loose += entries({name: value})
     if result is not None:
-        measured = {name: value for name, value in result.protocol.items() if name not in ("data", "versions")}
-        loose += entries(measured)
-        other = _part(result.protocol, "data")
-        if other.get("digest") != _part(run.protocol, "data").get("digest"):
-            groups.append(Group("Measured on", entries(other)))
+        measured = to_plain(result.protocol)
+        loose += entries({name: value for name, value in measured.items() if name not in ("data", "versions")})
+        if result.protocol.data.digest != known.data.digest:
+            groups.append(Group("Measured on", entries(measured.get("data", {}))))
     if loose:
         groups.append(Group("Measurement", loose))
     return [group for group in groups if group.entries]
 
 
-def facts(run: Run, result: Result | None) -> list[tuple[str, str]]:
+def selection_words(selection: Selection, steps: int | None) -> str:
+    """Which step's model stands for the run, and why."""
+    of = f" of {steps:,}" if steps is not None else ""
+    if selection.by == LAST_STEP:
+        return f"last step ({selection.step:,}); no validation classes were held out"
+    value = ""
+    if selection.value is not None:
+        value = f" ({100 * selection.value:.1f} %)" if is_fraction(selection.by) else f" ({selection.value:.4g})"
+    return f"best validation {title_of(selection.by)}{value}, at step {selection.step:,}{of}"
+
+
+def facts(run: RunContents, result: EvaluationRecord | None) -> list[tuple[str, str]]:
     """The small print: digests whole, machine, versions."""
-    found = []
-    model = _part(result.protocol, "model") if result else {}
+    measured = result.protocol if result else None
     digests = {
-        "Data digest": _part(run.protocol, "data").get("digest"),
-        "Model digest": _part(run.protocol, "model").get("digest") or model.get("digest"),
+        "Data digest": run.protocol.data.digest,
+        "Model digest": run.protocol.model.digest or (measured.model.digest if measured else None),
     }
-    found += [(term, str(value)) for term, value in digests.items() if value]
-    trained_with = _part(run.protocol, "versions")
-    measured_with = _part(result.protocol, "versions") if result else {}
+    found = [(term, value) for term, value in digests.items() if value]
+    trained_with = run.protocol.versions
+    measured_with = (measured.versions if measured else None) or {}
     found.append(("Versions", _versions({**measured_with, **trained_with})))
     if any(trained_with.get(name, value) != value for name, value in measured_with.items()):
         found.append(("Versions at the measurement", _versions(measured_with)))
@@ -91,18 +105,18 @@ def _versions(versions: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
-def commands(run: Run) -> list[str]:
+def commands(run: RunContents) -> list[str]:
     """The command lines that make the run and its evaluations again from its recipe; none without a recipe.
 
     Evaluations on other data than the run's own are left out: where those data are is not stored.
     """
     if not run.recipe:
         return []
-    name = shlex.quote(run.folder.resolve().name)
+    name = shlex.quote(run.name)
     lines = [f"kinsight train --recipe recipe.yaml --out {name}"]
-    measured = {result.name: result for result in run.results}
+    measured = {result.name: result for result in run.evaluations}
     for split in sorted(
-        {result.split for result in run.results if result.name == result.split}, key=lambda one: one != "test"
+        {result.split for result in run.evaluations if result.name == result.split}, key=lambda one: one != "test"
     ):
         options = "" if split == "test" else f" --split {shlex.quote(split)}"
         options += " --untrained" if f"{split}-untrained" in measured else ""
@@ -152,31 +166,29 @@ def spoken(key: str) -> str:
     return str(key).replace("_", " ")
 
 
-def _model_words(model: Mapping[str, Any]) -> str:
-    if not model.get("trunk"):
+def _model_words(model: ModelProtocol) -> str:
+    if not model.trunk:
         return "A model"
-    head = _name(model.get("head"))
-    dim = f"{model['dim']} dimensions" if model.get("dim") else ""
+    head = _name(model.head)
+    dim = f"{model.dim} dimensions" if model.dim else ""
     inside = ", ".join(word for word in (f"{head} head" if head else "", dim) if word)
-    return f"{model['trunk']}{f' ({inside})' if inside else ''}"
+    return f"{model.trunk}{f' ({inside})' if inside else ''}"
 
 
-def _measured_words(data: Mapping[str, Any], result: Result | None) -> str:
+def _measured_words(data: DataProtocol, result: EvaluationRecord | None) -> str:
     if result is None:
         return ""
-    other = _part(result.protocol, "data")
-    counts = _split_words(other or data, result.split)
-    source = other.get("source")
-    elsewhere = f" of {source}" if source and source != data.get("source") else ""
+    other = result.protocol.data
+    counts = _split_words(data if other == DataProtocol() else other, result.split)
+    elsewhere = f" of {other.source}" if other.source and other.source != data.source else ""
     return f"the {result.split} split{elsewhere}{f' ({counts})' if counts else ''}"
 
 
-def _split_words(data: Mapping[str, Any], split: str) -> str:
-    counts = _part(data, "splits").get(split)
-    if isinstance(counts, Mapping) and "pictures" in counts:
-        classes = f" of {counts['classes']:,} classes" if isinstance(counts.get("classes"), int) else ""
-        return f"{counts['pictures']:,} pictures{classes}"
-    return f"{counts:,} pictures" if isinstance(counts, int) else ""
+def _split_words(data: DataProtocol, name: str) -> str:
+    split = data.splits.get(name, SplitProtocol())
+    if split.pictures is None:
+        return ""
+    return f"{split.pictures:,} pictures" + (f" of {split.classes:,} classes" if split.classes is not None else "")
 
 
 def _counts(counts: Any) -> str:
@@ -191,11 +203,6 @@ def _counts(counts: Any) -> str:
     if "queries" in counts:
         text += f"; {counts['queries']:,} queries, {counts.get('gallery', 0):,} in the gallery"
     return text
-
-
-def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = values.get(name)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _name(value: Any) -> str:

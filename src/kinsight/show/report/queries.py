@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinsight.runs.results import Ranking
+from kinsight.runs.ranking import Ranking
 from kinsight.show.thumbnails import thumbnail
 
 THUMBNAIL = {"side": 144, "limit": 8_000}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kinsight.evaluation.estimate import PERCENT, Estimate
-from kinsight.runs.results import Result
-from kinsight.show.metrics import HEADLINES, described, estimate_of, is_fraction, ordered, title_of
+from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
+from kinsight.show.metrics import HEADLINES, described, is_fraction, ordered, title_of
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,27 @@ class TrainedAndUntrained:
 
     name: str
     split: str
-    trained: Result | None
-    untrained: Result | None
+    trained: EvaluationRecord | None
+    untrained: EvaluationRecord | None
 
     @property
-    def main(self) -> Result:
+    def main(self) -> EvaluationRecord:
         """The trained model's, where there is one."""
         found = self.trained or self.untrained
         assert found is not None  # `side_by_side` never makes one without
         return found
 
 
-def side_by_side(evaluations: Sequence[Result]) -> list[TrainedAndUntrained]:
+def side_by_side(evaluations: Sequence[EvaluationRecord]) -> list[TrainedAndUntrained]:
     """Evaluations paired by what they were measured on; the test split first, then by name."""
-    pairs: dict[str, dict[str, Result]] = {}
+    pairs: dict[str, dict[str, EvaluationRecord]] = {}
     splits: dict[str, str] = {}
     for evaluation in evaluations:
-        name = evaluation.name.removesuffix("-untrained")
-        pairs.setdefault(name, {})["untrained" if evaluation.model == "untrained" else "trained"] = evaluation
+        name = evaluation.name.removesuffix(f"-{UNTRAINED}")
+        pairs.setdefault(name, {})[UNTRAINED if evaluation.model == UNTRAINED else TRAINED] = evaluation
         splits[name] = evaluation.split
     found = [
-        TrainedAndUntrained(name, splits[name], pair.get("trained"), pair.get("untrained"))
-        for name, pair in pairs.items()
+        TrainedAndUntrained(name, splits[name], pair.get(TRAINED), pair.get(UNTRAINED)) for name, pair in pairs.items()
     ]
     return sorted(found, key=lambda one: (one.name != "test", one.split != "test", one.name))
 
@@ -88,5 +87,5 @@ def _metric_row(key: str, measured: TrainedAndUntrained) -> MetricRow:
     )
 
 
-def _estimate(key: str, result: Result | None) -> Estimate | None:
-    return None if result is None else estimate_of(key, result.metrics)
+def _estimate(key: str, result: EvaluationRecord | None) -> Estimate | None:
+    return None if result is None else result.estimate(key)
