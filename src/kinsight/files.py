@@ -42,7 +42,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     Raises:
         KinsightError: the folder cannot be written or the disk is full.
     """
-    path = Path(path)
+    path = named(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
@@ -60,7 +60,7 @@ def writing(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def writing_folder(path: str | Path) -> Iterator[Path]:
     """As `writing`, for a whole folder: it takes its name only when complete, and replaces an older one of that name."""
-    path = Path(path)
+    path = named(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
@@ -82,18 +82,27 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def named(path: str | Path) -> Path:
+    """The path, if it can be the name of something that is written.
+
+    Raises:
+        KinsightError: it is empty, holds a NUL, or is not UTF-8.
+    """
+    text = os.fspath(path)
+    if not text.strip() or "\0" in text:
+        raise KinsightError(f"{text!r} is no name of a file; write one such as results/page.html")
+    if not is_unicode(text):
+        raise KinsightError(f"{text!r} is no name in UTF-8; choose another name")
+    return Path(text)
+
+
 def require_writable(path: str | Path) -> Path:
     """The path, if a file can be written there; asked before long work, and nothing is left behind.
 
     Raises:
         KinsightError: it is empty, too long, a folder, or in a place that cannot be written.
     """
-    text = os.fspath(path)
-    if not text or "\0" in text:
-        raise KinsightError(f"{text!r} is no name of a file; write one such as results/page.html")
-    if not _is_unicode(text):
-        raise KinsightError(f"{text!r} is no name in UTF-8; choose another name")
-    path = Path(text)
+    path = named(path)
     with explained(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -199,10 +208,11 @@ def _prefix(path: Path) -> str:
     return f".{path.name[:40]}."  # the name itself may be as long as the system allows
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written; the name of a file whose bytes are no UTF-8 cannot."""
     try:
         text.encode()
-    except UnicodeEncodeError:  # bytes of a name that is no UTF-8 stand in it as half characters
+    except UnicodeEncodeError:  # such bytes stand in it as half characters
         return False
     return True
 

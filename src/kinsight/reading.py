@@ -65,6 +65,8 @@ def read_text(
     """
     try:
         return require_file(path, most=most, otherwise=otherwise).read_text(encoding="utf-8")
+    except OSError as problem:
+        raise KinsightError(f"{path} cannot be read ({problem.strerror}); {otherwise}") from None
     except UnicodeDecodeError as problem:
         raise KinsightError(
             f"{path} is no UTF-8 text (byte {problem.start} cannot be read); restore it or write it anew"

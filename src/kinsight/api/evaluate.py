@@ -14,7 +14,7 @@ import torch
 from kinsight import evaluation, processes
 from kinsight.api.embed import Embeddings, Pictures, pictures_table
 from kinsight.api.load import load
-from kinsight.api.numbers import require_seed
+from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import rows_of, sound_rows
 from kinsight.api.run_evaluation import evaluate_run
 from kinsight.data import read_table
@@ -111,6 +111,8 @@ def evaluate(
             else "a run and --embeddings were given; give one of them"
         )
     require_seed(seed)
+    for each in k:
+        require_whole(1, k=each)
     if per_query is not None:
         require_writable(per_query)
     numbers = {name: given[name] for name in _OF_NUMBERS}

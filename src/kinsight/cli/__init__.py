@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +29,9 @@ VERBS = {
     "recipes": "list the recipes that ship with Kinsight",
 }
 
+# Errors of the system that say of a path that somebody gave that it cannot be used, wherever it is first met.
+_NAMED = (errno.ENAMETOOLONG, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EIO, errno.ELOOP, errno.EROFS)
+
 USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:14}{what}" for name, what in VERBS.items())
 USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the version."
 
@@ -33,6 +39,15 @@ USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 1 something given cannot be used, 2 wrong usage, 130 stopped."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no `±` gets an escape instead of a stack trace
+            stream.reconfigure(errors="backslashreplace")
+    for argument in arguments:
+        if re.search("[\0\ud800-\udfff]", argument):  # bytes that are no UTF-8 reach Python as half characters
+            print(
+                f"kinsight: {argument!r} is not UTF-8 without NUL; rename the file or correct the name", file=sys.stderr
+            )
+            return 1
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0 if arguments else 2
@@ -52,9 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KinsightError as problem:
         print(f"kinsight: {problem}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read the output has seen enough (`| head`); what is still in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as problem:
+        if isinstance(problem, BrokenPipeError):
+            # Whoever read the output has seen enough (`| head`); what is still in the buffer has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if problem.errno not in _NAMED or problem.filename is None:
+            raise
+        name = str(problem.filename)
+        shown = name if len(name) <= 100 else f"{name[:100]}..."
+        print(f"kinsight: {shown} cannot be used ({problem.strerror}); give another path", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             f"kinsight: stopped{'; the same command goes on where it was' if verb == 'train' else ''}", file=sys.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from kinsight.errors import KinsightError
 from kinsight.pictures.decoding import Box, UnreadablePicture, open_picture
 
 log = logging.getLogger("kinsight")
+_lowered: set[int] = set()  # numbers of workers of which the user has been told
 
 
 class Draw(NamedTuple):
@@ -125,7 +128,7 @@ def load(
 
     Args:
         batches: draws or indices of each batch; None goes once through all pictures in order, `batch_size` at a time.
-        workers: processes that decode; 0 decodes in this one.
+        workers: processes that decode; 0 decodes in this one. More than the cores can keep busy are lowered, and the log says so.
         on_unreadable: "refuse" stops at the first picture that cannot be read; "skip" leaves it out and logs it once.
         pin: put batches into page-locked memory, for faster copies to a GPU.
 
@@ -138,9 +141,22 @@ def load(
         raise KinsightError(
             f"workers {workers} and batch_size {batch_size}: write workers 0 or more, batch_size 1 or more"
         )
-    return _load(
-        pictures, _in_order(len(pictures), batch_size) if batches is None else batches, workers, on_unreadable, pin
-    )
+    batches = _in_order(len(pictures), batch_size) if batches is None else batches
+    return _load(pictures, batches, startable(workers), on_unreadable, pin)
+
+
+def startable(workers: int) -> int:
+    """As many of the wanted worker processes as make sense here; that it is fewer is said once.
+
+    Every worker is a whole process that holds its own copy of the program: hundreds of them take all memory before the first
+    picture is decoded.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = max(4, 2 * cores)
+    if workers > most and workers not in _lowered:
+        _lowered.add(workers)
+        log.warning("%d workers are more than %d cores can keep busy; %d are started", workers, cores, most)
+    return min(workers, most)
 
 
 def _load(
@@ -155,8 +171,11 @@ def _load(
         pin_memory=pin,
         generator=torch.Generator(),  # its own, else every pass would move the global one
     )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # as many as `startable` lets pass
+        loaded = iter(loader)
     batch: PictureBatch
-    for batch in loader:
+    for batch in loaded:
         for path, reason in batch.unreadable:
             if on_unreadable == "refuse":
                 raise KinsightError(
