@@ -45,7 +45,7 @@ SIGNATURES = {
     "explain": (
         "model, *pictures, gallery=None, top=5, out=None, stage=0, layer=None, gates='declared', chunk=64, "
         "groups=False, group=None, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
-        "progress=False"
+        "progress=False, methods=None"
     ),
     "faithfulness": (
         "run, *, methods='all', split='test', data=None, split_by=None, stage=0, pairs=64, replacement='blurred', "
@@ -59,7 +59,7 @@ SIGNATURES = {
     "load": "path, device='cpu'",
     "localize": (
         "run, *, methods='all', partners='best match', thresholds=None, split='test', data=None, split_by=None, "
-        "stage=0, limit=None, seed=0"
+        "stage=0, limit=None, seed=0, which='best', drawing='centred'"
     ),
     "read_table": "source, *, split_by=None, root=None",
     "recipes": "name=None",

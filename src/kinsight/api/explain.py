@@ -9,6 +9,7 @@ from typing import Any, overload
 from PIL import Image
 from torch import Tensor
 
+from kinsight.api.class_weights import class_weights_of, names_cam
 from kinsight.api.embed import Pictures, embed, pictures_table
 from kinsight.api.load import load
 from kinsight.api.numbers import require_whole
@@ -18,11 +19,13 @@ from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer, Layout, Pair
 from kinsight.explanation.explainer import Picture
 from kinsight.explanation.measuring.groups import NO_GROUPS
+from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
 from kinsight.files import require_writable
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
 from kinsight.processes import device
 from kinsight.show import attach, write_pair
+from kinsight.show.method_grid.files import check_grid_format, write_method_grid
 from kinsight.show.pair.files import check_kind
 
 attach()  # a pair that an explanation returns shows itself in a notebook
@@ -44,6 +47,12 @@ def explain(
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
     workers: int = 2, progress: bool = False,
 ) -> list[Pair]: ...
+@overload
+def explain(
+    model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, out: str | Path | None = None,
+    stage: int = 0, layer: str | None = None, gates: str = "declared", chunk: int = 64, layout: Layout | None = None,
+    preprocessing: Feeding | None = None, tolerance: float | None = None,
+) -> MethodMaps: ...
 # fmt: on
 def explain(
     model: Any,
@@ -63,11 +72,14 @@ def explain(
     tolerance: float | None = None,
     workers: int = 2,
     progress: bool = False,
-) -> Pair | list[Pair]:
+    methods: str | Sequence[str] | None = None,
+) -> Pair | list[Pair] | MethodMaps:
     """Split the similarity of two pictures exactly over their places.
 
     - `explain(model, a, b)` with a Kinsight model or the folder of a run or model.
     - `explain(model, query, gallery="birds.csv")`: the best matches of a picture in a gallery, best first, each explained.
+    - `explain(model, a, b, c, methods="all")`: the maps of each picture against its best match among the others, or in the gallery, by
+      every method beside one another.
     - `explain(trunk, head, a, b)` with any two torch callables; `explain(module, a, b, layer="layer4")` with any torch module.
 
     Args:
@@ -89,9 +101,11 @@ def explain(
         tolerance: the largest affinity error that is let pass.
         workers: processes that decode the gallery; 0: none beside the main one.
         progress: show a bar while the gallery is embedded.
+        methods: "all", or names out of `kinsight.explanation.methods.METHODS`; `cam`, by name only, needs a run whose loss has class
+            weights. `out` is then a page `.html` or a figure `.png`.
 
     Returns:
-        A pair; with `gallery` a list of pairs.
+        A pair; with `gallery` a list of pairs; with `methods` their maps.
 
     Raises:
         KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, no such group, or
@@ -101,12 +115,17 @@ def explain(
     require_whole(1, chunk=chunk, top=top)
     if out is not None:
         require_writable(out)
-        check_kind(out)
+        (check_kind if methods is None else check_grid_format)(out)
     options: dict[str, Any] = {
         "layer": layer, "stage": stage, "gates": gates, "chunk": chunk, "layout": layout, "preprocessing": preprocessing,
     }  # fmt: skip
     if tolerance is not None:
         options["tolerance"] = tolerance
+    if methods is not None:
+        drawn = _methods(model, pictures, gallery, methods, options)
+        if out is not None:
+            write_method_grid(out, drawn)
+        return drawn
     found: Pair | list[Pair]
     if gallery is None:
         found = _pair(model, pictures, other, group, options)
@@ -139,6 +158,34 @@ def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, op
     return pair if group is None else Pair(pair.query.group(group), pair.other.group(group))
 
 
+def _methods(
+    model: Any,
+    pictures: Sequence[Any],
+    gallery: Pictures | None,
+    methods: str | Sequence[str],
+    options: dict[str, Any],
+) -> MethodMaps:
+    others = None if gallery is None else _without(pictures_table(gallery)["path"].tolist(), pictures)
+    opened = _model(model)
+    weights = None
+    if names_cam(methods):
+        if not isinstance(model, str | Path):
+            raise KinsightError(
+                "cam needs the class weights of a run's loss; give the folder of a run, or leave out cam"
+            )
+        weights = class_weights_of(model, opened, pictures, stage=options["stage"])
+    return method_maps(Explainer(opened, **options), pictures, others, methods=methods, class_weights=weights)
+
+
+def _without(gallery: Sequence[str], pictures: Sequence[Any]) -> list[str]:
+    """The gallery without the files of the pictures."""
+    own = {str(Path(picture).resolve()) for picture in pictures if isinstance(picture, str | Path)}
+    left = [path for path in gallery if str(Path(path).resolve()) not in own]
+    if not left:
+        raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
+    return left
+
+
 def _matches(
     model: Any,
     query: Picture,
@@ -152,17 +199,12 @@ def _matches(
     embedder = _model(model)
     if group is not None:
         check_group(embedder, group)
-    table = pictures_table(gallery)
-    if isinstance(query, (str, Path)):
-        same = str(Path(query).resolve())
-        table = table[[str(Path(path).resolve()) != same for path in table["path"]]].reset_index(drop=True)
-    if not len(table):
-        raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
-    embeddings = embed(embedder, table["path"].tolist(), workers=workers, progress=progress, group=group)
+    paths = _without(pictures_table(gallery)["path"].tolist(), [query])
+    embeddings = embed(embedder, paths, workers=workers, progress=progress, group=group)
     asked = embedder.encode(query)  # (1, D)
     if group is not None:
         asked = group_vectors(asked, embedder.groups)[:, group]
-    found = neighbours(asked, embeddings.vectors, k=min(top, len(table)))
+    found = neighbours(asked, embeddings.vectors, k=min(top, len(paths)))
     explainer = Explainer(embedder, **options)
     views = explainer.views([query, *(embeddings.ids[row] for row in found.indices[0])])
     if group is not None:

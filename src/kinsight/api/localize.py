@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinsight.api.class_weights import class_weights_of, names_cam
 from kinsight.api.opened_run import open_run, result_name
 from kinsight.data import MaskFiles
 from kinsight.explanation.measuring import localization
+from kinsight.explanation.measuring.drawing import CENTRED
 from kinsight.explanation.measuring.localization_result import Localization
 from kinsight.explanation.measuring.partners import BEST
 
@@ -24,23 +26,28 @@ def localize(
     stage: int = 0,
     limit: int | None = None,
     seed: int = 0,
+    which: str = "best",
+    drawing: str = CENTRED,
 ) -> Localization:
     """How well the maps of a run find the objects of a split (Visual Explanation, section 4.1); writes `maps/localization-SPLIT.json`.
 
     Args:
         run: the run folder.
-        methods: "all", or names out of `kinsight.explanation.methods.METHODS`.
+        methods: "all", or names out of `kinsight.explanation.methods.METHODS`; `cam`, by name only, needs a loss with class weights.
         partners: "best match", "itself" or "random same class": what each picture is explained against.
         thresholds: shares of the map's maximum at which it is cut; None takes the paper's.
         split: test, validation, train or all.
         data: another table, folder or zip than the run's own; `split_by` names its split.
         stage: 0 explains on the last map, 1 on the next finer one.
         limit: at most so many pictures, drawn from the seed.
+        which: the `best` model, or the `last`.
+        drawing: `centred` draws the places of a map where they look, `even` in the middle of their cells; `clipped` sets negative values
+            to 0 before the map is drawn out; `even-clipped` does both, as the paper's authors.
 
     Raises:
         KinsightError: there is no run, its data have no boxes, or what was given is not known.
     """
-    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, limit=limit, seed=seed)
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, limit=limit, seed=seed, which=which)
     masks = MaskFiles(subject.table["mask_path"].tolist()) if "mask_path" in subject.table else None
     found = localization.localize(
         subject.explainer,
@@ -52,6 +59,11 @@ def localize(
         methods=methods,
         thresholds=localization.THRESHOLDS if thresholds is None else thresholds,
         seed=seed,
+        class_weights=(
+            class_weights_of(run, subject.model, subject.pictures, stage=stage) if names_cam(methods) else None
+        ),
+        drawing=drawing,
     )
-    subject.write(result_name("localization", split, stage, partners), found.to_dict())
+    name = result_name("localization", split, stage, partners)
+    subject.write(name if drawing == CENTRED else f"{name}-{drawing}", found.to_dict())
     return found

@@ -83,8 +83,9 @@ def open_run(
     stage: int = 0,
     limit: int | None = None,
     seed: int = 0,
+    which: str = "best",
 ) -> OpenedRun:
-    """The model of a run, opened, and the rows of a split; with `limit` so many of them, drawn from the seed, in order.
+    """A model of a run, its best or last, opened, and the rows of a split; with `limit` so many of them, drawn from the seed, in order.
 
     Raises:
         KinsightError: there is no run, no such split, or the run crops its pictures to boxes.
@@ -103,7 +104,7 @@ def open_run(
     whole = len(rows)
     if limit is not None and limit < whole:
         rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
-    model = load(run, device=device())
+    model = load(folder.trained_model(which), device=device())
     protocol = {
         "data": data_protocol(table, settings.data), "split": split, "pictures": len(rows), "drawn_from": whole, "stage": stage,
         "seed": seed,

@@ -18,7 +18,9 @@ def parser() -> argparse.ArgumentParser:
         "explain", "Split the similarity of two pictures exactly over their places: a page, a figure or arrays."
     )
     parser.add_argument("model", help="the folder of a run or model")
-    parser.add_argument("pictures", nargs="+", metavar="picture", help="two pictures, or one with --gallery")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="picture", help="two pictures, or one with --gallery; with --methods any number"
+    )
     parser.add_argument(
         "--gallery", help="a table, folder or zip in which the best matches of the picture are looked for"
     )
@@ -37,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--chunk", type=int, default=64, help="places computed at a time; bounds the memory (default: 64)"
     )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="the maps of each picture against its best match by several methods side by side: all, or some by name (default page: "
+        "methods.html; also .png); cam needs a run whose loss has class weights",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--groups", action="store_true", help="also show each pair as every group of the model sees it")
     which.add_argument("--group", type=int, metavar="N", help="search and explain with group N of the model alone")
@@ -47,11 +56,17 @@ def run(arguments: Sequence[str]) -> None:
     """Explain why two pictures are alike, or why a picture's best matches are."""
     options = parser().parse_args(hyphened(arguments))
     if options.out is None:
-        options.out = "matches.html" if options.gallery else "pair.html"
+        options.out = "methods.html" if options.methods else "matches.html" if options.gallery else "pair.html"
 
     from kinsight.api.explain import explain
+    from kinsight.explanation.measuring.method_maps import MethodMaps
 
     found = explain(options.model, *options.pictures, **given(options, "model", "pictures"), progress=True)
+    if isinstance(found, MethodMaps):
+        for name, partner, similarity in zip(found.names, found.partners, found.similarities, strict=True):
+            print(f"{name} against {partner}: {similarity:+.4f}")
+        print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
+        return
     for pair in found if isinstance(found, list) else [found]:
         print(_lines(pair))
         if options.groups:

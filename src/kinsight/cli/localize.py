@@ -29,6 +29,14 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         help="shares of the map's maximum at which it is cut (default: the paper's, 0.15 to 0.7; sparse maps want lower ones)",
     )
+    parser.add_argument("--which", default="best", help="the best model of the run, or the last (default: best)")
+    parser.add_argument(
+        "--drawing",
+        default="centred",
+        choices=("centred", "even", "clipped", "even-clipped"),
+        help="where places are drawn, where they look (centred) or in the middle of their cells (even), and whether negative values are "
+        "clipped before the map is drawn out to pixels (default: centred; the paper's authors: even-clipped)",
+    )
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
     add_json(parser)
     return parser

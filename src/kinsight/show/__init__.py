@@ -7,6 +7,7 @@ from kinsight.show.diagnosis.table import diagnosis_table
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.table import groups_table
 from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table
+from kinsight.show.method_grid.files import write_method_grid
 from kinsight.show.pair.files import write_pair
 from kinsight.show.pair.notebook import attach
 from kinsight.show.report.page import write_report
@@ -25,6 +26,7 @@ __all__ = [
     "metric_table",
     "sanity_table",
     "write_comparison",
+    "write_method_grid",
     "write_pair",
     "write_report",
 ]

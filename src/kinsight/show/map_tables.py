@@ -7,7 +7,7 @@ from kinsight.explanation.measuring.correspondence import ROWS, Correspondence
 from kinsight.explanation.measuring.faithfulness import Faithfulness
 from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME, Localization
 from kinsight.explanation.measuring.sanity import SanityCheck
-from kinsight.show.table import aligned
+from kinsight.show.table import aligned, with_note
 
 
 def localization_table(found: Localization) -> str:
@@ -28,14 +28,14 @@ def localization_table(found: Localization) -> str:
         f"Right: IoU >= {found.iou:g}, the threshold chosen on the other half of the classes.\n"
         "* as in the paper, the best threshold of the very pictures it is reported on: too good."
     )
-    return f"{aligned([head, *rows])}\n\n{aligned(curve)}\n\n{note}"
+    return with_note(f"{aligned([head, *rows])}\n\n{aligned(curve)}\n\n{note}")
 
 
 def correspondence_table(found: Correspondence) -> str:
     """How often parts are answered by the same part, for each way to answer."""
     head = [f"{len(found.part)} points", *(f"PCK@{alpha:g}" for alpha in found.alphas)]
     rows = [[name, *(found.pck(name, alpha).text() for alpha in found.alphas)] for name in ROWS]
-    return aligned([head, *rows])
+    return with_note(aligned([head, *rows]))
 
 
 def faithfulness_table(found: Faithfulness) -> str:
@@ -47,7 +47,7 @@ def faithfulness_table(found: Faithfulness) -> str:
         for kind in ("deletion", "insertion"):
             row += [each.text(DECIMALS, signed=True) for each in (found.area(kind, name), found.difference(kind, name))]
         rows.append(row)
-    return aligned([head, *rows])
+    return with_note(aligned([head, *rows]))
 
 
 def sanity_table(found: SanityCheck) -> str:

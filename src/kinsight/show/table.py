@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kinsight.evaluation.estimate import NO_INTERVAL
 from kinsight.runs.evaluations import EvaluationRecord
 from kinsight.show.metrics import is_fraction, ordered, title_of
 
@@ -19,7 +20,12 @@ def metric_table(evaluations: Sequence[Mapping[str, Any]]) -> str:
     for record in evaluations:
         result = EvaluationRecord.from_plain(record)
         blocks.setdefault(result.pictures, []).append(result)
-    return "\n\n".join(_block(name, results) for name, results in blocks.items())
+    return with_note("\n\n".join(_block(name, results) for name, results in blocks.items()))
+
+
+def with_note(text: str) -> str:
+    """The text, and what `[none]` means where it stands there."""
+    return f"{text}\n{NO_INTERVAL}: values that are all alike carry no interval." if NO_INTERVAL in text else text
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

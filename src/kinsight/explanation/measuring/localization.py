@@ -37,6 +37,7 @@ from kinsight.explanation.measuring.boxes import (
     to_picture,
 )
 from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.drawing import CENTRED, drawing_of
 from kinsight.explanation.measuring.localization_result import Localization, Scores
 from kinsight.explanation.measuring.partners import BEST, choose_partners
 from kinsight.explanation.methods import chosen_methods
@@ -69,6 +70,7 @@ def localize(
     batch_size: int = 16,
     memory_mb: float = 1024,
     seed: int = 0,
+    drawing: str = CENTRED,
 ) -> Localization:
     """Draw the overall map of every picture against its partner by each method, and hold it against box and mask.
 
@@ -88,6 +90,8 @@ def localize(
         batch_size: pictures at a time.
         memory_mb: how much of the contributions is kept between choosing partners and drawing.
         seed: of random partners.
+        drawing: a name out of `DRAWINGS`: `centred` draws places where they look; `even` in the middle of their cells; `clipped` sets
+            negative values to 0 before the map is drawn out and not after; `even-clipped` does both, as the paper's authors.
 
     Raises:
         KinsightError: what was given does not fit, a picture cannot be read or explained, or no picture has a box.
@@ -96,6 +100,7 @@ def localize(
     labels = np.asarray(labels)
     rows = _check(len(pictures), labels, boxes, masks, class_weights)
     _check_protocol(thresholds, iou, connectivity)
+    drawing_of(drawing)
     nearest = isinstance(partners, str) and partners == BEST
     # Whatever can be refused is refused before the pictures pass the network.
     partner = None if nearest else choose_partners(partners, np.empty((0, 0)), labels, seed=seed)
@@ -115,6 +120,7 @@ def localize(
         connectivity=connectivity,
         partners=partners if isinstance(partners, str) else "given",
         centres=collection.centres,
+        drawing=drawing,
     )
 
 
@@ -131,6 +137,7 @@ def score_maps(
     connectivity: int = 8,
     partners: str = "given",
     centres: Centres | None = None,
+    drawing: str = CENTRED,
 ) -> Localization:
     """Hold maps, however they were drawn, against boxes and masks.
 
@@ -144,6 +151,7 @@ def score_maps(
         labels, boxes, masks, thresholds, iou, connectivity: as in `localize`; every picture has a box.
         partners: how the partners were chosen, for the record.
         centres: where the places of the maps stand in the network's input; None puts each in the middle of its cell.
+        drawing: as in `localize`.
 
     Raises:
         KinsightError: what was given does not fit.
@@ -159,12 +167,13 @@ def score_maps(
     fixed = {WHOLE: np.ones(size), CENTRE: _pyramid(size)}
     cut = {name: component_boxes(pixels, thresholds, connectivity) for name, pixels in fixed.items()}
     grid = next((values.shape[1:] for values in maps.values()), (1, 1))
-    centres = centres or Centres.even(size, grid)
+    drawn = drawing_of(drawing)
+    centres = drawn.centres(centres, size, grid)
     for row in range(len(labels)):
         window: Window = tuple(windows[row].tolist())
         truth = _Truth(boxes[row], None if masks is None else masks[row], window, size, row)
         for name, values in maps.items():
-            pixels = np.maximum(centres.upsample(values[row]), 0)  # (H, W)
+            pixels = drawn.positive(values[row], centres)  # (H, W)
             found = component_boxes(pixels, thresholds, connectivity)
             _note(scores[name], row, truth, pixels, found, peak_of(values[row], window, centres))
         for name, pixels in fixed.items():
@@ -173,7 +182,7 @@ def score_maps(
     # A constant map has no peak: what it is worth in the pointing game is the chance that any pixel lies inside.
     scores[WHOLE].box_peak[:] = scores[WHOLE].box_energy
     scores[WHOLE].mask_peak[:] = scores[WHOLE].mask_energy
-    return Localization(scores, labels, thresholds, iou, connectivity, partners)
+    return Localization(scores, labels, thresholds, iou, connectivity, partners, drawing)
 
 
 class _Truth:

@@ -11,6 +11,7 @@ import numpy as np
 from kinsight.errors import KinsightError
 from kinsight.evaluation.estimate import Estimate
 from kinsight.evaluation.statistics import mean_over_classes, over_classes
+from kinsight.explanation.measuring.drawing import CENTRED
 
 HELD_OUT, SAME = "held_out", "same_pictures"
 FIGURES = (HELD_OUT, SAME, "box_energy", "box_peak", "mask_energy", "mask_peak")
@@ -56,6 +57,7 @@ class Localization:
         iou: the overlap that counts as right.
         connectivity: neighbours of a component.
         partners: how partners were chosen.
+        drawing: how maps were drawn out to pixels.
     """
 
     scores: dict[str, Scores]
@@ -64,6 +66,7 @@ class Localization:
     iou: float
     connectivity: int
     partners: str
+    drawing: str = CENTRED
 
     def correct(self, method: str) -> np.ndarray:
         """(N, T) bool: whether the box at each threshold is right."""
@@ -139,6 +142,7 @@ class Localization:
             "pictures": len(self.labels),
             "classes": len(np.unique(self.labels)),
             "partners": self.partners,
+            "drawing": self.drawing,
             "iou": self.iou,
             "connectivity": self.connectivity,
             "thresholds": list(self.thresholds),

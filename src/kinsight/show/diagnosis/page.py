@@ -14,9 +14,9 @@ from kinsight.explanation.pair import Pair, Side, View
 from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.diagnosis.result import Explained, Measured
 from kinsight.show.diagnosis.table import methods_of, number_rows, split_title, threshold_rows
+from kinsight.show.overlay import overlay
 from kinsight.show.page import environment
 from kinsight.show.pair.data import short_name
-from kinsight.show.signed_colours import signed_colours
 from kinsight.show.thumbnails import data_uri
 
 SIDE, LIMIT = 320, 40_000
@@ -116,7 +116,4 @@ def _answer(pair: Pair) -> np.ndarray:
 def _overlay(pair: Pair, side: Side, values: np.ndarray) -> str:
     view = pair.query if side == "query" else pair.other
     picture = np.full((*view.size, 3), 128, np.uint8) if view.picture is None else view.picture
-    ground = Image.fromarray(picture).convert("L").convert("RGBA")
-    colours = signed_colours(pair.pixels(side, values), float(np.abs(values).max()))  # (H, W, 4)
-    coloured = Image.fromarray(colours, "RGBA").resize(ground.size, Image.Resampling.BILINEAR)
-    return data_uri(Image.alpha_composite(ground, coloured).convert("RGB"), SIDE, LIMIT)
+    return data_uri(overlay(picture, values, view.drawn_at), SIDE, LIMIT)

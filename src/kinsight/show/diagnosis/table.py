@@ -8,7 +8,7 @@ from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.localization import CENTRE, WHOLE
 from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME
 from kinsight.show.diagnosis.result import Measured
-from kinsight.show.table import aligned
+from kinsight.show.table import aligned, with_note
 
 RETRIEVAL = {"precision_at_1": "Precision at 1", "r_precision": "R-precision", "map_at_r": "MAP@R"}
 PLACES = {
@@ -33,7 +33,7 @@ def diagnosis_table(measured: Sequence[Measured]) -> str:
             tables.append(
                 aligned([["right boxes at threshold", *runs], *([name, *_dashed(cells)] for name, cells in curves)])
             )
-    return "\n\n".join(tables)
+    return with_note("\n\n".join(tables))
 
 
 def split_title(split: str) -> str:

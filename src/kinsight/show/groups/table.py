@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kinsight.evaluation.estimate import DECIMALS, PERCENT, Estimate
 from kinsight.show.groups.result import GroupsResult
-from kinsight.show.table import aligned
+from kinsight.show.table import aligned, with_note
 
 
 def groups_table(found: GroupsResult) -> str:
@@ -23,7 +23,7 @@ def groups_table(found: GroupsResult) -> str:
     notes = [f"pictures: {found.drawn_from}"] * bool(found.drawn_from) + [found.alone_in_class] * bool(
         found.alone_in_class
     )
-    return "\n".join([aligned([head, *rows]), *notes, "", _below(found)])
+    return with_note("\n".join([aligned([head, *rows]), *notes, "", _below(found)]))
 
 
 def _retrieval(metrics: Mapping[str, float]) -> list[str]:
