@@ -61,7 +61,7 @@ def test_localize_by_cam(made: tuple[Path, list[str]]) -> None:
     found = kinsight.localize(run, methods=["cam", "decomposition"], drawing="even-clipped")
     assert list(found.scores)[:2] == ["cam", "decomposition"]
     assert found.drawing == "even-clipped"
-    assert (run / "evaluation" / "localization-test-even-clipped.json").is_file()
+    assert (run / "maps" / "localization-test-even-clipped.json").is_file()
     assert "cam" not in kinsight.localize(run, methods="grad-cam").scores
     assert "cam" not in kinsight.localize(run, methods="all").scores
 
