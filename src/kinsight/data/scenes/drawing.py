@@ -16,6 +16,7 @@ from kinsight.errors import KinsightError
 
 _FINER = 3  # the drawing has so many times the rows and columns of the picture: averaging them smooths every edge
 _BIRD = [0] + [255] * 255  # any cover but the surroundings
+_ONLY = {number: [255 * (each == number) for each in range(256)] for number in (UNNAMED, *COVER.values())}
 PART_NUMBERS = COVER  # of a part mask
 _PALETTE = (0, 0, 0, 230, 159, 0, 86, 180, 233, 240, 228, 66, 0, 158, 115, 213, 94, 0)  # of Okabe and Ito
 SMALLEST = 32
@@ -81,19 +82,21 @@ def render(species: Species, seed: int, index: int, size: int = 96) -> Scene:
     return Scene(
         image,
         mask,
-        _part_mask(canvas.cover, mask),
+        _part_mask(canvas.cover, mask, box),
         box,
         {name: _part(centre / _FINER, mask) for name, centre in centres.items()},
     )
 
 
-def _part_mask(cover: Image.Image, mask: Image.Image) -> Image.Image:
+def _part_mask(cover: Image.Image, mask: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     """Of every pixel of the bird the part that covers most of it; legs, which are no part, count against parts."""
-    cells = np.asarray(cover).reshape(mask.height, _FINER, mask.width, _FINER)
-    numbers = [UNNAMED, *COVER.values()]
-    most = np.stack([(cells == number).sum((1, 3)) for number in numbers]).argmax(0)  # (H, W)
-    found = np.array([SURROUNDINGS, *COVER.values()], np.uint8)[most]
-    image = Image.fromarray(np.where(np.asarray(mask) > 0, found, np.uint8(SURROUNDINGS)))
+    left, top, right, bottom = box
+    bird = cover.crop((left * _FINER, top * _FINER, right * _FINER, bottom * _FINER))
+    shares = [np.asarray(bird.point(only).reduce(_FINER)) for only in _ONLY.values()]
+    found = np.array(list(_ONLY), np.uint8)[np.stack(shares).argmax(0)]  # (h, w) of the box
+    found[(found == UNNAMED) | (np.asarray(mask.crop(box)) == 0)] = SURROUNDINGS
+    image = Image.new("P", mask.size, SURROUNDINGS)
+    image.paste(Image.fromarray(found), box)
     image.putpalette(_PALETTE)  # so that a person sees the parts, too
     return image
 
