@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evaluated_runs import write_run
@@ -94,3 +95,122 @@ def test_values_of_the_command_line_without_bounds(kinsight: Call, tmp_path: Pat
             sentence = kinsight("train", "--out", tmp_path / "run", *given).sentence
             assert "cannot be read (" in sentence
             assert len(sentence) < 300
+
+
+JSON = {
+    "not UTF-8": b'{"a": "\xff"}',
+    "not JSON": b'{"data": ',
+    "a list": b"[]",
+    "a text": b'"text"',
+    "null": b"null",
+    "deep": b"[" * 100_000,
+    "digits": b'{"data": ' + b"9" * 5_000 + b"}",
+    "half a character": rb'{"data": {"source": "\ud800"}}',
+    "data that are none": b'{"data": 3, "protocol": {"data": 3}}',
+    "splits that are none": b'{"data": {"splits": []}, "protocol": {"data": {"splits": []}}}',
+    "pictures that are none": b'{"data": {"splits": {"train": {"pictures": "x"}}}, "metrics": 3}',
+    "training that is none": b'{"training": {"minutes": "long"}, "metrics": {"map_at_r": "high"}}',
+    "a choice that is none": b'{"selection": "the best one", "metrics": []}',
+    "a choice without a step": b'{"selection": {"by": "map_at_r"}, "metrics": {"map_at_r": null}}',
+    "versions that are none": b'{"versions": [1], "split": 3}',
+    "a huge number": b'{"training": {"minutes": 1' + b"0" * 400 + b'}, "metrics": {"map_at_r": 1' + b"0" * 400 + b"}}",
+}
+
+
+@pytest.mark.parametrize("kind", JSON)
+@pytest.mark.parametrize("file", ["protocol.json", "evaluation/test.json"])
+def test_records_of_a_stranger(kinsight: Call, tmp_path: Path, kind: str, file: str) -> None:
+    run = write_run(tmp_path / "run", {"map_at_r": 0.5}, fold=0)
+    (run / file).write_bytes(JSON[kind])
+    for verb in ("compare", "report"):
+        sentence = kinsight(verb, run).sentence
+        assert str(run / file) in sentence
+        assert len(sentence) < 400
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"kind": "train"}\n', "line 1 is no record with a step"),
+        (b"[]\n", "line 1 is no record with a step"),
+        (b'{"step": "one"}\n{"step": 2}\n', "line 1 is no record with a step"),
+        (b'{"step": ' + b"9" * 5_000 + b'}\n{"step": 2}\n', "line 1 is not valid JSON"),
+        (b"[" * 100_000 + b'\n{"step": 2}\n', "line 1 is not valid JSON"),
+        (rb'{"step": 1, "kind": "event", "message": "\ud800"}' + b'\n{"step": 2}\n', "line 1 is not valid JSON"),
+    ],
+)
+def test_a_log_of_a_stranger(kinsight: Call, tmp_path: Path, content: bytes, said: str) -> None:
+    run = write_run(tmp_path / "run", {"map_at_r": 0.5})
+    (run / "metrics.jsonl").write_bytes(content)
+    assert said in kinsight("report", run).sentence
+
+
+def test_values_of_a_log_that_are_no_numbers_are_passed_over(kinsight: Call, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", {"map_at_r": 0.5})
+    values = ['"x"', "[]", "{}", "null", "true", "NaN", "1e400", "-1"]
+    for kind in ("train", "validation", "event", "other"):
+        with (run / "metrics.jsonl").open("a") as stream:
+            for step, value in enumerate(values):
+                names = ("epoch", "loss", "loss_whole", "lr_trunk", "map_at_r", "message", "pictures_per_second")
+                stream.write(
+                    f'{{"kind": "{kind}", "step": {step}, {", ".join(f"{chr(34)}{n}{chr(34)}: {value}" for n in names)}}}\n'
+                )
+            stream.write('{"kind": [], "step": 3}\n')
+    assert kinsight("report", run).code == 0
+
+
+def arrays(rows: int = 30) -> dict[str, np.ndarray]:
+    texts = np.array([str(row) for row in range(rows)])
+    numbers = np.linspace(0, 1, rows)
+    return {
+        "ids": texts, "paths": texts, "labels": np.array([str(row // 5) for row in range(rows)]),
+        "vectors": np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32),
+        "query_rows": np.arange(rows), "neighbours": (np.arange(rows)[:, None] + [1, 2]) % rows,
+        "scores": np.ones((rows, 2)), "precision_at_1": numbers, "average_precision": numbers, "map_at_r": numbers,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ids": np.arange(30)},
+        {"ids": np.array("x")},
+        {"labels": np.zeros((30, 2))},
+        {"vectors": np.array(["x"] * 30)},
+        {"vectors": np.zeros(30)},
+        {"vectors": np.zeros((29, 4))},
+        {"query_rows": np.linspace(0, 1, 30)},
+        {"query_rows": np.full(30, -1)},
+        {"query_rows": np.array(3)},
+        {"neighbours": np.full((30, 2), 30)},
+        {"neighbours": np.full((30, 2), 0.5)},
+        {"neighbours": np.arange(30)},
+        {"scores": np.array([["x", "y"]] * 30)},
+        {"average_precision": np.zeros(29)},
+        {"precision_at_1": np.array(["x"] * 30)},
+        {"names": np.zeros(3)},
+    ],
+)
+def test_arrays_of_a_stranger(kinsight: Call, tmp_path: Path, changed: dict[str, np.ndarray]) -> None:
+    run = write_run(tmp_path / "run", {"map_at_r": 0.5})
+    np.savez(run / "evaluation" / "test.npz", **{**arrays(), **changed})
+    assert str(run / "evaluation" / "test.npz") in kinsight("report", run).sentence
+
+
+@pytest.mark.parametrize("file", ["protocol.json", "metrics.jsonl", "evaluation/test.json", "evaluation/test.npz"])
+def test_pipes_and_folders_in_a_run(kinsight: Call, tmp_path: Path, file: str) -> None:
+    for kind, make in (("a pipe or a device", os.mkfifo), ("a folder", os.mkdir)):
+        run = write_run(tmp_path / make.__name__, {"map_at_r": 0.5})
+        (run / file).unlink(missing_ok=True)
+        make(run / file)
+        assert kind in kinsight("report", run).sentence
+
+
+def test_pairs_of_values_that_do_not_fit(kinsight: Call, tmp_path: Path) -> None:
+    values = {"map_at_r": 0.5}
+    first = write_run(tmp_path / "a-0", values)
+    second = write_run(tmp_path / "b-0", values, recipe={"model": {"size": 64}})
+    np.savez(first / "evaluation" / "test.npz", **arrays())
+    for changed in ({"query_rows": np.full(30, 99)}, {"map_at_r": np.array(["x"] * 30)}, {"ids": np.array("x")}):
+        np.savez(second / "evaluation" / "test.npz", **{**arrays(), **changed})
+        assert "its arrays do not fit one another" in kinsight("compare", first, second).sentence

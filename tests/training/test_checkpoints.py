@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
@@ -117,3 +119,81 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (file.parent / "state.json").write_text("{}")
     with pytest.raises(KinsightError, match=r"state\.json is damaged"):
         read_position(file.parent)
+
+
+def saved(tmp_path: Path, name: str = "adamw") -> tuple[Path, Small, torch.optim.Optimizer]:
+    model = Small(0)
+    optimizer = optimizer_of(model, name)
+    advance(model, optimizer, range(1))
+    save_checkpoint(tmp_path, Position(step=1), modules(model), optimizer, SCALER)
+    return tmp_path / "step-000000001", model, optimizer
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("position", [], r"state\.json is damaged: it: position is \[\], not an object with names; remove .* anew"),
+        ("position", {"step": "many"}, "position: step is 'many', not a whole number"),
+        ("position", {"step": True}, "step is True, not a whole number"),
+        ("position", {"step": 1.5}, "step is 1.5, not a whole number"),
+        ("position", {"step": -1}, "its position is before the beginning"),
+        ("position", {"best": "high"}, "best is 'high', not a number"),
+        ("position", {"window": {"loss": []}}, r"window.loss is \[\], not a number"),
+        ("position", {"stage": 1}, "its position has an unknown stage"),
+        ("position", {"finished": 1}, "finished is 1, not true or false"),
+        ("optimizer", [], "optimizer is .*, not an object with names"),
+        ("optimizer", {"0.step": "x"}, "optimizer.0.step is 'x', not a number"),
+        ("optimizer", {"zero.step": 1.0}, "its optimizer has an entry 'zero.step'"),
+        ("optimizer", {"-1.step": 1.0}, "its optimizer has an entry '-1.step'"),
+        ("optimizer", {"nonsense": 1.0}, "its optimizer has an entry 'nonsense'"),
+        ("optimizer", {"9.exp_avg": 1.0}, "its optimizer has parameter 9 where the run has 8"),
+        ("optimizer", {"0.exp_avg": None}, "exp_avg of parameter 0 in its optimizer has another kind or shape"),
+        ("optimizer", {"0.more": None}, "its optimizer keeps exp_avg, exp_avg_sq, more, step where AdamW keeps"),
+        ("scaler", 3, "scaler is 3, not an object with names"),
+    ],
+)
+def test_a_checkpoint_of_a_stranger_is_refused(tmp_path: Path, part: str, value: Any, said: str) -> None:
+    checkpoint, model, optimizer = saved(tmp_path)
+    file = checkpoint / "state.json"
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps({**state, part: value}))
+    with pytest.raises(KinsightError, match=said):
+        load_checkpoint(checkpoint, modules(model), optimizer, SCALER)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"position": {}}', b"9" * 5000])
+def test_a_state_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    checkpoint, _, _ = saved(tmp_path)
+    (checkpoint / "state.json").write_bytes(content)
+    with pytest.raises(KinsightError, match=r"state\.json"):
+        read_position(checkpoint)
+
+
+def test_averages_of_another_name_shape_or_optimizer_are_refused(tmp_path: Path) -> None:
+    checkpoint, model, optimizer = saved(tmp_path)
+    file = checkpoint / "optimizer.safetensors"
+    tensors = load_file(file)
+    for changed, said in (
+        ({"0.exp_avg": torch.zeros(3)}, "exp_avg of parameter 0 in its optimizer has another kind or shape"),
+        ({"0.step": torch.zeros(7)}, "step of parameter 0 in its optimizer has another kind or shape"),
+        ({"x.exp_avg": torch.zeros(3)}, "its optimizer has an entry 'x.exp_avg'"),
+        ({"99.exp_avg": torch.zeros(3)}, "its optimizer has parameter 99"),
+    ):
+        save_file({**tensors, **changed}, file)
+        with pytest.raises(KinsightError, match=said):
+            load_checkpoint(checkpoint, modules(model), optimizer, SCALER)
+    save_file(tensors, file)
+    with pytest.raises(KinsightError, match="its optimizer keeps exp_avg, exp_avg_sq, step where SGD keeps momentum"):
+        load_checkpoint(checkpoint, modules(model), optimizer_of(model, "sgd"), SCALER)
+    scaler = torch.amp.GradScaler("cpu", enabled=True)
+    with pytest.raises(KinsightError, match="its scaler is of another kind of run"):
+        load_checkpoint(checkpoint, modules(model), optimizer, scaler)
+
+
+def test_what_is_called_otherwise_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "step-last").mkdir()
+    (tmp_path / "step-000000009").write_text("a file")
+    assert newest_checkpoint(tmp_path) is None
+    (tmp_path / "step-5").mkdir()
+    (tmp_path / "step-000000012").mkdir()
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-000000012"

@@ -72,9 +72,9 @@ class Ranking:
             "paths": (rows, "texts"),
             "labels": (rows, "texts"),
             "names": (rows, "texts"),
-            "vectors": ((*rows, *self.vectors.shape[1:2]), "numbers"),
+            "vectors": ((*rows, *(self.vectors.shape[1:2] or (1,))), "numbers"),
             "query_rows": (queries, "rows"),
-            "neighbours": ((*queries, *self.neighbours.shape[1:2]), "rows"),
+            "neighbours": ((*queries, *(self.neighbours.shape[1:2] or (1,))), "rows"),
             "scores": (self.neighbours.shape, "numbers"),
             "precision_at_1": (queries, "numbers"),
             "average_precision": (queries, "numbers"),
@@ -83,7 +83,7 @@ class Ranking:
             array = getattr(self, name)
             if array is None:
                 continue
-            if array.shape != shape or array.ndim != len(shape) or not array.ndim:
+            if array.shape != shape or not array.ndim:
                 raise KinsightError(f"{path}: {name} has shape {array.shape}, expected {shape}; evaluate the run again")
             if array.dtype.kind not in _KINDS[kind]:
                 raise KinsightError(f"{path}: {name} holds {array.dtype}, expected {kind}; evaluate the run again")

@@ -6,9 +6,11 @@ generator state in it: batches, augmentation, miners and dropout are functions o
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 from kinsight.files import sweep, write_json, writing_folder
 from kinsight.models.weights import misfit, read_tensors
-from kinsight.reading import read_json
+from kinsight.reading import read_json_mapping
+from kinsight.typed import from_plain, to_plain
+
+_NAME = re.compile(r"step-[0-9]{1,18}")
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Position:
     window_steps: int = 0
     seconds: float = 0.0
     finished: bool = False
+    more: dict[str, Any] = field(default_factory=dict)  # what no position has, in a checkpoint that is none
 
 
 def save_checkpoint(
@@ -53,7 +59,7 @@ def save_checkpoint(
             values = {key: value.contiguous() for key, value in module.state_dict().items()}
             save_file(values, temporary / f"{name}.safetensors")
         save_file(tensors, temporary / "optimizer.safetensors")
-        state = {"position": asdict(position), "optimizer": plain, "scaler": scaler.state_dict()}
+        state = {"position": to_plain(position), "optimizer": plain, "scaler": scaler.state_dict()}
         write_json(temporary / "state.json", state)
     for older in folder.glob("step-*"):
         if older != target:
@@ -62,8 +68,9 @@ def save_checkpoint(
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint, or None."""
-    return max(folder.glob("step-*"), default=None)
+    """The newest complete checkpoint, or None; what is called otherwise is none."""
+    found = [entry for entry in folder.glob("step-*") if _NAME.fullmatch(entry.name) and entry.is_dir()]
+    return max(found, key=lambda entry: int(entry.name.removeprefix("step-")), default=None)
 
 
 def read_position(checkpoint: Path) -> Position:
@@ -72,7 +79,7 @@ def read_position(checkpoint: Path) -> Position:
     Raises:
         KinsightError: the checkpoint is damaged.
     """
-    return Position(**_state(checkpoint)["position"])
+    return _state(checkpoint).position
 
 
 def load_checkpoint(
@@ -96,18 +103,76 @@ def load_checkpoint(
                 "choose another --out, or remove the checkpoints folder to start anew"
             )
         module.load_state_dict(tensors)
-    known = _unflatten(read_tensors(checkpoint / "optimizer.safetensors"), state["optimizer"])
+    known = _unflatten(read_tensors(checkpoint / "optimizer.safetensors"), state.optimizer, checkpoint)
+    _check_optimizer(known, optimizer, checkpoint)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": _laid_out(known, optimizer), "param_groups": groups})
-    scaler.load_state_dict(state["scaler"])
-    return Position(**state["position"])
+    try:
+        scaler.load_state_dict(state.scaler)
+    except (KeyError, RuntimeError, TypeError, ValueError):
+        raise _damaged(checkpoint, "its scaler is of another kind of run") from None
+    return state.position
 
 
-def _state(checkpoint: Path) -> dict[str, Any]:
-    state = read_json(checkpoint / "state.json")
-    if not isinstance(state, dict) or not {"position", "optimizer", "scaler"} <= set(state):
-        raise KinsightError(f"{checkpoint / 'state.json'} is damaged; remove {checkpoint.parent} to start anew")
+@dataclass(frozen=True)
+class _State:
+    """`state.json`: everything of a checkpoint that is no tensor."""
+
+    position: Position
+    optimizer: dict[str, float | None]
+    scaler: dict[str, Any]
+
+
+def _state(checkpoint: Path) -> _State:
+    file = checkpoint / "state.json"
+    state = from_plain(_State, read_json_mapping(file), f"{file} is damaged: it", otherwise=_anew(checkpoint))
+    position = state.position
+    if position.more:
+        raise _damaged(checkpoint, f"its position has an unknown {next(iter(position.more))}")
+    if min(position.epoch, position.batch, position.step, position.since_best, position.window_steps) < 0:
+        raise _damaged(checkpoint, "its position is before the beginning")
     return state
+
+
+def _damaged(checkpoint: Path, reason: str) -> KinsightError:
+    return KinsightError(f"{checkpoint} is damaged ({reason}); {_anew(checkpoint)}")
+
+
+def _anew(checkpoint: Path) -> str:
+    return f"remove {checkpoint.parent} to start anew"
+
+
+def _check_optimizer(
+    state: Mapping[int, Mapping[str, Any]], optimizer: torch.optim.Optimizer, checkpoint: Path
+) -> None:
+    """Whether the state is one of this optimizer: it loads any without a word, and stumbles, or goes wrong, at the next step."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    kinds = _state_of_one_step(optimizer)
+    for index, values in state.items():
+        if index >= len(parameters):
+            raise _damaged(checkpoint, f"its optimizer has parameter {index} where the run has {len(parameters)}")
+        if values.keys() != kinds.keys():
+            expected, found = ", ".join(sorted(kinds)), ", ".join(sorted(values))
+            raise _damaged(checkpoint, f"its optimizer keeps {found} where {type(optimizer).__name__} keeps {expected}")
+        for key, value in values.items():
+            kind, shape = kinds[key], parameters[index].shape
+            fits = isinstance(value, Tensor) == isinstance(kind, Tensor) and (
+                not isinstance(kind, Tensor) or value.shape == (shape if kind.ndim else kind.shape)
+            )
+            if not fits:
+                raise _damaged(checkpoint, f"{key} of parameter {index} in its optimizer has another kind or shape")
+
+
+def _state_of_one_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What this optimizer keeps of one parameter, a vector, after a step."""
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.zeros(2)
+    options = inspect.signature(type(optimizer)).parameters
+    trial = type(optimizer)(
+        [parameter], **{key: optimizer.defaults[key] for key in options if key in optimizer.defaults}
+    )
+    trial.step()
+    return dict(trial.state[parameter])
 
 
 def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -122,10 +187,12 @@ def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor],
     return tensors, plain
 
 
-def _unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+def _unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any], checkpoint: Path) -> dict[int, dict[str, Any]]:
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **plain}.items():
-        index, key = name.split(".", 1)
+        index, _, key = name.partition(".")
+        if not (index.isascii() and index.isdecimal() and len(index) < 10 and key):
+            raise _damaged(checkpoint, f"its optimizer has an entry {name[:60]!r}")
         state.setdefault(int(index), {})[key] = value
     return state
 
