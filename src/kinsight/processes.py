@@ -25,6 +25,11 @@ from accelerate import utils as accelerate_utils
 from torch import Tensor
 
 
+def meet() -> None:
+    """Let the processes find each other now rather than when one of them first asks; a process that stops soon after would look lost."""
+    _state()
+
+
 def device() -> torch.device:
     """Where the models of this process stand."""
     return _state().device

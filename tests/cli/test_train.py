@@ -31,10 +31,10 @@ def test_train_interrupt_and_go_on_with_out_alone(
     out = tmp_path / "run"
     whole = Training._step
 
-    def interrupted(self: Training, epoch: int, batch: Any) -> None:
+    def interrupted(self: Training, *arguments: Any) -> None:
         if self.position.step == 5:
             raise KeyboardInterrupt
-        whole(self, epoch, batch)
+        whole(self, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "_step", interrupted)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinsight.data.batches import BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.errors import KinsightError
 from kinsight.pictures.loading import Draw
 
@@ -20,7 +20,7 @@ def labels_of(sizes: list[int], seed: int = 0) -> np.ndarray:
 
 
 def indices(sampler: BatchSampler, epoch: int = 0, start: int = 0) -> list[list[int]]:
-    return [[draw.index for draw in batch] for batch in sampler.epoch(epoch, start)]
+    return [[draw.index for draw in batch.draws] for batch in sampler.epoch(epoch, start)]
 
 
 # Uniform
@@ -197,13 +197,13 @@ def test_seed_and_epoch_decide_everything(number: int) -> None:
     assert list(sampler.epoch(3)) == one
     others = [list(sampler.epoch(4)), list(samplers(seed=1)[number].epoch(3))]
     for other in others:
-        assert [[d.index for d in b] for b in other] != [[d.index for d in b] for b in one]
-        assert not {d.seed for b in other for d in b} & {d.seed for b in one for d in b}
+        assert [[d.index for d in b.draws] for b in other] != [[d.index for d in b.draws] for b in one]
+        assert not {d.seed for b in other for d in b.draws} & {d.seed for b in one for d in b.draws}
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_draw_seeds_are_all_different(number: int) -> None:
-    seeds = [draw.seed for epoch in range(40) for batch in samplers()[number].epoch(epoch) for draw in batch]
+    seeds = [draw.seed for epoch in range(40) for batch in samplers()[number].epoch(epoch) for draw in batch.draws]
     assert len(set(seeds)) == len(seeds)
     # torch's CPU generator takes the low 32 bits: they too must be spread
     low = np.array(seeds, dtype=np.uint64) & np.uint64(2**32 - 1)
@@ -240,7 +240,7 @@ def test_a_negative_seed_is_refused() -> None:
 
 @given(size=st.integers(0, 40), world=st.integers(1, 9))
 def test_shares_join_to_the_batch(size: int, world: int) -> None:
-    batch = [Draw(i, i + 100) for i in range(size)]
+    batch = Batch([Draw(i, i + 100) for i in range(size)], subset=2)
     parts = [share(batch, rank, world) for rank in range(world)]
-    assert list(itertools.chain(*parts)) == batch
+    assert list(itertools.chain(*parts)) == batch.draws
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -15,6 +15,7 @@ from kinsight.errors import KinsightError
 from kinsight.settings.training import OptimizerSettings
 from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, read_position, save_checkpoint
 from kinsight.training.optimizers import make_optimizer
+from kinsight.training.parameter_groups import parameter_groups
 
 SCALER = torch.amp.GradScaler("cpu", enabled=False)
 
@@ -34,7 +35,8 @@ class Small(nn.Module):
 
 
 def optimizer_of(model: Small, name: str) -> torch.optim.Optimizer:
-    return make_optimizer(OptimizerSettings(name=name), model.trunk, model.head, model.loss.parameters())  # type: ignore[arg-type]
+    settings = OptimizerSettings(name=name)  # type: ignore[arg-type]
+    return make_optimizer(settings, parameter_groups(settings, trunk=model.trunk, head=model.head, loss=model.loss))
 
 
 def advance(model: Small, optimizer: torch.optim.Optimizer, steps: range) -> None:

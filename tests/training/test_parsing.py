@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,35 @@ def test_numbers_without_sense_are_refused(layer: dict[str, Any], sentence: str)
     with pytest.raises(KinsightError, match=sentence):
         check_ranges(settings_from(layer))
     check_ranges(TrainingSettings())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"optimiser": {"name": "sgd"}}, "'optimiser' is not a setting; it is now called 'optimizer'"),
+        ({"optimizer": {"trunk_rate": 1.0}}, "it is now called 'optimizer.trunk_lr'"),
+        ({"optimizer": {"loss_rate": 1.0}}, "it is now called 'optimizer.loss_lr'"),
+        ({"model": {"l2": True}}, "it is now called 'model.normalize'"),
+        (
+            {"optimizer": {"other_decays": {"head.queries": 0.1}}},
+            "'optimizer.groups', for example {head.queries: {weight_decay",
+        ),
+    ],
+)
+def test_an_old_key_is_told_its_new_name(old: dict[str, Any], new: str) -> None:
+    with pytest.raises(KinsightError, match=re.escape(new)):
+        settings_from(old)
+
+
+def test_an_old_option_is_told_its_new_name() -> None:
+    with pytest.raises(KinsightError, match=r"it is now called '--optimizer\.head_lr'"):
+        given_options(settings_parser(), ["--optimiser.head_rate", "0.1"])
+
+
+def test_parameter_groups_are_set_by_name() -> None:
+    groups = {"head.queries": {"weight_decay": 1e-3}, "trunk": {"lr": 0.5, "waits": 2}}
+    assert settings_from({"optimizer": {"groups": groups}}).optimizer.groups == groups
+    words = ["--optimizer.groups", "{head.queries: {weight_decay: 0.001}}"]
+    given = settings_from(given_options(settings_parser(), words))
+    assert given.optimizer.groups == {"head.queries": {"weight_decay": 0.001}}
+    assert settings_from({"objective": {"terms": {"whole": 0.5}}}).objective.terms == {"whole": 0.5}

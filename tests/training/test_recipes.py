@@ -224,7 +224,7 @@ def test_settings_given_on_top_win() -> None:
         ("relational/cub-proxy-anchor", "schedule.head_first", 1),
         ("relational/cars-triplet-128", "model.head.dim", 128),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.head.groups", 4),
-        ("attentive-grouping/cub-a3-code", "optimizer.other_decays", {"head.queries": 0.001}),
+        ("attentive-grouping/cub-a3-code", "optimizer.groups", {"head.queries": {"weight_decay": 0.001}}),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.size", 227),
         ("attentive-grouping/cub-googlenet-a4-binomial", "objective.loss.beta0", 25),
         ("attentive-grouping/cars-googlenet-margin", "optimizer.trunk_lr", 2e-5),

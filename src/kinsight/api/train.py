@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kinsight import training
 from kinsight.errors import KinsightError
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import TrainingSettings
-from kinsight.training import loop
 
 
 def train(
@@ -42,4 +42,4 @@ def train(
     if not isinstance(settings, TrainingSettings):
         layers: list[Any] = [str(recipe)] if recipe is not None else [run.settings()] if run.exists else []
         settings = settings_from(*layers, settings or {})
-    return loop.train(settings, out, progress=progress)
+    return training.train(settings, out, progress=progress)

@@ -1,6 +1,6 @@
 """Pictures and labels: the image table, its checks and splits, known data sets, rendered scenes, batches."""
 
-from kinsight.data.batches import BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.data.checking import check_table, describe, require_sound, table_digest
 from kinsight.data.masks import MaskFiles, PartMaskFiles, read_mask, read_part_mask
 from kinsight.data.parts import read_part_labels, read_parts
@@ -10,6 +10,7 @@ from kinsight.data.splits import with_validation
 from kinsight.data.table import read_pictures, read_table
 
 __all__ = [
+    "Batch",
     "BatchSampler",
     "MPerClassBatches",
     "MaskFiles",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,17 @@ from kinsight.pictures.loading import Draw
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A global batch: its draws, and the subset of the data that it belongs to (-1: all of them)."""
+
+    draws: list[Draw]
+    subset: int = -1
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+
 class BatchSampler(Protocol):
     """What a training loop needs of a sampler."""
 
@@ -25,7 +37,7 @@ class BatchSampler(Protocol):
         """Batches in an epoch."""
         ...
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Draw]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from batch `start` on; the same whenever it is asked for."""
         ...
 
@@ -57,13 +69,13 @@ class UniformBatches:
     def __len__(self) -> int:
         return self.count // self.batch_size if self.drop_last else math.ceil(self.count / self.batch_size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Draw]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from batch `start` on."""
         order = _random(self.seed, epoch, "order").permutation(self.count)
         seeds = _draw_seeds(self.seed, epoch, self.count)
         for number in range(start, len(self)):
             here = slice(number * self.batch_size, (number + 1) * self.batch_size)
-            yield _draws(order[here], seeds[here])
+            yield Batch(_draws(order[here], seeds[here]))
 
 
 class MPerClassBatches:
@@ -132,7 +144,7 @@ class MPerClassBatches:
     def __len__(self) -> int:
         return self.length
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Draw]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from batch `start` on."""
         random = _random(self.seed, epoch, "order")
         groups = self._groups(epoch)
@@ -149,7 +161,7 @@ class MPerClassBatches:
         chosen = chosen.reshape(self.length, self.batch_size)
         seeds = _draw_seeds(self.seed, epoch, chosen.size).reshape(chosen.shape)
         for number in range(start, self.length):
-            yield _draws(chosen[number], seeds[number])
+            yield Batch(_draws(chosen[number], seeds[number]))
 
     def _groups(self, epoch: int) -> np.ndarray:
         """How many batches of this epoch each class takes part in, (classes,)."""
@@ -166,9 +178,9 @@ class MPerClassBatches:
         return groups
 
 
-def share(batch: list[Draw], rank: int, world: int) -> list[Draw]:
-    """The part of a global batch that process `rank` of `world` takes: contiguous, sizes differ by at most one."""
-    return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
+def share(batch: Batch, rank: int, world: int) -> list[Draw]:
+    """The draws of a global batch that process `rank` of `world` takes: contiguous, sizes differ by at most one."""
+    return batch.draws[len(batch) * rank // world : len(batch) * (rank + 1) // world]
 
 
 def _too_large(sizes: np.ndarray, length: int, classes_per_batch: int) -> np.ndarray:

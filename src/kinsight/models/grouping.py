@@ -175,6 +175,10 @@ class AttentiveHead(GroupingHead):
         self.queries = nn.Conv2d(narrow, groups, 1, bias=False)  # a 1x1 convolution to one channel is q^T K
         self.shared = nn.Linear(self.part_dim, self.part_dim, bias=False) if shared_linear else nn.Identity()
 
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """The queries train apart: the paper's code gives them a weight decay of their own."""
+        return {"queries": list(self.queries.parameters())}
+
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
         answers = self.queries(self.keys(feature_map))  # (N, P, h, w)

@@ -55,6 +55,14 @@ class Losses:
     total: Tensor
     terms: dict[str, Tensor]
 
+    def values(self) -> dict[str, float]:
+        """As numbers under the names of the log: `loss`, and `loss_<name>` of each term where there are several."""
+        named = {"loss": self.total}
+        if len(self.terms) > 1:
+            named |= {f"loss_{name}": value for name, value in self.terms.items()}
+        # Stacked, so that the device is waited for once.
+        return dict(zip(named, torch.stack([value.detach() for value in named.values()]).tolist(), strict=True))
+
 
 class Objective(nn.Module):
     """Embeddings and labels -> the numbers to minimise.

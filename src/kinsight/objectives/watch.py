@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 
@@ -40,23 +40,26 @@ def check_finite(loss: Tensor, embeddings: Tensor, step: int, names: Sequence[st
     )
 
 
-class CollapseWatch:
+class CollapseWatch(nn.Module):
     """Says once when the embeddings have become one point, or the loss stands where it is when they have.
 
     Args:
         stuck_at: the loss's value for collapsed embeddings (`Objective.collapsed_value`); None: not watched.
         every: look at every so many steps; the steps between cost nothing.
         patience: looks in a row that must agree.
+
+    What it has counted is a buffer, so that a resumed training is told the same.
     """
 
+    counts: Tensor
+
     def __init__(self, stuck_at: float | None = None, *, every: int = 10, patience: int = 10) -> None:
+        super().__init__()
         self.stuck_at = stuck_at
         self.every = every
         self.patience = patience
-        self._steps = 0
-        self._narrow = 0
-        self._stuck = 0
-        self._said = False
+        # Steps, looks in a row with one point, looks in a row at the stuck value, whether it was said.
+        self.register_buffer("counts", torch.zeros(4, dtype=torch.int64))
 
     def look(self, loss: Tensor, embeddings: Tensor) -> str | None:
         """Feed one step; the sentence for the user at the look that makes it certain, else None.
@@ -64,20 +67,23 @@ class CollapseWatch:
         Args:
             embeddings: (N, D), N > 1 to count.
         """
-        self._steps += 1
-        if self._said or self._steps % self.every or len(embeddings) < 2:
+        steps, narrow, stuck, said = self.counts.tolist()
+        steps += 1
+        self.counts[0] = steps
+        if said or steps % self.every or len(embeddings) < 2:
             return None
         value, spread = torch.stack([loss.detach().float(), _spread(embeddings.detach())]).tolist()
-        self._narrow = self._narrow + 1 if spread < 0.01 else 0
-        stuck = self.stuck_at is not None and abs(value - self.stuck_at) <= 0.01 * abs(self.stuck_at)
-        self._stuck = self._stuck + 1 if stuck else 0
-        if self._narrow >= self.patience:
+        narrow = narrow + 1 if spread < 0.01 else 0
+        stands = self.stuck_at is not None and abs(value - self.stuck_at) <= 0.01 * abs(self.stuck_at)
+        stuck = stuck + 1 if stands else 0
+        said = max(narrow, stuck) >= self.patience
+        self.counts.copy_(torch.tensor([steps, narrow, stuck, said]))
+        if narrow >= self.patience:
             found = f"the embeddings have collapsed: two pictures of a batch have a mean cosine of {1 - spread:.3f}"
-        elif self._stuck >= self.patience:
+        elif stuck >= self.patience:
             found = f"the loss stands at {value:.3g}, its value when all embeddings are the same"
         else:
             return None
-        self._said = True
         return (
             f"{found}, for the last {self.patience * self.every} steps; lower the learning rate, or choose an easier "
             "miner (none, distance-weighted) or another loss"

@@ -158,6 +158,7 @@ def training_protocol(settings: TrainingSettings, embedder: Embedder, precision:
             "miner": settings.objective.miner,
             "diversity": settings.objective.diversity,
             "terms": settings.objective.terms,
+            "method": settings.method,
             "batches": asdict(settings.batches),
             "optimizer": asdict(settings.optimizer),
             "schedule": asdict(settings.schedule),

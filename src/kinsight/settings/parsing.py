@@ -22,6 +22,16 @@ SHORT = {
     "--model.head": "--model.head.name",
     "--objective.loss": "--objective.loss.name",
     "--objective.miner": "--objective.miner.name",
+    "--method": "--method.name",
+}
+# Words of keys that were called otherwise before.
+RENAMED = {
+    "optimiser": "optimizer",
+    "trunk_rate": "trunk_lr",
+    "head_rate": "head_lr",
+    "loss_rate": "loss_lr",
+    "l2": "normalize",
+    "other_decays": "groups",
 }
 _WORDS = {
     int: "a whole number",
@@ -132,6 +142,10 @@ def _refuse_wrong_keys(settings: Mapping[str, Any], prefix: str = "") -> None:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
+    renamed = re.sub(r"\w+", lambda word: RENAMED.get(word[0], word[0]), name)
+    if renamed != name and any(other == renamed or other.startswith(f"{renamed}.") for other in known):
+        shape = ", for example {head.queries: {weight_decay: 0.001}}" if name.endswith("other_decays") else ""
+        return f"it is now called '{renamed}'{shape}"
     close = difflib.get_close_matches(_short(name), known, n=1)
     return f"did you mean '{close[0]}'?" if close else "`kinsight train --help` lists every setting"
 

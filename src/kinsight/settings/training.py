@@ -67,8 +67,8 @@ class OptimizerSettings:
     """Learning rate of the loss's own parameters (proxies, class weights, beta)."""
     weight_decay: float = 1e-4
     """Weight decay of trunk and head."""
-    other_decays: dict[str, float] | None = None
-    """Parameters that have another weight decay, by the beginning of their name: `{head.queries: 0.001}`."""
+    groups: dict[str, dict[str, float]] | None = None
+    """Groups, or beginnings of parameters' names, with other lr, weight_decay or waits: `{head.queries: {weight_decay: 0.001}}`."""
     loss_weight_decay: float = 0.0
     """Weight decay of the loss's own parameters."""
     momentum: float = 0.9
@@ -86,7 +86,7 @@ class ScheduleSettings:
     warmup: float = 0.0
     """Epochs over which a rate rises from zero when its part starts to train."""
     head_first: float = 0.0
-    """Epochs in which only head and loss train and the trunk stands still."""
+    """Epochs that the trunk waits while head and loss train already."""
     milestones: list[int] = field(default_factory=list)
     """`steps`: epochs at which the rates are multiplied by gamma."""
     gamma: float = 0.1
@@ -103,6 +103,8 @@ class TrainingSettings:
     batches: BatchSettings = field(default_factory=BatchSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
+    """What changes the training between epochs: its name (or a class path) and its options; plain: nothing does."""
     epochs: int = 20
     """Passes over the training pictures."""
     validate_every: int = 1

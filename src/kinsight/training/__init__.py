@@ -1,5 +1,5 @@
 """Training: the loop, optimizers, checkpoints, validation."""
 
-from kinsight.training.loop import train
+from kinsight.training.start import train
 
 __all__ = ["train"]

@@ -43,6 +43,17 @@ class Position:
     finished: bool = False
     more: dict[str, Any] = field(default_factory=dict)  # what no position has, in a checkpoint that is none
 
+    def count(self, values: Mapping[str, float]) -> None:
+        """Add the losses of a step to those since the last line of the log."""
+        self.window = {name: self.window.get(name, 0.0) + value for name, value in values.items()}
+        self.window_steps += 1
+
+    def means(self) -> dict[str, float]:
+        """The mean losses since the last line of the log; they are counted anew from here."""
+        means = {name: total / self.window_steps for name, total in self.window.items()}
+        self.window, self.window_steps = {}, 0
+        return means
+
 
 def save_checkpoint(
     folder: Path,

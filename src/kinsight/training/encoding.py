@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from kinsight import processes
 from kinsight.models import Embedder
 from kinsight.pictures import PictureSet
 from kinsight.settings.training import DataSettings
+from kinsight.training.replica import share_buffers
 from kinsight.training.tables import boxes_of
 
 
@@ -22,6 +23,17 @@ class EncodedRows:
     vectors: np.ndarray
     rows: np.ndarray
     unreadable: int
+
+
+def encode_training(embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, data: DataSettings) -> EncodedRows:
+    """Embed the training pictures, the given rows of the table, with the transforms of test time; `rows` of the answer count these.
+
+    Raises:
+        KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
+    """
+    share_buffers(embedder)  # every process embeds with the statistics of the main one
+    found = encode_rows(embedder, table, rows, data)
+    return replace(found, rows=np.searchsorted(rows, found.rows))
 
 
 def encode_rows(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,65 +13,31 @@ import torch
 from torch import Tensor, nn
 
 from kinsight import processes
-from kinsight.data import BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data import share
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, build_embedder
-from kinsight.objectives import CollapseWatch, Losses, Objective, check_finite
+from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
-from kinsight.registry import own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import LAST_STEP, data_protocol, training_protocol
-from kinsight.settings.training import TrainingSettings, check_ranges
+from kinsight.settings.training import TrainingSettings
+from kinsight.training.building import make_groups, make_method, make_objective, trunk_may_rest
 from kinsight.training.checkpoints import (
     Position,
     load_checkpoint,
     newest_checkpoint,
-    read_position,
     save_checkpoint,
 )
 from kinsight.training.log import RunLog
-from kinsight.training.optimizers import make_optimizer
+from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.replica import replicate, share_buffers
-from kinsight.training.schedules import factor
-from kinsight.training.tables import boxes_of, prepare_table
-from kinsight.training.validation import validate
+from kinsight.training.tables import boxes_of
+from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
 logger = logging.getLogger("kinsight")
-
-
-@own_code()  # the settings of a training are its user's word
-def train(settings: TrainingSettings, out: str | Path, *, progress: bool = True) -> RunFolder:
-    """Train an embedder, or go on with the run that `out` holds.
-
-    Args:
-        settings: everything that moves a number; stored as `recipe.yaml`.
-        out: the run folder; killed and started again with the same settings, the run goes on to the same numbers.
-        progress: show a bar on a terminal.
-
-    Raises:
-        KinsightError: the settings, the data, or the run folder cannot be used; a loss became non-finite.
-    """
-    # What can be refused at once is refused before the processes meet, so that none waits for another that has gone.
-    settings = _with_absolute_paths(settings)
-    check_ranges(settings)
-    run = RunFolder(out)
-    run.check(settings)
-    checkpoint = newest_checkpoint(run.checkpoints)
-    if checkpoint is not None and (position := read_position(checkpoint)).finished:
-        if processes.is_main():
-            logger.info("%s is finished after %d steps; there is nothing to do", run.path, position.step)
-        return run
-    table = prepare_table(settings.data)
-    training = Training(settings, run, table, progress=progress)
-    # The folder is written to only now, when everything that the settings say has proved possible.
-    if processes.is_main():
-        run.claim(settings)
-    training.fit()
-    processes.wait()
-    return run
 
 
 class Training:
@@ -88,8 +52,6 @@ class Training:
         self.ids = table["id"].to_numpy()[self.rows]
         codes, classes = pd.factorize(table["label"].to_numpy()[self.rows], sort=True)
         self.labels, self.classes = codes.astype(np.int64), len(classes)
-        self.sampler = make_sampler(settings, self.labels)
-        self.steps_per_epoch = len(self.sampler)
         if settings.batches.size < processes.count():
             raise KinsightError(
                 f"a batch of {settings.batches.size} cannot be shared by {processes.count()} processes; "
@@ -100,19 +62,11 @@ class Training:
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
-        objective = Objective(
-            settings.objective,
-            dim=embedder.dim,
-            classes=self.classes,
-            kind=embedder.kind,
-            parts=embedder.parts,
-            part_dim=embedder.part_dim,
-            normalize=settings.model.normalize,
-            seed=settings.seed,
-            brings=[embedder.terms],
-        )
-        self.objective = objective.to(self.device)
-        self.optimizer = make_optimizer(settings.optimizer, embedder.trunk, embedder.head, objective.loss_parameters())
+        self.method = make_method(settings, embedder, table, self.rows, self.labels).to(self.device)
+        self.steps_per_epoch = len(self.method.sampler())
+        self.objective = make_objective(settings, embedder, self.method, self.classes).to(self.device)
+        groups = make_groups(settings, embedder, self.objective, self.method)
+        self.optimizer = make_optimizer(settings.optimizer, groups)
         transform = augmentation(settings.data.augmentation, embedder.preprocessing)
         self.pictures = PictureSet(
             table["path"].iloc[self.rows].tolist(),
@@ -122,11 +76,10 @@ class Training:
         )
         self.precision = choose_precision(settings, run, embedder)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        trunk_may_rest = settings.schedule.head_first > 0 or settings.optimizer.trunk_lr == 0
-        self.forward = replicate(embedder, compiled=settings.compile, some_unused=trunk_may_rest)
+        self.forward = replicate(embedder, compiled=settings.compile, some_unused=trunk_may_rest(groups, self.method))
 
         self.position = Position()
-        self.collapse = CollapseWatch(objective.collapsed_value)
+        self.collapse = CollapseWatch(self.objective.collapsed_value)
         self.progress = Progress(self.total_steps, shown=progress and processes.is_main())
         self.log = RunLog(run, writes=processes.is_main(), tensorboard=settings.tensorboard)
         self._seconds_before = 0.0
@@ -139,13 +92,17 @@ class Training:
 
     def fit(self) -> None:
         """Train to the end from wherever the run stands."""
-        self._resume()
+        resumed = self._resume()
         if self.table.loc[self.table["split"] == "validation", "label"].nunique() == 1:
             self.log.say(
                 "there is one validation class only, on which every model scores 100 %: lower --data.folds, or give more "
                 "classes, to choose the best checkpoint",
                 self.position.step,
             )
+        if not resumed:
+            self._advance()
+            if self.method.state_dict():  # stored before the first batch that uses it
+                self._checkpoint()
         for epoch in range(self.position.epoch, self.settings.epochs):
             self._epoch(epoch)
             if self._close_epoch():
@@ -155,19 +112,26 @@ class Training:
     def _epoch(self, epoch: int) -> None:
         self.embedder.train()
         self.objective.train()
-        for batch in self._batches(epoch, self.position.batch):
-            self._step(epoch, batch)
+        for batch, subset in self._batches(epoch, self.position.batch):
+            self._step(epoch, batch, subset)
             self.position.batch += 1
             # The last step of an epoch is saved after the validation that belongs to it.
             due = time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes
             if due and self.position.batch < self.steps_per_epoch:
                 self._checkpoint()
 
-    def _step(self, epoch: int, batch: PictureBatch) -> None:
+    def _step(self, epoch: int, batch: PictureBatch, subset: int) -> None:
         step = self.position.step
         torch.manual_seed(_mix(self.settings.seed, step, processes.rank()))  # dropout
-        rates = self._set_rates(step)
-        trunk_trains = rates.get("lr_trunk", 0.0) > 0
+        rates = set_rates(
+            self.optimizer,
+            self.settings.schedule,
+            step,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.settings.epochs,
+            method_factor=self.method.lr_factor,
+        )
+        trunk_trains = any(rate > 0 for name, rate in rates.items() if name.partition(".")[0] == "trunk")
         if self.embedder.trunk.training != trunk_trains:
             self.embedder.trunk.train(trunk_trains)
         images = self._images(batch)  # (B, 3, H, W)
@@ -175,7 +139,7 @@ class Training:
 
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
-        losses: Losses = self.objective(embedding, labels, seed=_mix(self.settings.seed, step, -1))
+        losses: Losses = self.objective(embedding, labels, seed=_mix(self.settings.seed, step, -1), subset=subset)
         check_finite(losses.total, embedding.whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(losses.total, embedding.whole)
         if sentence:
@@ -186,11 +150,13 @@ class Training:
         if self.settings.optimizer.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimizer.clip_norm)
+        leave_out_still_groups(self.optimizer)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
         self.position.step += 1
-        values = self._add_to_window(losses)
+        values = losses.values()
+        self.position.count(values)
         self.progress.advance(values["loss"], self.settings.batches.size)
         if self.position.step % self.settings.log_every == 0 or self.position.step % self.steps_per_epoch == 0:
             self._log_window(epoch, rates)
@@ -204,15 +170,24 @@ class Training:
             self._validate()
         stop = settings.patience is not None and position.since_best >= settings.patience
         if not last and not stop:
+            self._advance()
             self._checkpoint()
         return stop
+
+    def _advance(self) -> None:
+        """Let the method get ready for the epoch that comes."""
+        facts = self.method.advance(self.position.epoch)
+        share_buffers(self.method)
+        self.progress.restart_clock()
+        if facts:
+            self.log.record("method", self.position.step, epoch=self.position.epoch + 1, **facts)
 
     def _validate(self) -> None:
         position = self.position
         share_buffers(self.embedder)
         metrics = validate(self.embedder, self.table, self.settings)
-        score = metrics["map_at_r"]
-        if position.best is None or score > position.best:
+        score = metrics[CHOSEN_BY]
+        if is_better(score, position.best):
             position.best, position.best_step, position.since_best = score, position.step, 0
             if processes.is_main():
                 self.embedder.save(self.run.model)
@@ -234,7 +209,7 @@ class Training:
             validated = position.best is not None
             self.embedder.save(self.run.last_model if validated else self.run.model)
             selection = (
-                {"by": "map_at_r", "step": position.best_step, "value": position.best}
+                {"by": CHOSEN_BY, "step": position.best_step, "value": position.best}
                 if validated
                 else {"by": LAST_STEP, "step": position.step}
             )
@@ -243,8 +218,8 @@ class Training:
         self._checkpoint()
         self.log.close()
 
-    def _resume(self) -> None:
-        """Go to where the run stands, and bring the folder to the same point."""
+    def _resume(self) -> bool:
+        """Go to where the run stands, and bring the folder to the same point; whether there was anything to go on with."""
         protocol = {
             "data": data_protocol(self.table, self.settings.data),
             **training_protocol(self.settings, self.embedder, self.precision, self.total_steps),
@@ -264,10 +239,11 @@ class Training:
         processes.wait()
         if processes.is_main():
             sweep(self.run.path)
-            self.run.rewind(self.position.step)
+            self.run.rewind(-1 if checkpoint is None else self.position.step)
             self.run.update_protocol(protocol)
         if checkpoint is not None:
             self.log.say(f"going on at step {self.position.step} of {self.total_steps}", self.position.step)
+        return checkpoint is not None
 
     def _checkpoint(self) -> None:
         # Only the main process looks at the clock and writes; the others wait for it where they next exchange numbers.
@@ -276,12 +252,19 @@ class Training:
             save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimizer, self.scaler)
             self._saved = time.monotonic()
 
-    def _batches(self, epoch: int, start: int) -> Iterator[PictureBatch]:
-        data = self.settings.data
-        rank, world = processes.rank(), processes.count()
-        mine = [share(batch, rank, world) for batch in self.sampler.epoch(epoch, start)]
-        pin = self.device.type == "cuda"
-        return load(self.pictures, mine, workers=data.workers, on_unreadable=data.on_unreadable, pin=pin)
+    def _batches(self, epoch: int, start: int) -> Iterator[tuple[PictureBatch, int]]:
+        """This process's share of the batches of an epoch, each with its subset."""
+        sampler = self.method.sampler()
+        if len(sampler) != self.steps_per_epoch:
+            raise KinsightError(
+                f"the method {self.settings.method['name']} gives {len(sampler)} batches for epoch {epoch + 1} but gave "
+                f"{self.steps_per_epoch} before the training; let its sampler keep its length"
+            )
+        batches = list(sampler.epoch(epoch, start))
+        mine = [share(batch, processes.rank(), processes.count()) for batch in batches]
+        data, pin = self.settings.data, self.device.type == "cuda"
+        loaded = load(self.pictures, mine, workers=data.workers, on_unreadable=data.on_unreadable, pin=pin)
+        return zip(loaded, (batch.subset for batch in batches), strict=True)
 
     def _images(self, batch: PictureBatch) -> Tensor:
         images = batch.images
@@ -290,56 +273,17 @@ class Training:
         images = images.to(self.device, non_blocking=True)
         return images.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else images
 
-    def _set_rates(self, step: int) -> dict[str, float]:
-        rates = {}
-        for group in self.optimizer.param_groups:
-            scale = factor(self.settings.schedule, group["name"], step, self.steps_per_epoch, self.settings.epochs)
-            group["lr"] = group["base_lr"] * scale
-            rates[f"lr_{group['name']}"] = group["lr"]
-        return rates
-
-    def _add_to_window(self, losses: Losses) -> dict[str, float]:
-        """Count a step's total, and its terms where there are several, towards the next line of the log."""
-        named = {"loss": losses.total}
-        if len(losses.terms) > 1:
-            named |= {f"loss_{name}": value for name, value in losses.terms.items()}
-        # Stacked, so that the device is waited for once.
-        values = dict(zip(named, torch.stack([*named.values()]).tolist(), strict=True))
-        window = self.position.window
-        self.position.window = {name: window.get(name, 0.0) + value for name, value in values.items()}
-        self.position.window_steps += 1
-        return values
-
-    def _log_window(self, epoch: int, rates: dict[str, float]) -> None:
-        position = self.position
-        means = {name: total / position.window_steps for name, total in position.window.items()}
-        position.window, position.window_steps = {}, 0
+    def _log_window(self, epoch: int, rates: Mapping[str, float]) -> None:
         speed = round(self.progress.pictures_per_second, 1)
-        self.log.record("train", position.step, epoch=epoch + 1, **means, **rates, pictures_per_second=speed)
+        named = {f"lr_{name}": rate for name, rate in rates.items()}
+        step = self.position.step
+        self.log.record("train", step, epoch=epoch + 1, **self.position.means(), **named, pictures_per_second=speed)
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"model": self.embedder, "objective": self.objective}
+        return {"model": self.embedder, "objective": self.objective, "method": self.method, "watch": self.collapse}
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
-
-
-def make_sampler(settings: TrainingSettings, labels: np.ndarray) -> BatchSampler:
-    """The batch sampler that the settings ask for."""
-    batches = settings.batches
-    if batches.per_class is None:
-        return UniformBatches(len(labels), batches.size, seed=settings.seed)
-    return MPerClassBatches(labels, batches.size, batches.per_class, seed=settings.seed, balanced=batches.balanced)
-
-
-def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
-    """A run can be gone on with from another folder, so what it reads is remembered by its whole path."""
-    data, model = settings.data, settings.model
-    return replace(
-        settings,
-        data=replace(data, path=str(Path(data.path).resolve()) if data.path else ""),
-        model=replace(model, weights=str(Path(model.weights).resolve()) if model.weights else None),
-    )
 
 
 def _mix(*numbers: int) -> int:

@@ -1,57 +1,64 @@
-"""The optimizer: one, with a parameter group each for trunk, head and loss."""
+"""The optimizer: one for all parameter groups, whose rates are set before every step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
 
-from kinsight.errors import KinsightError
-from kinsight.settings.training import OptimizerSettings
+from kinsight.settings.training import OptimizerSettings, ScheduleSettings
+from kinsight.training.parameter_groups import ParameterGroup
+from kinsight.training.schedules import factor
 
 
-def make_optimizer(
-    settings: OptimizerSettings, trunk: nn.Module, head: nn.Module, loss_parameters: Iterable[nn.Parameter]
-) -> torch.optim.Optimizer:
-    """Groups carry `name` (trunk, head, loss) and `base_lr`; the loop sets `lr` before every step. Empty groups are left out.
-
-    Raises:
-        KinsightError: a name in `other_decays` is the beginning of no parameter's.
-    """
-    others = settings.other_decays or {}
-    network = {
-        f"{part}.{path}": value
-        for part, module in (("trunk", trunk), ("head", head))
-        for path, value in module.named_parameters()
-    }
-    for beginning in others:
-        if not any(path.startswith(beginning) for path in network):
-            raise KinsightError(
-                f"optimizer.other_decays names {beginning!r}, with which no parameter of the network begins; remove it, or write one of "
-                f"{', '.join(path for path in network if path.startswith('head.'))}, or of the trunk's"
-            )
-    groups = []
-    for part, rate in (("trunk", settings.trunk_lr), ("head", settings.head_lr)):
-        mine = {path: value for path, value in network.items() if path.startswith(f"{part}.") and value.requires_grad}
-        decays = {path: _decay(path, settings.weight_decay, others) for path in mine}
-        for decay in dict.fromkeys(decays.values()):
-            chosen = [value for path, value in mine.items() if decays[path] == decay]
-            groups.append({"params": chosen, "name": part, "lr": rate, "base_lr": rate, "weight_decay": decay})
-    learned = [parameter for parameter in loss_parameters if parameter.requires_grad]
-    if learned:
-        rate, decay = settings.loss_lr, settings.loss_weight_decay
-        groups.append({"params": learned, "name": "loss", "lr": rate, "base_lr": rate, "weight_decay": decay})
+def make_optimizer(settings: OptimizerSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
+    """The optimizer that the settings name; its groups carry `name`, `waits` and `base_lr`."""
+    described = [
+        {
+            "params": group.parameters,
+            "name": group.name,
+            "lr": group.lr,
+            "base_lr": group.lr,
+            "weight_decay": group.weight_decay,
+            "waits": group.waits,
+        }
+        for group in groups
+    ]
     if settings.name == "adamw":
-        return torch.optim.AdamW(groups)
+        return torch.optim.AdamW(described)
     if settings.name == "adam":
-        return torch.optim.Adam(groups)
+        return torch.optim.Adam(described)
     if settings.name == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.momentum)
-    return torch.optim.RMSprop(groups, momentum=settings.momentum)
+        return torch.optim.SGD(described, momentum=settings.momentum)
+    return torch.optim.RMSprop(described, momentum=settings.momentum)
 
 
-def _decay(path: str, usual: float, others: dict[str, float]) -> float:
-    """The decay of the longest beginning that fits."""
-    fits = [beginning for beginning in others if path.startswith(beginning)]
-    return others[max(fits, key=len)] if fits else usual
+def set_rates(
+    optimizer: torch.optim.Optimizer,
+    schedule: ScheduleSettings,
+    step: int,
+    *,
+    steps_per_epoch: int,
+    epochs: int,
+    method_factor: Callable[[str, int], float],
+) -> dict[str, float]:
+    """Give every group its learning rate for a step; the rates by the groups' names.
+
+    Args:
+        step: from 0.
+        method_factor: of a group's name and the epoch (from 0): what the method multiplies its rate with.
+    """
+    rates = {}
+    for group in optimizer.param_groups:
+        scale = factor(schedule, group["waits"], step, steps_per_epoch, epochs)
+        group["lr"] = group["base_lr"] * scale * method_factor(group["name"], step // steps_per_epoch)
+        rates[group["name"]] = group["lr"]
+    return rates
+
+
+def leave_out_still_groups(optimizer: torch.optim.Optimizer) -> None:
+    """What stands still (a rate of 0) gathers no momentum either."""
+    for group in optimizer.param_groups:
+        if group["lr"] == 0:
+            for parameter in group["params"]:
+                parameter.grad = None

@@ -25,10 +25,10 @@ def replicate(embedder: Embedder, *, compiled: bool, some_unused: bool) -> nn.Mo
     return DistributedDataParallel(forward, device_ids=devices, find_unused_parameters=some_unused)
 
 
-def share_buffers(embedder: Embedder) -> None:
-    """Give every process the batch-norm statistics of the main one, whose model is the one that is saved."""
+def share_buffers(module: nn.Module) -> None:
+    """Give every process the buffers of the main one (batch-norm statistics, the state of a method), whose modules are saved."""
     if processes.count() > 1:
-        for buffer in embedder.buffers():
+        for buffer in module.buffers():
             torch.distributed.broadcast(buffer, 0)
 
 

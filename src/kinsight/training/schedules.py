@@ -8,13 +8,13 @@ from bisect import bisect_right
 from kinsight.settings.training import ScheduleSettings
 
 
-def factor(settings: ScheduleSettings, group: str, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """What the base rate of a group (`trunk`, `head`, `loss`) is multiplied with at a step (from 0).
+def factor(settings: ScheduleSettings, waits: float, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """What the base rate of a parameter group is multiplied with at a step (from 0).
 
-    The trunk stands still (0) for `head_first` epochs; each part's rate then rises linearly for `warmup` epochs; the shape
+    The group stands still (0) for `waits` epochs; its rate then rises linearly for `warmup` epochs; the shape
     (constant, cosine to zero, steps) runs over the whole training whatever the warm-up.
     """
-    start = settings.head_first * steps_per_epoch if group == "trunk" else 0.0
+    start = waits * steps_per_epoch
     if step < start:
         return 0.0
     rise = settings.warmup * steps_per_epoch

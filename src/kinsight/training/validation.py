@@ -10,11 +10,19 @@ import torch
 
 from kinsight import processes
 from kinsight.evaluation import evaluate
+from kinsight.evaluation.metrics import describe
 from kinsight.models import Embedder
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
 
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
+CHOSEN_BY = METRICS[2]
+"""What decides which model of a run is the best."""
+
+
+def is_better(value: float, best: float | None) -> bool:
+    """Whether a value of `CHOSEN_BY` is better than the best so far (None: there is none)."""
+    return best is None or (value > best if describe(CHOSEN_BY).higher_is_better else value < best)
 
 
 def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> dict[str, float]:

@@ -1,0 +1,79 @@
+"""What a training is made of, built from its settings so that all parts fit: method, objective, parameter groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from kinsight.models import Embedder
+from kinsight.objectives import Objective
+from kinsight.settings.training import TrainingSettings
+from kinsight.training.encoding import encode_training
+from kinsight.training.methods import METHODS, Method
+from kinsight.training.parameter_groups import ParameterGroup, parameter_groups
+
+
+def make_method(
+    settings: TrainingSettings, embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, labels: np.ndarray
+) -> Method:
+    """The method that the settings name, over the training pictures: `rows` of the table (N,) and their `labels` (N,), from 0.
+
+    Raises:
+        KinsightError: there is no such method, or its options or the batches do not fit.
+    """
+    given = {
+        "labels": labels,
+        "batches": settings.batches,
+        "seed": settings.seed,
+        "embedder": embedder,
+        "embed": partial(encode_training, embedder, table, rows, settings.data),
+    }
+    method: Method = METHODS.build(settings.method, given)
+    return method
+
+
+def make_objective(settings: TrainingSettings, embedder: Embedder, method: Method, classes: int) -> Objective:
+    """The objective for what the embedder's head gives, with the terms that head and method bring.
+
+    Raises:
+        KinsightError: the settings of the objective do not fit.
+    """
+    return Objective(
+        settings.objective,
+        dim=embedder.dim,
+        classes=classes,
+        kind=embedder.kind,
+        parts=embedder.parts,
+        part_dim=embedder.part_dim,
+        normalize=settings.model.normalize,
+        seed=settings.seed,
+        brings=[embedder.terms, method.terms],
+    )
+
+
+def make_groups(
+    settings: TrainingSettings, embedder: Embedder, objective: Objective, method: Method
+) -> list[ParameterGroup]:
+    """The parameter groups of trunk, head, objective and method.
+
+    Raises:
+        KinsightError: the settings name a group that there is not.
+    """
+    return parameter_groups(
+        settings.optimizer,
+        trunk=embedder.trunk,
+        head=embedder.head,
+        loss=objective.terms,
+        method=method,
+        method_groups=method.parameter_groups(),
+        trunk_waits=settings.schedule.head_first,
+    )
+
+
+def trunk_may_rest(groups: Sequence[ParameterGroup], method: Method) -> bool:
+    """Whether the trunk stands still in some steps, so that its parameters get no gradient there."""
+    waits = any(group.origin == "trunk" and (group.waits or not group.lr) for group in groups)
+    return waits or type(method).lr_factor is not Method.lr_factor
