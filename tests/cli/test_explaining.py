@@ -134,6 +134,15 @@ def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
     assert "decomposition clipped" in again["methods"]
 
 
+def test_both_halves_are_localized_by_themselves(kinsight: Call, trained: Path, scenes: Path) -> None:
+    table = package.read_table(scenes)
+    for split in ("train", "test"):
+        said = kinsight("localize", trained, "--data", scenes, "--split", split, "--methods", "decomposition", "--json")
+        assert json.loads(said.out)["pictures"] == (table["split"] == split).sum()
+        kept = json.loads((trained / "maps" / f"localization-{split}.json").read_text())
+        assert kept["protocol"]["split"] == split
+
+
 def test_localize_needs_boxes_and_known_names(kinsight: Call, trained: Path, scenes: Path) -> None:
     assert "have no boxes; add the columns x_1" in kinsight("localize", trained).sentence
     wrong = kinsight("localize", trained, "--data", scenes, "--split", "all", "--methods", "magic")
