@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,14 +12,17 @@ import timm
 import torch
 
 from embeddings import total
+from kinsight.files import digest
 from kinsight.models.frozen_norm import check_frozen_norm
 from kinsight.models.heads import make_head
 from kinsight.objectives import Objective
 from kinsight.pictures.augmentation import AUGMENTATIONS, augmentation
 from kinsight.settings import parsing
 from kinsight.settings.parsing import settings_from
-from kinsight.settings.recipe import recipe_names, recipe_text, recipe_title
+from kinsight.settings.recipe import read_recipe, recipe_names, recipe_text, recipe_title
+from kinsight.settings.recipe_table import table_recipes
 from kinsight.settings.training import TrainingSettings
+from kinsight.settings.yaml_mapping import yaml_mapping
 
 NAMES = recipe_names()
 PUBLISHED = [name for name in NAMES if "/" in name]
@@ -134,19 +138,87 @@ def test_reality_check_steps_become_passes(dataset: str, pictures: int, interval
     assert settings.validate_every * settings.patience * steps == pytest.approx(patience, rel=0.15)
 
 
+# Of the settings that each table's recipes merge to, as they were when every recipe was a file of its own. Whoever renames a setting
+# computes them anew; a value of a published table never changes.
+@pytest.mark.parametrize(
+    ("folder", "count", "expected"),
+    [
+        ("reality-check", 61, "d3ee5d5a8328282a1f8f784c3246b839976fe25ed4c440c9ca19f34171dec43c"),
+        ("divide-and-conquer", 15, "431fb607e2298e8bfe69871bf3cf35bcfe7f85a940823c9a8eeb0ebeaf553449"),
+        ("relational", 12, "45e2d987c247d707b2ce4c7c1e6dad8fa71e51e7f987b61d315bd52700470eae"),
+    ],
+)
+def test_tables_give_the_settings_that_their_files_gave(folder: str, count: int, expected: str) -> None:
+    merged = {name: read_recipe(name) for name in NAMES if name.startswith(f"{folder}/")}
+    assert len(merged) == count
+    assert digest(json.dumps(merged, sort_keys=True)) == expected
+
+
+def test_a_table_gives_a_recipe_for_each_row_and_column() -> None:
+    table = """
+title: "{row} on {column}: a test"
+name: "{column}-{row}"
+extends: "test/{column}"
+printed: "Printed: {printed} ({source})."
+columns:
+  a: {title: Ants, source: Table 1}
+  b: {title: Bees}
+rows:
+  margin:
+    title: Margin loss
+    printed: ["P@1 50.0", null]
+    notes: {objective.loss.beta: "Beta is fixed.", epochs: "Only here."}
+    settings: {objective.loss.name: margin}
+    searched:
+      objective.loss.beta: [1.5e-3, 0.5]
+      epochs: [null, 3]
+recipes:
+  a: "# As it stands\\nepochs: 2\\n"
+"""
+    found = table_recipes(table)
+    assert list(found) == ["a", "a-margin", "b-margin"]
+    assert found["a"] == "# As it stands\nepochs: 2\n"
+    assert found["a-margin"].splitlines() == [
+        "# Margin loss on Ants: a test",
+        "# Printed: P@1 50.0 (Table 1).",
+        "# Beta is fixed.",
+        "extends: test/a",
+        "objective:",
+        "  loss: {name: margin, beta: 0.0015}",
+    ]
+    assert "# Only here.\n" in found["b-margin"]
+    assert "Printed" not in found["b-margin"]
+    assert yaml_mapping(found["b-margin"])["epochs"] == 3
+
+
+def test_plain_losses_beside_a_method_are_called_baselines() -> None:
+    for folder in ("divide-and-conquer", "relational"):
+        names = [name for name in NAMES if name.startswith(f"{folder}/")]
+        assert all("baseline" in name for name in names)
+        assert all("plain-loss baseline" in recipe_title(name) for name in names if "baseline-128" not in name)
+
+
+def test_contrastive_recipes_say_which_pairs_they_average() -> None:
+    for name in NAMES:
+        if loaded(name).objective.loss.get("name") == "contrastive" and "extends: attentive-grouping/c" not in (
+            recipe_text(name)
+        ):
+            assert "the two means are added" in " ".join(recipe_text(name).replace("\n#", " ").split()), name
+
+
 def test_extended_recipe_keeps_what_it_does_not_say() -> None:
     chain = loaded("reality-check/cub-ms-miner")
     assert chain.epochs == 730  # of reality-check/cub
     assert chain.optimizer.name == "rmsprop"  # of reality-check/base
     assert chain.objective.miner == {"name": "multi-similarity", "epsilon": 0.39}
-    head = loaded("relational/cub-triplet-128").model.head
-    assert head == {**loaded("relational/base").model.head, "dim": 128}
+    head = loaded("relational/cub-triplet-128-baseline").model.head
+    assert head == {**loaded("relational/baseline").model.head, "dim": 128}
 
 
 def test_another_loss_drops_the_options_of_the_one_extended() -> None:
-    assert loaded("divide-and-conquer/cub-margin").objective.loss["beta"] == 1.2
-    assert loaded("divide-and-conquer/cub-triplet").objective.loss == {"name": "triplet", "margin": 0.2}
-    assert loaded("divide-and-conquer/cub-n-pairs").objective.miner == {"name": "none"}
+    assert loaded("divide-and-conquer/cub-margin-baseline").objective.loss["beta"] == 1.2
+    assert loaded("divide-and-conquer/cub-triplet-baseline").objective.loss == {"name": "triplet", "margin": 0.2}
+    assert loaded("divide-and-conquer/cub-n-pairs-baseline").objective.miner == {"name": "none"}
 
 
 def test_settings_given_on_top_win() -> None:
@@ -182,12 +254,12 @@ def test_settings_given_on_top_win() -> None:
         ("reality-check/sop-ms-miner", "objective.loss.beta", 156.61),
         ("reality-check/cars-soft-triple", "objective.loss.weight_reg_weight", 0.0669),
         # Divide and Conquer: Table IX, Table V (best augmentation), public code.
-        ("divide-and-conquer/cub-margin", "data.augmentation", "geom+color"),
-        ("divide-and-conquer/cars-n-pairs", "data.augmentation", "color-heavy"),
-        ("divide-and-conquer/in-shop-margin", "epochs", 400),
-        ("divide-and-conquer/sop-triplet", "epochs", 170),
-        ("divide-and-conquer/sop-margin", "batches.per_class", 2),
-        ("divide-and-conquer/vehicle-id-margin", "optimizer.head_lr", 1e-5),
+        ("divide-and-conquer/cub-margin-baseline", "data.augmentation", "geom+color"),
+        ("divide-and-conquer/cars-n-pairs-baseline", "data.augmentation", "color-heavy"),
+        ("divide-and-conquer/in-shop-margin-baseline", "epochs", 400),
+        ("divide-and-conquer/sop-triplet-baseline", "epochs", 170),
+        ("divide-and-conquer/sop-margin-baseline", "batches.per_class", 2),
+        ("divide-and-conquer/vehicle-id-margin-baseline", "optimizer.head_lr", 1e-5),
         # Attentive grouping: text (Tables 1, 3), and the code where a recipe says so.
         ("attentive-grouping/cub-binomial", "batches.size", 112),
         ("attentive-grouping/cub-margin", "optimizer.loss_lr", 5e-4),
@@ -218,11 +290,11 @@ def test_settings_given_on_top_win() -> None:
         ("visual-explanation/cub-triplet", "optimizer.trunk_lr", 3e-5),
         ("visual-explanation/market1501-triplet", "model.size", [256, 128]),
         # DRML: README of the public code.
-        ("relational/cub-proxy-anchor", "batches.size", 180),
-        ("relational/cars-proxy-anchor", "objective.loss.alpha", 32),
-        ("relational/cub-proxy-anchor", "optimizer.clip_norm", 10),
-        ("relational/cub-proxy-anchor", "schedule.head_first", 1),
-        ("relational/cars-triplet-128", "model.head.dim", 128),
+        ("relational/cub-proxy-anchor-baseline", "batches.size", 180),
+        ("relational/cars-proxy-anchor-baseline", "objective.loss.alpha", 32),
+        ("relational/cub-proxy-anchor-baseline", "optimizer.clip_norm", 10),
+        ("relational/cub-proxy-anchor-baseline", "schedule.head_first", 1),
+        ("relational/cars-triplet-128-baseline", "model.head.dim", 128),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.head.groups", 4),
         ("attentive-grouping/cub-a3-code", "optimizer.groups", {"head.queries": {"weight_decay": 0.001}}),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.size", 227),

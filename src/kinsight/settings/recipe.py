@@ -10,21 +10,24 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kinsight.errors import KinsightError
 from kinsight.reading import MEGABYTE, read_text
+from kinsight.settings.recipe_table import table_recipes
 from kinsight.settings.yaml_mapping import yaml_mapping
 
 FOLDER = Path(__file__).parent / "recipes"
+TABLE = ".table"
 SECTIONS = ("optimizer", "schedule")
 MOST_BYTES = MEGABYTE // 4
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship with Kinsight, those in folders as `folder/name`."""
-    return sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
+    """The recipes that ship with Kinsight, those in folders and tables as `folder/name`."""
+    return sorted(_shipped())
 
 
 def recipe_title(name: str) -> str:
@@ -33,14 +36,27 @@ def recipe_title(name: str) -> str:
 
 
 def recipe_text(name: str) -> str:
-    """A shipped recipe as it stands in its file.
+    """A shipped recipe as YAML.
 
     Raises:
         KinsightError: there is none of that name.
     """
-    if name not in recipe_names():
-        raise KinsightError(f"there is no recipe '{name}'; {_like(name)}")
-    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    if name not in _shipped():
+        raise KinsightError(f"there is no recipe '{name[:200]}'; {_like(name)}")
+    return _shipped()[name]
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for file in FOLDER.rglob("*.yaml"):
+        name, text = file.relative_to(FOLDER).as_posix().removesuffix(".yaml"), file.read_text(encoding="utf-8")
+        if name.endswith(TABLE):
+            folder = name.removesuffix(TABLE)
+            found |= {f"{folder}/{each}": recipe for each, recipe in table_recipes(text).items()}
+        else:
+            found[name] = text
+    return found
 
 
 def read_recipe(name_or_file: str) -> dict[str, Any]:
@@ -49,7 +65,7 @@ def read_recipe(name_or_file: str) -> dict[str, Any]:
     Raises:
         KinsightError: there is no such recipe, or the file is not a YAML mapping.
     """
-    if name_or_file in recipe_names():
+    if name_or_file in _shipped():
         return _parse(recipe_text(name_or_file), name_or_file)
     if not os.path.lexists(name_or_file):
         raise KinsightError(f"there is no recipe '{name_or_file[:200]}'; give a YAML file, or {_like(name_or_file)}")
