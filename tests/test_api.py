@@ -53,7 +53,7 @@ SIGNATURES = {
     ),
     "gate": "value",
     "groups": (
-        "run, *, out=None, top=12, data=None, split='test', split_by=None, limit=None, seed=0, shown=6, parts=None, progress=False"
+        "*runs, out=None, top=12, data=None, split='test', split_by=None, limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
     "list_data": "",
     "load": "path, device='cpu'",

@@ -21,6 +21,7 @@ from kinsight.data import write_scenes
 from kinsight.errors import KinsightError
 from kinsight.models import Embedder
 from kinsight.pictures.decoding import open_picture
+from kinsight.runs.folder import RunFolder
 from tiny_run import PER_CLASS
 
 __all__ = ["grouped"]
@@ -61,7 +62,7 @@ def test_groups_writes_a_page_and_its_numbers(
     assert "Parts were not measured:" in said.out
     page = (tmp_path / "groups.html").read_text()
     assert "Not measured:" in page
-    assert page.count('class="view"') == 3 * 4 + 6 * 3
+    assert page.count('class="view"') == 3 * 4 + 6 * 3 + 2 * 5 * 3  # strongest, beside one another, two of them moved
     found = json.loads((tmp_path / "groups.json").read_text())
     assert (found["groups"], found["dimensions"], found["maps"], found["head"]) == (
         GROUPS,
@@ -86,6 +87,28 @@ def test_groups_writes_a_page_and_its_numbers(
     assert [each["mean_similarity_to_others"] for each in found["alone"]] == pytest.approx(others, abs=1e-5)
     assert found["protocol"]["split"] == "test"
     assert found["protocol"]["evaluation"]["queries"] == len(files)
+
+
+def test_several_runs_stand_side_by_side(kinsight: Call, trained: Path, finished: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(trained, tmp_path / "other"))
+    said = kinsight("groups", trained, other, "--shown", 2, "--out", tmp_path / "beside.html")
+    assert said.code == 0, said.err
+    assert re.search(r"trained +attentive +\d", said.out)
+    assert re.search(r"other +attentive +\d", said.out)
+    page = (tmp_path / "beside.html").read_text()
+    assert page.count('class="by-run"') == 2
+    assert page.count('class="view"') == 2 * 2 * GROUPS + 2 * 5 * GROUPS  # the same pictures, and one of them moved
+    one, two = json.loads((tmp_path / "beside.json").read_text())["runs"]
+    assert (one["run"], two["run"]) == ("trained", "other")
+    assert one["alone"] == two["alone"]
+    assert all(0 <= each["moved"]["followed_of"][0] <= each["moved"]["followed_of"][1] <= 8 for each in one["alone"])
+    assert NONE in kinsight("groups", trained, finished).sentence
+    scenes = write_scenes(tmp_path / "scenes", classes=8, per_class=4, size=48, seed=2)
+    (other / "recipe.yaml").write_text(
+        (other / "recipe.yaml").read_text().replace(RunFolder(other).settings()["data"]["path"], str(scenes))
+    )
+    (other / "protocol.json").unlink()
+    assert "trained on different data or splits" in kinsight("groups", trained, other).sentence
 
 
 @pytest.mark.parametrize("parts_by", ["points", "masks"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from kinsight.explanation.measuring.groups import (
     part_confusion_on_masks,
     read_groups,
 )
+from kinsight.explanation.measuring.moved_groups import read_moved
 from kinsight.files import write_json, write_text
+from kinsight.show.groups.beside import groups_beside_html
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.result import GroupsResult
 from kinsight.training.tables import BOX
@@ -29,9 +32,22 @@ from kinsight.training.validation import roles
 MASKS, POINTS = "masks", "points"
 
 
+# fmt: off
+@overload
 def groups(
-    run: str | Path,
-    *,
+    run: str | Path, /, *, out: str | Path | None = None, top: int = 12, data: str | Path | None = None, split: str = "test",
+    split_by: str | None = None, limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None,
+    progress: bool = False,
+) -> GroupsResult: ...
+@overload
+def groups(
+    *runs: str | Path, out: str | Path | None = None, top: int = 12, data: str | Path | None = None, split: str = "test",
+    split_by: str | None = None, limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None,
+    progress: bool = False,
+) -> GroupsResult | list[GroupsResult]: ...
+# fmt: on
+def groups(
+    *runs: str | Path,
     out: str | Path | None = None,
     top: int = 12,
     data: str | Path | None = None,
@@ -42,11 +58,12 @@ def groups(
     shown: int = 6,
     parts: str | None = None,
     progress: bool = False,
-) -> GroupsResult:
-    """Where each group of a run looks, what it finds alone, how alike the groups are and which parts they fall on.
+) -> GroupsResult | list[GroupsResult]:
+    """Where each group of a run looks, what it finds alone, how alike the groups are, which parts they fall on, and whether they follow a
+    picture that is moved; of several runs on the same pictures, beside one another.
 
     Args:
-        run: the folder of a run whose head has groups.
+        runs: the folder of a run whose head has groups, or several, of the same data and split.
         out: a page `.html` to write as well, with all numbers in a JSON file beside it.
         top: how many pictures of each group, those in which its map is strongest.
         data: another table, folder or zip than the run's own; `split_by` names its split.
@@ -57,22 +74,49 @@ def groups(
             reach); None takes masks where the table has the column `part_mask_path`.
         progress: show a bar.
 
+    Returns:
+        What was found; of several runs a list.
+
     Raises:
-        KinsightError: there is no run or split, the head has no groups, or what was given cannot be used.
+        KinsightError: there is no run or split, a head has no groups, runs of other pictures, or what was given cannot be used.
     """
+    if not runs:
+        raise KinsightError("no run was given; give the folder of one or more runs whose heads have groups")
     require_whole(1, top=top, shown=shown)
     if out is not None:
         require_page(out)
     if parts not in (None, MASKS, POINTS):
         raise KinsightError(f"parts {parts!r} is not known; write {MASKS} or {POINTS}, or leave it out")
-    subject = open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed)
-    if subject.model.groups < 2:
-        raise KinsightError(NO_GROUPS)
+    subjects = [open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed) for run in runs]
+    for run, subject in zip(runs, subjects, strict=True):
+        if subject.model.groups < 2:
+            raise KinsightError(f"{run}: {NO_GROUPS}" if len(runs) > 1 else NO_GROUPS)
+        if subject.table["id"].tolist() != subjects[0].table["id"].tolist():
+            raise KinsightError(
+                f"{runs[0]} and {run} were trained on different data or splits, so that their groups cannot stand side by side; give runs "
+                "of one data set and split, or name one with --data"
+            )
+    found = [_result(subject, split, top, limit, seed, shown, parts, progress) for subject in subjects]
+    if out is not None:
+        _write(out, subjects, found)
+    return found[0] if len(found) == 1 else found
+
+
+def _result(
+    subject: OpenedRun,
+    split: str,
+    top: int,
+    limit: int | None,
+    seed: int,
+    shown: int,
+    parts: str | None,
+    progress: bool,
+) -> GroupsResult:
     read = read_groups(subject.explainer, subject.pictures, progress=progress)
     whole, *alone = (_retrieval(subject, vectors) for vectors in _embeddings(read))
     count = len(subject.table)
-    drawn = np.random.default_rng(seed).choice(count, min(shown, count), replace=False)
-    result = GroupsResult(
+    drawn = np.sort(np.random.default_rng(seed).choice(count, min(shown, count), replace=False)).tolist()
+    return GroupsResult(
         subject.folder.path.resolve().name,
         str(subject.model.settings.head["name"]),
         split,
@@ -82,14 +126,29 @@ def groups(
         dict(whole),
         [dict(each) for each in alone],
         *_parts(subject, read, parts),
-        np.sort(drawn).tolist(),
+        drawn,
         top,
         {**subject.protocol, "limit": limit, "evaluation": whole.protocol},
+        read_moved(subject.explainer, [subject.pictures[row] for row in drawn]),
     )
-    if out is not None:
-        write_text(out, groups_html(result, lambda row: subject.explainer.prepare(subject.pictures[row]).picture))
-        write_json(Path(out).with_suffix(".json"), result.to_dict())
-    return result
+
+
+def _write(out: str | Path, subjects: Sequence[OpenedRun], found: Sequence[GroupsResult]) -> None:
+    pictures = [_Shown(subject) for subject in subjects]
+    one = len(found) == 1
+    write_text(out, groups_html(found[0], pictures[0]) if one else groups_beside_html(found, pictures))
+    plain = [each.to_dict() for each in found]
+    write_json(Path(out).with_suffix(".json"), plain[0] if one else {"runs": plain})
+
+
+class _Shown:
+    """What the network of a run saw of a row."""
+
+    def __init__(self, subject: OpenedRun) -> None:
+        self._subject = subject
+
+    def __call__(self, row: int) -> np.ndarray:
+        return self._subject.explainer.prepare(self._subject.pictures[row]).picture
 
 
 def _embeddings(read: Groups) -> list[np.ndarray]:

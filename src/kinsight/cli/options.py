@@ -34,9 +34,12 @@ def _respelled(arguments: Sequence[str], old: str, new: str) -> list[str]:
     return spelled
 
 
-def add_subject(parser: argparse.ArgumentParser, *, stage: bool = True) -> None:
-    """The run, and the pictures its maps are measured on; `stage`: also on which map."""
-    parser.add_argument("run", help="the run folder")
+def add_subject(parser: argparse.ArgumentParser, *, stage: bool = True, several: bool = False) -> None:
+    """The run, and the pictures its maps are measured on; `stage`: also on which map; `several`: one run or more."""
+    if several:
+        parser.add_argument("runs", nargs="+", metavar="run", help="the run folder, or several of the same data")
+    else:
+        parser.add_argument("run", help="the run folder")
     parser.add_argument("--data", help="another table, folder or zip than the run's own")
     parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
     add_split_by(parser)

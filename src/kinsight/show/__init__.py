@@ -5,7 +5,7 @@ from kinsight.show.comparison.table import comparison_text
 from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.diagnosis.table import diagnosis_table
 from kinsight.show.groups.page import groups_html
-from kinsight.show.groups.table import groups_table
+from kinsight.show.groups.table import groups_beside_table, groups_table
 from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table
 from kinsight.show.method_grid.files import write_method_grid
 from kinsight.show.pair.files import write_pair
@@ -20,6 +20,7 @@ __all__ = [
     "diagnosis_html",
     "diagnosis_table",
     "faithfulness_table",
+    "groups_beside_table",
     "groups_html",
     "groups_table",
     "localization_table",

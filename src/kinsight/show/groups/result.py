@@ -10,6 +10,7 @@ import numpy as np
 
 from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.groups import Groups, PartConfusion
+from kinsight.explanation.measuring.moved_groups import MovedGroups
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class GroupsResult:
         shown: rows of the pictures that are shown with the maps of all groups.
         top: how many pictures of each group are shown.
         protocol: everything that moves a number.
+        moved: the groups on the shown pictures moved about, where that was looked at.
     """
 
     run: str
@@ -44,6 +46,7 @@ class GroupsResult:
     shown: Sequence[int]
     top: int
     protocol: dict[str, Any]
+    moved: MovedGroups | None = None
 
     def favourite(self, group: int) -> tuple[str, float] | None:
         """The part that a group falls on most and its share of the pictures, elsewhere included, where parts are known."""
@@ -134,8 +137,13 @@ class GroupsResult:
             "mean_similarity_to_others": self.mean_similarity(number),
             "mean_overlap_with_others": self.mean_overlap(number),
             **({} if favourite is None else {"most_frequent_part": favourite[0], "its_share": favourite[1]}),
+            **({} if self.moved is None else {"moved": self._moved(number)}),
             "strongest": strongest,
         }
+
+    def _moved(self, number: int) -> dict[str, list[int]]:
+        assert self.moved is not None
+        return {"followed_of": [*self.moved.followed(number)], "stayed_of": [*self.moved.stayed(number)]}
 
     def _parts(self) -> dict[str, Any]:
         if isinstance(self.parts, str):

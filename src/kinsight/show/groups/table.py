@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from kinsight.evaluation.estimate import DECIMALS, PERCENT, Estimate
 from kinsight.show.groups.result import GroupsResult
@@ -24,6 +25,40 @@ def groups_table(found: GroupsResult) -> str:
         found.alone_in_class
     )
     return with_note("\n".join([aligned([head, *rows]), *notes, "", _below(found)]))
+
+
+def groups_beside_table(found: Sequence[GroupsResult]) -> str:
+    """Several runs on the same pictures, a row each."""
+    return with_note(
+        aligned(
+            [
+                [f"{len(found[0].ids)} pictures", *beside_titles(found)],
+                *([each.run, *beside_cells(each)] for each in found),
+            ]
+        )
+    )
+
+
+def beside_titles(found: Sequence[GroupsResult]) -> list[str]:
+    """What stands in `beside_cells`."""
+    known = not any(isinstance(each.parts, str) for each in found)
+    titles = ["head", "R@1", "MAP@R", "R@1 of a group alone", "cosine between groups", "overlap", "followed a move"]
+    return [*titles, *(["on 2 parts or more"] if known else [])]
+
+
+def beside_cells(found: GroupsResult) -> list[str]:
+    """One run in a row: retrieval of all groups together, means over its groups, parts."""
+    numbers = range(found.groups.count)
+    alone = fmean(metrics["recall_at_1"] for metrics in found.alone)
+    cells = [found.head, *_retrieval(found.whole), f"{PERCENT(alone)} %"]
+    cells += [DECIMALS(fmean(found.mean_similarity(one) for one in numbers), signed=True)]
+    cells += [DECIMALS(fmean(found.mean_overlap(one) for one in numbers))]
+    if found.moved is None:
+        cells.append("-")
+    else:
+        times, of = (sum(each) for each in zip(*map(found.moved.followed, numbers), strict=True))
+        cells.append(f"{times} of {of}")
+    return [*cells, *(share.text(unit="%") for count, share in found.distinct().items() if count == 2)]
 
 
 def _retrieval(metrics: Mapping[str, float]) -> list[str]:
