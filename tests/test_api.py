@@ -56,11 +56,12 @@ SIGNATURES = {
         "*runs, out=None, top=12, data=None, split='test', split_by=None, limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
     "list_data": "",
-    "load": "path, device='cpu'",
+    "load": "path, device='cpu', *, own_code=False",
     "localize": (
         "run, *, methods='all', partners='best match', thresholds=None, split='test', data=None, split_by=None, "
         "stage=0, limit=None, seed=0, which='best', drawing='centred'"
     ),
+    "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None",
     "recipes": "name=None",
     "render_data": "folder, *, classes=32, per_class=24, size=96, seed=0, progress=False",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.data.table import read_table
     from kinsight.errors import KinsightError
     from kinsight.models.gates import gate
+    from kinsight.registry.class_paths import own_code
     from kinsight.settings.parsing import settings_from
 
     __version__: str
@@ -48,6 +49,7 @@ _HOME = {
     "read_table": "kinsight.data.table",
     "KinsightError": "kinsight.errors",
     "gate": "kinsight.models.gates",
+    "own_code": "kinsight.registry.class_paths",
     "settings_from": "kinsight.settings.parsing",
 }
 
@@ -67,6 +69,7 @@ __all__ = [
     "list_data",
     "load",
     "localize",
+    "own_code",
     "read_table",
     "recipes",
     "render_data",

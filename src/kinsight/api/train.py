@@ -8,8 +8,11 @@ from typing import Any
 
 from kinsight import training
 from kinsight.errors import KinsightError
+from kinsight.models import is_own_trunk
+from kinsight.registry import class_paths, running_own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
+from kinsight.settings.recipe import merge
 from kinsight.settings.training import TrainingSettings
 
 
@@ -40,6 +43,26 @@ def train(
     if recipe is not None and isinstance(settings, TrainingSettings):
         raise KinsightError("all settings and a recipe were given; give kinsight.settings_from(recipe, changes) alone")
     if not isinstance(settings, TrainingSettings):
-        layers: list[Any] = [str(recipe)] if recipe is not None else [run.settings()] if run.exists else []
+        layers: list[Any] = (
+            [str(recipe)] if recipe is not None else [_stored(run, settings or {})] if run.exists else []
+        )
         settings = settings_from(*layers, settings or {})
     return training.train(settings, out, progress=progress)
+
+
+def _stored(run: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run to go on with; training imports what they name, so the caller must have named it or own it."""
+    stored = run.settings()
+    strange = _named_code(merge(stored, given)) - _named_code(given)
+    if strange and not running_own_code():
+        raise KinsightError(
+            f"{run.recipe} names {' and '.join(sorted(strange))}, and code that a folder names is not run unasked; if it is your own code, "
+            "go on with --own-code (in Python inside `with kinsight.own_code():`), or name it again"
+        )
+    return stored
+
+
+def _named_code(settings: Mapping[str, Any]) -> set[str]:
+    model = settings.get("model")
+    trunk = model.get("trunk") if isinstance(model, Mapping) else None
+    return class_paths(settings) | ({str(trunk)} if is_own_trunk(trunk) else set())

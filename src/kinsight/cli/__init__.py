@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from kinsight.errors import KinsightError
 
@@ -33,7 +34,10 @@ VERBS = {
 _NAMED = (errno.ENAMETOOLONG, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EIO, errno.ELOOP, errno.EROFS)
 
 USAGE = "usage: kinsight VERB ...\n\n" + "\n".join(f"  {name:14}{what}" for name, what in VERBS.items())
+USAGE += "\n\n  --own-code    with any verb: import the classes that a run or model names, because they are your own"
 USAGE += "\n\n`kinsight VERB --help` says more; `kinsight --version` prints the version."
+
+OWN_CODE = ("--own-code", "--own_code")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     _log_to_terminal()
     try:
-        importlib.import_module(f"kinsight.cli.{verb}").run(arguments[1:])
+        options = arguments[1:]
+        own = [option for option in options if option in OWN_CODE]
+        with _own_code(bool(own)):
+            importlib.import_module(f"kinsight.cli.{verb}").run(
+                [option for option in options if option not in OWN_CODE]
+            )
         sys.stdout.flush()
     except KinsightError as problem:
         print(f"kinsight: {problem}", file=sys.stderr)
@@ -84,6 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _own_code(allowed: bool) -> AbstractContextManager[None]:
+    if not allowed:
+        return nullcontext()  # without waiting for torch
+    from kinsight.registry import own_code
+
+    return own_code()
 
 
 def _log_to_terminal() -> None:

@@ -6,7 +6,7 @@ from kinsight.models.gates import frozen_gates, gate
 from kinsight.models.heads import HEADS, LinearHead, make_head
 from kinsight.models.pooling import make_pooling
 from kinsight.models.settings import ModelSettings
-from kinsight.models.trunk import Trunk
+from kinsight.models.trunk import Trunk, is_own_trunk
 
 __all__ = [
     "HEADS",
@@ -19,6 +19,7 @@ __all__ = [
     "build_embedder",
     "frozen_gates",
     "gate",
+    "is_own_trunk",
     "load_embedder",
     "make_head",
     "make_pooling",

@@ -14,17 +14,17 @@ class ModelSettings:
     """Trunk, head, and what the trunk is fed with."""
 
     trunk: str = "resnet50"
-    """Network of timm, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224."""
+    """Network of timm, with or without tag: resnet50, resnet50.a1_in1k; or a class path of your own, mine.Trunk."""
     pretrained: bool = False
     """Start from timm's weights of that name, fetched from the Hugging Face hub unless they are here already."""
     weights: str | None = None
     """Start from a local .safetensors file of the same network."""
     trunk_options: dict[str, Any] = field(default_factory=dict)
-    """Passed on to timm.create_model, for example pad_type: same, drop_path_rate: 0.1."""
+    """Passed on to timm.create_model (or your class), for example pad_type: same, drop_path_rate: 0.1."""
     frozen_norm: str = "statistics"
     """Batch norm of the trunk in training: none trains it, statistics keeps its statistics, affine keeps all of it."""
     head: dict[str, Any] = field(default_factory=lambda: {"name": "linear", "dim": 512})
-    """Head by name with its options; linear: dim, pooling, bias, hidden, batch_norm, relu, dropout, init."""
+    """Head by name (or a class path) with its options; linear: dim, pooling, bias, hidden, batch_norm, relu, dropout, init."""
     size: int | list[int] = 224
     """Height and width of the network's input in pixels; one number for both, or two."""
     resize: int | None = 256

@@ -1,4 +1,4 @@
-"""Any image network of timm as a trunk: picture -> feature map."""
+"""Any image network of timm, or a class of the user's own, as a trunk: picture -> feature map."""
 
 from __future__ import annotations
 
@@ -19,12 +19,22 @@ import kinsight.models.googlenet  # noqa: F401  a network that timm lacks
 from kinsight.errors import KinsightError
 from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
 from kinsight.models.weights import fetch_weights, load_weights, read_tensors
+from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from kinsight.registry import Registry, is_class_path, reason
 
 # What the trunk decides itself; checkpoint_path would also read a pickle.
 _RESERVED = (
     "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "num_classes",
     "global_pool", "features_only", "in_chans",
 )  # fmt: skip
+
+# Networks that are not timm's are given by class path.
+TRUNKS = Registry("trunk", {}, call=("images",), example="mine.Trunk")
+
+
+def is_own_trunk(name: object) -> bool:
+    """Whether the name is a class path and no network of timm (resnet50.a1_in1k)."""
+    return is_class_path(name) and not timm.is_model(str(name))
 
 
 class Trunk(nn.Module):
@@ -34,11 +44,13 @@ class Trunk(nn.Module):
     transformer are dropped and its other tokens laid back on their grid, channels come first. Parts that only the
     classifier needs are removed.
 
+    A class of the user's own is given by its path; called with pictures (N, 3, H, W) it returns a map (N, C, h, w).
+
     Args:
-        name: a timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224.
+        name: a timm name, with or without tag: resnet50, resnet50.a1_in1k, vit_small_patch16_224; or a class path.
         pretrained: take the weights of that name from the Hugging Face hub; nothing else here reaches the network.
         weights: a local .safetensors file for the same network; its classifier is ignored. Not with `pretrained`.
-        options: passed on to `timm.create_model`, for example `{"pad_type": "same", "drop_path_rate": 0.1}`; but `stage`
+        options: passed on to `timm.create_model` or to the class, for example `{"pad_type": "same", "drop_path_rate": 0.1}`; but `stage`
             is taken here: 0 gives the last map, 1 stops at the next finer one, whose places see less of the picture.
         frozen_norm: batch norm in training: "none" trains it, "statistics" keeps its running statistics, "affine" also
             its weight and bias.
@@ -75,14 +87,24 @@ class Trunk(nn.Module):
             raise KinsightError(f"both pretrained and weights ({weights}) are given; keep one of them")
         options = dict(options or {})
         stage = options.pop("stage", 0)
-        _check_name(name, options)
+        self.own = is_own_trunk(name)
+        if not self.own:
+            _check_name(name, options)
+        elif pretrained:
+            raise KinsightError(
+                f"trunk {name} is not timm's and has no pretrained weights there; give a file as weights"
+            )
         self.name = name
         self.frozen_norm = frozen_norm
         with seeded(seed):
-            self.network: Any = _create(name, options, size)
+            self.network: Any = TRUNKS.build({**options, "name": name}) if self.own else _create(name, options, size)
         self.stage = 0
         self._index = self._index_of(stage)
-        cfg: Any = self.network.pretrained_cfg
+        cfg: Any = (
+            {"input_size": (3, 224, 224), "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+            if self.own
+            else self.network.pretrained_cfg
+        )
         self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
         self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
         self.default_std: tuple[float, ...] = tuple(cfg["std"])
@@ -108,6 +130,8 @@ class Trunk(nn.Module):
             return self.network.forward_intermediates(
                 images, indices=[self._index], stop_early=True, intermediates_only=True
             )[0]  # (N, C, h, w)
+        if self.own:
+            return self._own_map(self.network(images), len(images))
         features = self.network.forward_features(images)
         if not isinstance(features, Tensor) or features.ndim not in (3, 4):
             raise _NoMapError(self.name)
@@ -151,6 +175,14 @@ class Trunk(nn.Module):
         self.stage = stage
         return finer[stage - 1][0]
 
+    def _own_map(self, features: Any, count: int) -> Tensor:
+        if not isinstance(features, Tensor) or features.ndim != 4 or len(features) != count:
+            given = f"a tensor {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+            raise _OwnTrunkError(
+                f"trunk {self.name} gives {given} for {count} pictures; let its forward return a feature map (N, C, h, w)"
+            )
+        return features
+
     def _grid(self, tokens: Tensor, aspect: float) -> Tensor:
         # Most transformers say how many tokens stand before the grid; those that do not have at most a class token.
         declared = getattr(self.network, "num_prefix_tokens", None)
@@ -175,9 +207,14 @@ class Trunk(nn.Module):
         ]
         try:
             feature_map, parameters = self._dry_run(size)
-        except _NoMapError:
+        except (_NoMapError, _OwnTrunkError):
             raise
         except Exception as problem:
+            if self.own:
+                raise KinsightError(
+                    f"trunk {self.name} fails on pictures of {size[0]}x{size[1]} ({reason(problem)}); correct the class, or "
+                    "choose another size"
+                ) from problem
             # Networks say in many ways that a size does not suit them: assertions, shape errors.
             raise KinsightError(
                 f"trunk {self.name} cannot take pictures of {size[0]}x{size[1]} ({_first_line(problem)}); choose "
@@ -202,6 +239,10 @@ class Trunk(nn.Module):
                 # A network with constants of its own on the CPU: run it with values, or learn the true reason.
                 parameters = dict(self.named_parameters())
                 return self(torch.zeros(1, 3, *size)), parameters
+
+
+class _OwnTrunkError(KinsightError):
+    """A class of the user's own gives something else than a map."""
 
 
 class _NoMapError(KinsightError):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
+from kinsight.registry import running
 
 
 class Term(nn.Module, ABC):
@@ -52,7 +53,8 @@ class MetricLoss(nn.Module):
             KinsightError: the loss gives no single number.
         """
         mined = self.miner(vectors.detach(), labels)
-        loss = self.loss(vectors, labels) if mined is None else self.loss(vectors, labels, mined)
+        with running("loss", self.name):
+            loss = self.loss(vectors, labels) if mined is None else self.loss(vectors, labels, mined)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise KinsightError(f"the loss {self.name} does not return one number; give it a reducer that averages")
         return loss.reshape(())

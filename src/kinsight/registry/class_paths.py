@@ -78,7 +78,7 @@ def class_at(path: str, kind: str, base: type) -> type:
     if not path.startswith(LIBRARY) and not _allowed.get():
         raise KinsightError(
             f"the {kind} {path} is a class path, and code that a folder names is not run unasked; if it is your own code, say so with "
-            "--own_code (in Python kinsight.load(folder, own_code=True), or `with kinsight.own_code():`)"
+            "--own-code (in Python kinsight.load(folder, own_code=True), or `with kinsight.own_code():`)"
         )
     module, _, last = path.rpartition(".")
     here = str(Path.cwd())
@@ -104,6 +104,21 @@ def class_at(path: str, kind: str, base: type) -> type:
             f"the {kind} {path} is an abstract class without {missing}; give the path of a class that has it"
         )
     return found
+
+
+@contextmanager
+def running(kind: str, name: str) -> Iterator[None]:
+    """What a class of the user's own raises inside the block becomes one sentence with the line; of other classes it stays as it is."""
+    try:
+        yield
+    except (KinsightError, torch.OutOfMemoryError):
+        raise
+    except Exception as problem:
+        if not is_class_path(name):
+            raise
+        raise KinsightError(
+            f"the {kind} {name} fails ({reason(problem)}); correct the class, or choose another"
+        ) from problem
 
 
 def reason(problem: BaseException) -> str:
