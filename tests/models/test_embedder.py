@@ -197,7 +197,7 @@ def test_what_cannot_be_encoded_is_explained(embedder: Embedder, pictures: objec
     ("changes", "message"),
     [
         ({"trunk": "resnet_10"}, "is not a network of timm"),
-        ({"head": {"name": "linear", "size": 3}}, "head linear has no option 'size'"),
+        ({"head": {"name": "linear", "size": 3}}, "head linear: 'size' is not one of its options"),
         ({"trunk_options": {"act_layer": torch.nn.ReLU}}, "trunk_options and head must hold plain values"),
         ({"resize": 32}, "resize 32 is smaller"),
         ({"mean": [0.5]}, "three finite numbers"),
