@@ -12,6 +12,7 @@ from torch import Tensor
 from kinsight.errors import KinsightError
 from kinsight.evaluation.exclusion import Exclusion, Groups, forbidden
 from kinsight.evaluation.products import (
+    Crowded,
     Products,
     Similarity,
     device_named,
@@ -20,7 +21,7 @@ from kinsight.evaluation.products import (
     precisions,
     scores,
 )
-from kinsight.evaluation.shortlist import Crowded, Shortlist
+from kinsight.evaluation.shortlist import Shortlist
 from kinsight.evaluation.vectors import checked, unit
 from kinsight.evaluation.workers import work, workers
 

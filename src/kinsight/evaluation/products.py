@@ -21,7 +21,7 @@ from kinsight.evaluation.workers import work, workers
 
 Similarity = Literal["cosine", "euclidean"]
 
-_PAIRS = 256  # rows of one step of `scores` in float64: small enough for the cache
+_PAIRS = 512  # rows of one step of `scores` in float64: small enough for the cache
 _PORTION = 1 << 14  # pairs that one worker takes at a time
 
 
@@ -31,6 +31,10 @@ def precisions(similarity: Similarity, device: torch.device) -> list[torch.dtype
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     fastest = [torch.bfloat16] if device.type == "cpu" and similarity == "cosine" and known.get("amx_bf16") else []
     return [*fastest, torch.float32, torch.float64]
+
+
+class Crowded(Exception):  # noqa: N818 - a turn of events, not an error
+    """Too many items lie within the error of the products around a score that decides; more exact products are needed."""
 
 
 class Products:
@@ -111,7 +115,11 @@ def scores(queries: Tensor, gallery: Tensor, rows: Tensor, columns: Tensor, simi
     def fill(begin: int) -> None:
         for start in range(begin, min(begin + _PORTION, len(rows)), _PAIRS):
             step = slice(start, start + _PAIRS)
-            ours, theirs = queries[rows[step]].double(), gallery[columns[step]].double()  # (p, D)
+            # float64 takes the other float32 as it is; a copy of it would cost as much again
+            ours, theirs = (
+                queries.index_select(0, rows[step]).double(),
+                gallery.index_select(0, columns[step]),
+            )  # (p, D)
             if similarity == "cosine":
                 out[step] = ours.mul_(theirs).sum(1).float()
             else:

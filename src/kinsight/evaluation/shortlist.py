@@ -8,14 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinsight.evaluation.products import Products, ascending_bits
+from kinsight.evaluation.products import Crowded, Products, ascending_bits
 
 _PENDING = 1 << 18  # at least so many notes are gathered before the lists are sorted again
 _SPARE = 64
-
-
-class Crowded(Exception):  # noqa: N818 - a turn of events, not an error
-    """Too many items lie within the error of the products around the k-th best; exact products are needed."""
 
 
 class Shortlist:
@@ -58,7 +54,9 @@ class Shortlist:
     def bound(self, values: Tensor) -> Tensor:
         """How low a product may be when these are the k-th best of the rows. (r,)"""
         relative = self.products.relative
-        return values - 2 * (self.products.margin + relative * values.abs()) / (1 - relative)
+        # Minus infinity, where there are no k yet, stays that also where there is no relative error: 0 * infinity is no number.
+        size = values.abs().clamp(max=torch.finfo(values.dtype).max)
+        return values - 2 * (self.products.margin + relative * size) / (1 - relative)
 
     def settle(self) -> None:
         """Drop what can no longer win and raise the thresholds.
