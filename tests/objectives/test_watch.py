@@ -87,3 +87,13 @@ def test_looks_must_be_in_a_row() -> None:
         assert said(watch, 2, 0.4, narrow) == []
         assert said(watch, 1, 0.4, wide) == []
     assert len(said(watch, 3, 0.4, narrow)) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11])
+def test_what_was_counted_before_a_kill_counts_after_it(cut: int) -> None:
+    narrow = torch.ones(8, 4)
+    whole, before, after = (CollapseWatch(every=2, patience=3) for _ in range(3))
+    first = said(before, cut, 0.4, narrow)
+    after.load_state_dict({name: value.clone() for name, value in before.state_dict().items()})
+    assert first + said(after, 20 - cut, 0.4, narrow) == said(whole, 20, 0.4, narrow)
+    assert torch.equal(after.counts, whole.counts)

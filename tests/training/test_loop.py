@@ -17,6 +17,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import Selection
 from kinsight.training import loop as loop_module
 from kinsight.training import train
+from kinsight.training import validation as validation_module
 from kinsight.training.loop import Training
 from kinsight.training.tables import boxes_of, prepare_table
 from tiny_run import CLASSES, PER_CLASS, dumped, numbers_of, tiny, write_table
@@ -63,6 +64,17 @@ def test_the_model_is_the_best_one_on_validation_classes(
         found = tensors_of(folder)
         assert all(np.array_equal(found[name], value) for name, value in expected.items())
     assert run.read_protocol().selection == Selection("map_at_r", 6, 0.5)
+
+
+@pytest.mark.parametrize(("metric", "better", "worse"), [("map_at_r", 0.6, 0.4), ("intra_class_distance", 0.4, 0.6)])
+def test_better_is_what_the_metric_says(
+    metric: str, better: float, worse: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation_module, "CHOSEN_BY", metric)
+    assert validation_module.is_better(better, None)
+    assert validation_module.is_better(better, 0.5)
+    assert not validation_module.is_better(worse, 0.5)
+    assert not validation_module.is_better(0.5, 0.5)
 
 
 def test_patience_ends_the_run(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

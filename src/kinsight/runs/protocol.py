@@ -92,6 +92,8 @@ class TrainingProtocol:
     loss: dict[str, Any] | None = None
     miner: dict[str, Any] | None = None
     diversity: dict[str, Any] | None = None
+    terms: dict[str, Any] | None = None
+    method: dict[str, Any] | None = None
     batches: dict[str, Any] | None = None
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
