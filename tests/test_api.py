@@ -43,7 +43,7 @@ SIGNATURES = {
         "device=None, budget_mb=512, progress=False"
     ),
     "explain": (
-        "model, *pictures, gallery=None, top=5, out=None, stage=0, layer=None, gates='declared', chunk=64, "
+        "model, *pictures, gallery=None, top=5, out=None, stage='auto', layer=None, gates='declared', chunk=64, "
         "groups=False, group=None, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
         "progress=False, methods=None"
     ),

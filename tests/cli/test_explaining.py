@@ -90,8 +90,8 @@ def test_trunk_and_head_as_callables(trained: Path, pictures: Path) -> None:
     model = load_embedder(trained / "model")
     a, b, *_ = _files(pictures)
     pair = package.explain(model.trunk, model.head, a, b, preprocessing=model.preprocessing)
-    np.testing.assert_allclose(pair.tensor, package.explain(model, a, b).tensor, atol=1e-6)
-    other = package.explain(model, a, b, other=(model.trunk, model.head), preprocessing=model.preprocessing)
+    np.testing.assert_allclose(pair.tensor, package.explain(model, a, b, stage=0).tensor, atol=1e-6)
+    other = package.explain(model, a, b, other=(model.trunk, model.head), preprocessing=model.preprocessing, stage=0)
     np.testing.assert_allclose(other.tensor, pair.tensor, atol=1e-6)
 
 

@@ -20,6 +20,7 @@ from kinsight.explanation import Explainer, Layout, Pair
 from kinsight.explanation.explainer import Picture
 from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
+from kinsight.explanation.stages import Stage
 from kinsight.files import require_writable
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
@@ -36,13 +37,13 @@ Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 # fmt: off
 @overload
 def explain(
-    model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: int = 0, layer: str | None = None,
+    model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None,
     gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None, other: Any = None,
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
 ) -> Pair: ...
 @overload
 def explain(
-    model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: int = 0,
+    model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: Stage = "auto",
     layer: str | None = None, gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
     workers: int = 2, progress: bool = False,
@@ -50,7 +51,7 @@ def explain(
 @overload
 def explain(
     model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, out: str | Path | None = None,
-    stage: int = 0, layer: str | None = None, gates: str = "declared", chunk: int = 64, layout: Layout | None = None,
+    stage: Stage = "auto", layer: str | None = None, gates: str = "declared", chunk: int = 64, layout: Layout | None = None,
     preprocessing: Feeding | None = None, tolerance: float | None = None,
 ) -> MethodMaps: ...
 # fmt: on
@@ -60,7 +61,7 @@ def explain(
     gallery: Pictures | None = None,
     top: int = 5,
     out: str | Path | None = None,
-    stage: int = 0,
+    stage: Stage = "auto",
     layer: str | None = None,
     gates: str = "declared",
     chunk: int = 64,
@@ -89,7 +90,9 @@ def explain(
         gallery: a table, folder, zip or list of pictures in which matches are looked for; the file of the query is left out.
         top: how many matches.
         out: a page `.html`, a figure `.png` or arrays `.npz` to write as well.
-        stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact.
+        stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact. "auto": 1 where the
+            last map is smaller than 7 x 7, and too coarse to show parts, and the finer one is exact; `pair.stage` says which it was; with
+            `methods` it is 0.
         layer: where a module is opened: the dotted name of the layer whose output is the feature map.
         gates: "declared" (with `kinsight.gate` in the head) or "standard": also those of PyTorch's smooth functions.
         chunk: places computed at a time, which bounds the memory.
@@ -111,11 +114,13 @@ def explain(
         KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, no such group, or
             nothing is in the gallery.
     """
-    require_whole(0, stage=stage, workers=workers)
+    require_whole(0, stage=None if stage == "auto" else stage, workers=workers)
     require_whole(1, chunk=chunk, top=top)
     if out is not None:
         require_writable(out)
         (check_kind if methods is None else check_grid_format)(out)
+    if methods is not None and stage == "auto":
+        stage = 0  # methods are compared on the map that they were made for
     options: dict[str, Any] = {
         "layer": layer, "stage": stage, "gates": gates, "chunk": chunk, "layout": layout, "preprocessing": preprocessing,
     }  # fmt: skip

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", help="a page .html, a figure .png or arrays .npz (default: pair.html, or matches.html with --gallery)"
     )
-    add_stage(parser)
+    add_stage(parser, automatic=True)
     parser.add_argument("--layer", help="open the model at this layer instead, by its dotted name")
     parser.add_argument(
         "--gates",
@@ -68,13 +68,13 @@ def run(arguments: Sequence[str]) -> None:
         print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
         return
     for pair in found if isinstance(found, list) else [found]:
-        print(_lines(pair))
+        print(_lines(pair, automatic=options.stage == "auto"))
         if options.groups:
             print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
     print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
 
 
-def _lines(pair: Pair) -> str:
+def _lines(pair: Pair, *, automatic: bool) -> str:
     terms = pair.terms
     rows = {
         "similarity": pair.similarity,
@@ -86,6 +86,9 @@ def _lines(pair: Pair) -> str:
     lines = [f"{pair.query.name} and {pair.other.name}"]
     lines += [f"{name:38}{value:+.4f}" for name, value in rows.items()]
     (h, w), (k, m) = pair.query.grid, pair.other.grid
+    if pair.stage:
+        why = ", which is smaller than 7 x 7 places (--stage 0 explains on it)" if automatic else ""
+        lines.append(f"  on the map {pair.stage} stage{'s' * (pair.stage > 1)} below the model's last{why}")
     lines.append(
         f"  {h} x {w} and {k} x {m} places; the terms add up to {pair.completeness_error:.0e}, "
         f"the head is affine to {pair.affinity_error:.0e}"

@@ -53,9 +53,17 @@ def add_split_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-by", "--data.split-by", dest="split_by", help="which column is the split, or halves")
 
 
-def add_stage(parser: argparse.ArgumentParser) -> None:
-    """Which map."""
-    parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+def add_stage(parser: argparse.ArgumentParser, *, automatic: bool = False) -> None:
+    """Which map; `automatic`: a finer one than the last where that is too coarse to show parts."""
+    if not automatic:
+        parser.add_argument("--stage", type=int, default=0, help="0: the last map; 1, 2: finer maps (default: 0)")
+        return
+    parser.add_argument(
+        "--stage",
+        type=lambda given: given if given == "auto" else int(given),
+        default="auto",
+        help="0: the last map; 1, 2: finer maps; auto: 1 where the last map is smaller than 7 x 7 and 1 is exact (default: auto)",
+    )
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

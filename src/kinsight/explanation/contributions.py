@@ -104,6 +104,12 @@ def contributions(
         return Contributions(places, bias, whole, error, groups_of(answer), _attention_of(answer))
 
 
+def affinity_error(head: Head, feature_map: Tensor, *, gates: str = "declared") -> Tensor:
+    """(N,), how far the head with frozen gates is from affine (see `Contributions`), without the contributions themselves."""
+    with _fixed(head, gates), torch.no_grad():
+        return _affinity_error(head, feature_map, whole_of(head(feature_map.clone())))
+
+
 def whole_of(answer: Any) -> Any:
     """The embedding before normalisation of whatever a head answers."""
     return answer.whole if isinstance(answer, Embedding) else answer

@@ -18,6 +18,7 @@ from kinsight.explanation.contributions import Contributions, contributions
 from kinsight.explanation.layout import Layout
 from kinsight.explanation.opening import Opened, Opening, open_model
 from kinsight.explanation.pair import Pair, View
+from kinsight.explanation.stages import Stage, automatic_stage
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
 from kinsight.pictures.decoding import Box, open_picture
@@ -33,7 +34,8 @@ class Explainer:
     Args:
         model: an Embedder, a pair (trunk, head) of callables, or a torch module together with `layer`.
         layer: the layer at which a module is opened.
-        stage: of an Embedder: how many stages below its last map; finer maps, exact too.
+        stage: of an Embedder: how many stages below its last map; finer maps, exact too. "auto": one below a last map smaller
+            than 7 x 7, where that is exact.
         gates: "declared" or "standard", see `contributions`.
         chunk: places computed at a time; bounds the memory.
         layout: the axes of the map where they cannot be guessed.
@@ -49,13 +51,16 @@ class Explainer:
         model: Any,
         *,
         layer: str | None = None,
-        stage: int = 0,
+        stage: Stage = 0,
         gates: str = "declared",
         chunk: int = 64,
         layout: Layout | None = None,
         preprocessing: Preprocessing | Callable[[Image.Image], Tensor] | None = None,
         tolerance: float = TOLERATED,
     ) -> None:
+        if stage == "auto":
+            stage = 0 if layer is not None else automatic_stage(model, gates=gates, tolerance=tolerance)
+        self.stage: int = stage
         self.opening: Opening = open_model(model, layer=layer, stage=stage, layout=layout)
         self.preprocessing = model.preprocessing if isinstance(model, Embedder) else preprocessing
         self.gates = gates
@@ -155,6 +160,7 @@ class Explainer:
                 found.groups,
                 None if attention is None else attention[n],
                 None if seen is None else seen[n],
+                self.stage,
             )
             for n, one in enumerate(batch)
         ]

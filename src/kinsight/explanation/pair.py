@@ -39,6 +39,7 @@ class View:
         groups: P, of an embedding that is P sub-embeddings one after the other.
         attention: (P, h, w), where each group looks, if the head says so; it adds up to 1 over the places.
         activations: (h, w, C), the feature map itself, where it was asked for.
+        stage: how many stages below the model's last map the places stand.
     """
 
     places: np.ndarray
@@ -53,6 +54,7 @@ class View:
     groups: int = 1
     attention: np.ndarray | None = field(default=None, repr=False)
     activations: np.ndarray | None = field(default=None, repr=False)
+    stage: int = 0
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -138,6 +140,11 @@ class Pair:
         q, r = _sum(self.query), _sum(self.other)
         b_q, b_r = (view.bias.astype(np.float64) for view in (self.query, self.other))
         return Terms(*(float(value / self._norms) for value in (q @ r, q @ b_r, r @ b_q, b_q @ b_r)))
+
+    @property
+    def stage(self) -> int:
+        """How many stages below the model's last map the query's places stand: 1 by default where that map is smaller than 7 x 7."""
+        return self.query.stage
 
     @property
     def completeness_error(self) -> float:

@@ -62,6 +62,7 @@ def _pair(pair: Pair, pictures: _Pictures) -> dict[str, Any]:
         "affinity": pair.affinity_error,
         "tensor": tensor,
         "step": step,
+        "stage": pair.stage,
         "limits": _limits(pair),
         "matches": [match._asdict() for match in pair.matches(MATCHES)],
         "query": _view(pair, "query", pictures),

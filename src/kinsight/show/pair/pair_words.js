@@ -91,6 +91,7 @@ const kinsightWords = (() => {
       fact("The parts add up to the score within", error(pair.completeness)),
       fact("With its gates held the head is affine within", error(pair.affinity)),
       fact("Places, down and across", both("grid")),
+      ...(pair.stage ? [fact("Map of the network", `${pair.stage} stage${pair.stage > 1 ? "s" : ""} below its last`)] : []),
       fact("Pixels that the network sees", both("size")),
     ];
   }
