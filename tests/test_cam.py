@@ -79,7 +79,7 @@ def test_the_grid_as_page_and_figure(made: tuple[Path, list[str]], tmp_path: Pat
     assert one.similarities[0] == pytest.approx(float((vectors[0] @ vectors[1:].T).max()), abs=1e-5)
     with Image.open(tmp_path / "grid.png") as figure:
         assert figure.width > 4 * figure.height
-    decomposition = kinsight.explain(run, pictures[0], _path(pictures, one.partners[0]))
+    decomposition = kinsight.explain(run, pictures[0], _path(pictures, one.partners[0]), stage=0)
     np.testing.assert_allclose(one.maps["decomposition"][0], decomposition.overall("query"), atol=1e-6)
 
 
