@@ -162,17 +162,17 @@ def startable(workers: int) -> int:
 def _load(
     pictures: PictureSet, batches: Iterable[Sequence[Draw] | Sequence[int]], workers: int, on_unreadable: str, pin: bool
 ) -> Iterator[PictureBatch]:
-    loader: DataLoader[Item] = DataLoader(
-        pictures,
-        batch_sampler=batches,  # type: ignore[arg-type]
-        num_workers=workers,  # each limits itself to one torch thread
-        prefetch_factor=2 if workers else None,
-        collate_fn=_collate,
-        pin_memory=pin,
-        generator=torch.Generator(),  # its own, else every pass would move the global one
-    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This DataLoader will create")  # as many as `startable` lets pass
+        loader: DataLoader[Item] = DataLoader(
+            pictures,
+            batch_sampler=batches,  # type: ignore[arg-type]
+            num_workers=workers,  # each limits itself to one torch thread
+            prefetch_factor=2 if workers else None,
+            collate_fn=_collate,
+            pin_memory=pin,
+            generator=torch.Generator(),  # its own, else every pass would move the global one
+        )
         loaded = iter(loader)
     batch: PictureBatch
     for batch in loaded:
