@@ -11,7 +11,7 @@ import pandas as pd
 
 from kinsight.api.load import load
 from kinsight.api.numbers import require_seed, require_whole
-from kinsight.data import read_table, require_sound
+from kinsight.data import read_boxes, read_table, require_sound
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.partners import BEST
@@ -65,7 +65,7 @@ class OpenedRun:
                 f"the data of {self.folder.path} have no boxes; add the columns {', '.join(BOX)} to their table, or give "
                 "--data with one that has them"
             )
-        return self.table[BOX].to_numpy(dtype=np.float64, na_value=np.nan)
+        return read_boxes(self.table)
 
     def write(self, name: str, result: dict[str, Any]) -> Path:
         """Write a result with its protocol into `maps/`."""

@@ -1,6 +1,7 @@
 """Pictures and labels: the image table, its checks and splits, known data sets, rendered scenes, batches."""
 
 from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data.boxes import read_boxes
 from kinsight.data.checking import check_table, describe, require_sound, table_digest
 from kinsight.data.masks import MaskFiles, PartMaskFiles, read_mask, read_part_mask
 from kinsight.data.parts import read_part_labels, read_parts
@@ -19,6 +20,7 @@ __all__ = [
     "check_table",
     "describe",
     "describe_sources",
+    "read_boxes",
     "read_mask",
     "read_part_labels",
     "read_part_mask",

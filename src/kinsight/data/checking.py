@@ -72,7 +72,7 @@ def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, ev
     sentence = f"{name} {errors[0]}" if errors[0].row is not None else f"{name}: {errors[0]}"
     if len(errors) > 1:
         split_by = table.attrs.get("split_by")
-        command = f"kinsight data check {source or 'FILE'}" + (f" --split_by {split_by}" if split_by else "")
+        command = f"kinsight data check {source or 'FILE'}" + (f" --split-by {split_by}" if split_by else "")
         sentence += f", and {len(errors) - 1} more; `{command}` lists them"
     raise KinsightError(sentence)
 
@@ -106,9 +106,11 @@ def describe(table: pd.DataFrame) -> dict[str, dict[str, float]]:
             continue
         sizes = rows["label"].value_counts()
         counts: dict[str, float] = {"pictures": len(rows), "classes": len(sizes)}
-        counts |= {"min_per_class": int(sizes.min()), "median_per_class": float(sizes.median())}
-        counts |= {"max_per_class": int(sizes.max())}
-        if set(FLAGS) <= set(table.columns) and split != "train":
+        if len(sizes):  # else no row has a label
+            counts |= {"min_per_class": int(sizes.min()), "median_per_class": float(sizes.median())}
+            counts |= {"max_per_class": int(sizes.max())}
+        flagged = set(FLAGS) <= set(table.columns) and all(table[column].dtype == bool for column in FLAGS)
+        if flagged and split != "train":
             counts |= {"queries": int(rows["is_query"].sum()), "gallery": int(rows["is_gallery"].sum())}
         found[split] = counts
     return found

@@ -15,6 +15,21 @@ BOX = ["x_1", "y_1", "x_2", "y_2"]
 FLAGS = ["is_query", "is_gallery"]
 # Read from a CSV as they are written: a class may be called 007 or NA.
 TEXT_COLUMNS = ("id", "path", "label", "mask_path", "part_mask_path", "pair", "ground_path", "aerial_path")
+STANDARD = (
+    *TEXT_COLUMNS,
+    *BOX,
+    *FLAGS,
+    "split",
+    "role",
+    "category",
+    "sequence",
+    "camera",
+    "class_name",
+    "x",
+    "y",
+    "w",
+    "h",
+)
 
 TRUE, FALSE = ["true", "1", "1.0", "yes"], ["false", "0", "0.0", "no"]
 _ROLES = ["train", "query", "gallery"]

@@ -13,10 +13,15 @@ import numpy as np
 import pandas as pd
 
 from kinsight.errors import KinsightError
+from kinsight.files import is_unicode
 
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2",
 )  # fmt: skip
+
+
+MOST_BYTES = 256 * 2**20
+"""A table of a million pictures has fewer bytes."""
 
 
 class Container(Protocol):
@@ -48,7 +53,7 @@ class Folder:
 
     def children(self, inside: str) -> tuple[list[str], list[str]]:
         with os.scandir(self.path / inside) as entries:
-            shown = [(entry.name, entry.is_dir()) for entry in entries if not _hidden(entry.name)]
+            shown = [(_name(entry), entry.is_dir()) for entry in entries if not _hidden(entry.name)]
         return sorted(name for name, folder in shown if not folder), sorted(name for name, folder in shown if folder)
 
     def pictures(self, inside: str) -> list[str]:
@@ -120,7 +125,7 @@ def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except (zipfile.BadZipFile, OSError) as problem:
+    except (zipfile.BadZipFile, OSError, UnicodeDecodeError, NotImplementedError) as problem:
         raise KinsightError(f"{path} is not a readable zip ({problem}); copy or download it again") from None
 
 
@@ -132,9 +137,17 @@ def _pictures_below(folder: str, inside: str, above: frozenset[str]) -> Iterator
         shown = [entry for entry in entries if not _hidden(entry.name)]
     for entry in shown:
         if entry.is_dir():
-            yield from _pictures_below(entry.path, f"{inside}{entry.name}/", above | {real})
+            yield from _pictures_below(entry.path, f"{inside}{_name(entry)}/", above | {real})
         elif is_picture(entry.name):
-            yield inside + entry.name
+            yield inside + _name(entry)
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    if not is_unicode(entry.name):
+        raise KinsightError(
+            f"{os.path.dirname(entry.path)} holds {entry.name!r}, a name that is not UTF-8, which no table can hold; rename it"
+        )
+    return entry.name
 
 
 def is_picture(name: str) -> bool:

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 
+from kinsight.data.containers import MOST_BYTES
 from kinsight.data.sources import cub200_2011
 from kinsight.errors import KinsightError
 from kinsight.pictures import exists, read_bytes
@@ -60,7 +61,7 @@ def read_part_labels(table: pd.DataFrame) -> dict[int, str]:
             f"{name} does not exist: write it there with the columns number and part, which part masks are read by"
         )
     try:
-        rows = pd.read_csv(io.BytesIO(read_bytes(name)), dtype=str, keep_default_na=False)
+        rows = pd.read_csv(io.BytesIO(read_bytes(name, most=MOST_BYTES)), dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as problem:
         raise KinsightError(f"{name} is not a CSV table ({problem}); write number, part with one header row") from None
     if not {"number", "part"} <= set(rows.columns):
@@ -107,7 +108,9 @@ def _base(table: pd.DataFrame) -> str:
 
 def _read_csv(name: str, base: str) -> pd.DataFrame:
     try:
-        points = pd.read_csv(io.BytesIO(read_bytes(name)), dtype={"path": str, "part": str}, keep_default_na=False)
+        points = pd.read_csv(
+            io.BytesIO(read_bytes(name, most=MOST_BYTES)), dtype={"path": str, "part": str}, keep_default_na=False
+        )
     except (ValueError, UnicodeDecodeError) as problem:
         raise KinsightError(
             f"{name} is not a CSV table ({problem}); write path, part, x, y with one header row"

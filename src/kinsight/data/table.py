@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from kinsight.data.class_folders import read_class_folders
-from kinsight.data.columns import TEXT_COLUMNS, standardise
-from kinsight.data.containers import Container, open_container
+from kinsight.data.columns import STANDARD, TEXT_COLUMNS, standardise
+from kinsight.data.containers import MOST_BYTES, Container, open_container
 from kinsight.errors import KinsightError
 from kinsight.pictures.archive import read_bytes
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+MOST_CELLS = 50_000_000
+"""A table of pictures has fewer; more would exhaust the memory long before anybody learns that it is none."""
 _MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "nan", "NaN", "null", "NULL", "None"]
 
 
@@ -63,6 +65,16 @@ def read_pictures(source: str | Path) -> pd.DataFrame:
         KinsightError: the source cannot be read, or holds no picture.
     """
     table, name, base = _read(source, labelled=False)
+    if "path" in table and table["path"].isna().any():
+        row = int(np.flatnonzero(table["path"].isna())[0])
+        raise KinsightError(
+            f"{name} row {row + 2}, column path: it is empty; give the picture's file or delete the row"
+        )
+    if "label" in table and table["label"].isna().all():
+        table = table.drop(columns="label")
+    elif "label" in table and table["label"].isna().any():
+        row = int(np.flatnonzero(table["label"].isna())[0])
+        raise KinsightError(f"{name} row {row + 2}, column label: it is empty; give its class, or leave all labels out")
     if "label" in table or "path" not in table:
         return standardise(table, base=base, split_by=None, name=name)
     return pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
@@ -72,6 +84,8 @@ def _read(source: str | Path, *, labelled: bool) -> tuple[pd.DataFrame, str, str
     place = Path(os.path.abspath(source))
     if not place.exists():
         raise KinsightError(f"{source} does not exist; give a CSV or parquet file, a folder or a zip")
+    if not place.is_file() and not place.is_dir():
+        raise KinsightError(f"{source} is a pipe or a device; give a CSV or parquet file, a folder or a zip")
     try:
         table, name, base = _load(place, labelled)
     except OSError as problem:
@@ -84,7 +98,7 @@ def _read(source: str | Path, *, labelled: bool) -> tuple[pd.DataFrame, str, str
 def _load(place: Path, labelled: bool) -> tuple[pd.DataFrame, str, str]:
     """The table as its author wrote it, what messages call it, and where its relative paths begin."""
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
-        return _parse(read_bytes(place), place.name), place.name, place.parent.as_posix()
+        return _parse(read_bytes(place, most=MOST_BYTES), place.name), place.name, place.parent.as_posix()
     if place.is_file() and place.suffix.lower() != ".zip":
         raise KinsightError(f"{place} is no image table; give a .csv, .tsv, .parquet or .zip file, or a folder")
     if place.is_dir():
@@ -97,7 +111,7 @@ def _load(place: Path, labelled: bool) -> tuple[pd.DataFrame, str, str]:
     inside = _find_table(container)
     if inside is not None:
         folder, _, name = f"{place.as_posix()}/{inside}".rpartition("/")
-        return _parse(read_bytes(f"{folder}/{name}"), name), name, folder
+        return _parse(read_bytes(f"{folder}/{name}", most=MOST_BYTES), name), name, folder
     table, top = read_class_folders(container, labelled=labelled)
     return table, str(place), f"{place.as_posix()}/{top}".rstrip("/")
 
@@ -113,7 +127,11 @@ def _find_table(container: Container) -> str | None:
     if "metadata.csv" in tables:
         return f"{at}metadata.csv"
     folder = f"{container.path}/{at}"
-    found = [name for name in tables if {"path", "label"} <= set(_parse(read_bytes(folder + name), name).columns)]
+    found = [
+        name
+        for name in tables
+        if {"path", "label"} <= set(_parse(read_bytes(folder + name, most=MOST_BYTES), name).columns)
+    ]
     if len(found) > 1:
         raise KinsightError(
             f"{container.path} holds several image tables ({', '.join(found)}); name the one to use metadata.csv"
@@ -129,6 +147,7 @@ def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
     try:
         header = data.partition(b"\n")[0].decode("utf-8-sig")
         separator = max(",;\t", key=header.count)
+        _check_cells(name, data.count(b"\n") + data.count(b"\r"), header.count(separator) + 1)
         read: Any = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
         columns = pd.read_csv(io.BytesIO(data), nrows=0, **read).columns
         with warnings.catch_warnings():
@@ -157,9 +176,40 @@ def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
 
 def _parse_parquet(data: bytes, name: str) -> pd.DataFrame:
     try:
-        return pd.read_parquet(io.BytesIO(data), engine="pyarrow")
+        from pyarrow.parquet import ParquetFile
+
+        described = ParquetFile(io.BytesIO(data)).metadata
+        _check_cells(name, described.num_rows, described.num_columns)
+        return _with_texts(pd.read_parquet(io.BytesIO(data), engine="pyarrow"), name)
     except ImportError:
         raise KinsightError(f"{name} needs pyarrow to be read; pip install kinsight[parquet]") from None
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, NotImplementedError, TypeError) as problem:
         reason = " ".join(str(problem).split())
         raise KinsightError(f"{name} is not a parquet table ({reason}); write it again or give a CSV") from None
+
+
+def _with_texts(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table with texts where it holds bytes, as some writers of parquet give them."""
+    for column in table.select_dtypes("object").columns:
+        values = table[column]
+        if column in STANDARD and values.map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
+            raise KinsightError(f"{name}, column {column}: it holds lists; write one text or number in each row")
+        if not values.map(lambda value: isinstance(value, bytes)).any():
+            continue
+        try:
+            table[column] = values.map(lambda value: value.decode() if isinstance(value, bytes) else value)
+        except UnicodeDecodeError:
+            if column in STANDARD:
+                raise KinsightError(
+                    f"{name}, column {column}: it holds bytes that are not UTF-8; write it as a column of texts"
+                ) from None
+            table = table.drop(columns=column)  # some file's content: nothing that is said of a picture
+    return table
+
+
+def _check_cells(name: str, rows: int, columns: int) -> None:
+    if rows * columns > MOST_CELLS:
+        raise KinsightError(
+            f"{name} has {rows:,} rows of {columns:,} columns, more than the {MOST_CELLS:,} cells of any table of pictures; split it, or "
+            "leave out columns"
+        )

@@ -17,6 +17,10 @@ from kinsight.errors import KinsightError
 MAX_BYTES = 2**30
 """A larger file is surely not one picture, and reading it whole could exhaust the memory."""
 
+PACKED = 200
+LARGE = 64 * 2**20
+"""A member that claims to become larger than `LARGE` and `PACKED` times its packed size is made to exhaust the memory."""
+
 OPEN_ARCHIVES = 32
 """Archives that one thread keeps open; the one opened first is closed when there would be more."""
 
@@ -40,17 +44,21 @@ class UnreadableFile(KinsightError):  # noqa: N818
         return f"{self.path} {self.reason}; {self.repair}"
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
+def read_bytes(path: str | os.PathLike[str], *, most: int | None = None) -> bytes:
     """Read a whole file; the path may lead into a zip archive.
 
+    Args:
+        most: bytes that make sense; None: `MAX_BYTES`.
+
     Raises:
-        UnreadableFile: there is no such file, it may not be read, it is larger than `MAX_BYTES`, or the archive is
-            damaged.
+        UnreadableFile: there is no such file, it may not be read, it is a pipe or a device, it is larger than `most`, or the
+            archive is damaged or made to exhaust the memory.
     """
     path = os.fspath(path)
+    most = MAX_BYTES if most is None else most
     try:
         archive, member = _split(path)
-        return _read_file(path) if archive is None else _read_member(path, archive, member)
+        return _read_file(path, most) if archive is None else _read_member(path, archive, member, most)
     except UnreadableFile:
         raise
     except FileNotFoundError:
@@ -82,24 +90,33 @@ def _split(path: str) -> tuple[str | None, str]:
     return None, path
 
 
-def _read_file(path: str) -> bytes:
-    with open(path, "rb") as stream:
+def _read_file(path: str, most: int) -> bytes:
+    with open(path, "rb", opener=_without_waiting) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableFile(path, "is not a regular file", "give the path of a file")
-        _check_size(path, status.st_size)
+        _check_size(path, status.st_size, most)
         return stream.read()
 
 
-def _read_member(path: str, archive: str, member: str) -> bytes:
+def _without_waiting(path: str, flags: int) -> int:
+    # A named pipe would be waited for until somebody writes into it; what is no file is refused once it is open.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read_member(path: str, archive: str, member: str, most: int) -> bytes:
     try:
         opened = _opened(archive)
-        _check_size(path, opened.getinfo(member).file_size)
-        return opened.read(member)
+        found = opened.getinfo(member)
+        _check_size(path, found.file_size, most)
+        if found.file_size > max(LARGE, PACKED * found.compress_size):
+            reason = f"would unpack from {found.compress_size:,} bytes to {found.file_size:,}, which no picture or table does"
+            raise UnreadableFile(path, reason, "leave it out, or unpack it and give the folder")
+        return _unpacked(opened, found)
     except KeyError:
         reason = f"does not exist (the archive {archive} has no member {member})"
         raise UnreadableFile(path, reason, "correct the path") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as problem:
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as problem:
         reason = f"cannot be read from its archive ({problem or 'it ends too early'})"
         raise UnreadableFile(path, reason, f"fetch or build {archive} again") from None
     except (RuntimeError, NotImplementedError) as problem:  # encrypted, or an unknown compression
@@ -107,9 +124,19 @@ def _read_member(path: str, archive: str, member: str) -> bytes:
         raise UnreadableFile(path, reason, f"unpack {archive} and give the folder") from None
 
 
-def _check_size(path: str, size: int) -> None:
-    if size > MAX_BYTES:
-        reason = f"has {size / 2**30:.1f} GiB, more than the {MAX_BYTES / 2**30:.0f} GiB that are read as one file"
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member; never many more in memory than it says it has, whatever it really holds."""
+    if member.compress_type == zipfile.ZIP_STORED:
+        return archive.read(member)
+    # deflate keeps to the number of bytes that is asked for; the others unpack all that a piece of the archive holds.
+    piece = 2**20 if member.compress_type == zipfile.ZIP_DEFLATED else 2**12
+    with archive.open(member) as stream:
+        return b"".join(iter(lambda: stream.read(piece), b""))
+
+
+def _check_size(path: str, size: int, most: int) -> None:
+    if size > most:
+        reason = f"has {size / 2**30:.1f} GiB, more than the {most / 2**30:.2g} GiB that are read as one file"
         raise UnreadableFile(path, reason, "give a smaller file")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kinsight.data import read_table, require_sound, with_validation
+from kinsight.data import read_boxes, read_table, require_sound, with_validation
 from kinsight.errors import KinsightError
 from kinsight.settings.training import DataSettings
 
@@ -47,10 +47,10 @@ def boxes_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
     """Boxes (R, 4) float64 of the given rows; NaN where a row has none, which means its whole picture.
 
     Raises:
-        KinsightError: the table has no boxes.
+        KinsightError: the table has no boxes, or one is not of four numbers.
     """
     if not set(BOX) <= set(table.columns):
         raise KinsightError(
             f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out"
         )
-    return table[BOX].iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)
+    return read_boxes(table)[rows]

@@ -77,8 +77,11 @@ def _part_names(path: Path) -> dict[int, str]:
     # Names hold blanks ("left eye"), so this list is not one of blank-separated fields.
     if not path.is_file():
         raise KinsightError(f"{path} is missing; unpack the authors' archive again, it holds this list")
-    lines = (line.strip().partition(" ") for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    return {int(number): name for number, _, name in lines}
+    try:
+        lines = (line.strip().partition(" ") for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        return {int(number): name for number, _, name in lines}
+    except ValueError as problem:  # also of bytes that are no UTF-8
+        raise KinsightError(f"{path} is not the authors' list ({problem}); copy the list anew") from None
 
 
 def _joined(table: pd.DataFrame, other: pd.DataFrame, path: Path) -> pd.DataFrame:

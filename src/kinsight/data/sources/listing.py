@@ -47,6 +47,8 @@ def read_list(path: Path, columns: Mapping[str, type], skip: int = 0) -> pd.Data
 
 def first_line(path: Path, number: int = 1) -> str:
     """Line `number` of a text file, stripped; empty when there is no such file or line."""
+    if not path.is_file():
+        return ""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             lines = [stream.readline() for _ in range(number)]
