@@ -16,7 +16,7 @@ from kinsight.evaluation.diagnosis import HUBNESS_K
 from kinsight.evaluation.diagnosis import diagnosis as diagnose
 from kinsight.evaluation.neighbours import Neighbours, search
 from kinsight.evaluation.protocol import protocol
-from kinsight.evaluation.query_gallery import Column, Items, read_items
+from kinsight.evaluation.query_gallery import Column, QueryGallery, read_query_gallery
 from kinsight.evaluation.ranks import positive_ranks
 from kinsight.evaluation.statistics import bootstrap
 from kinsight.evaluation.vectors import unit
@@ -91,36 +91,39 @@ def evaluate(
             than the gallery.
     """
     vectors = unit(vectors)  # (N, D)
-    items = read_items(len(vectors), labels, queries, gallery, cameras, sequences)
-    ks = _checked_ks(ks, items)
-    most = int(items.positives.max())
+    searched = read_query_gallery(len(vectors), labels, queries, gallery, cameras, sequences)
+    ks = _checked_ks(ks, searched)
+    most = int(searched.positives.max())
     few = most <= _FEW
     wanted = max(*ks, SHOWN, HUBNESS_K, most + 1 if few else 0)
-    nearest = _nearest(vectors, items, min(wanted, int(items.remaining.min())), budget_mb, device)
+    nearest = _nearest(vectors, searched, min(wanted, int(searched.remaining.min())), budget_mb, device)
     if few and not whole_gallery:
-        values = _from_neighbours(nearest, items, ks)
+        values = _from_neighbours(nearest, searched, ks)
     else:
-        values = _from_ranks(vectors, items, ks, whole_gallery, budget_mb, device)
+        values = _from_ranks(vectors, searched, ks, whole_gallery, budget_mb, device)
 
     out = Evaluation({name: float(value.mean()) for name, value in values.items()})
     if intervals:
-        low, high = bootstrap(np.stack(list(values.values()), axis=1), items.labels[items.queries], seed=seed)
+        low, high = bootstrap(np.stack(list(values.values()), axis=1), searched.labels[searched.queries], seed=seed)
         for name, lower, upper in zip(values, low.tolist(), high.tolist(), strict=True):
             out[f"{name}_low"], out[f"{name}_high"] = lower, upper
-    measured = items.involved
+    measured = searched.involved
     if clustering:
-        out.update(cluster_scores(_taken(vectors, measured), items.labels[measured], seed=seed))
+        out.update(cluster_scores(_taken(vectors, measured), searched.labels[measured], seed=seed))
     if diagnosis:
         found = nearest.indices[:, :HUBNESS_K]
-        out.update(diagnose(_taken(vectors, measured), items.labels[measured], found, len(items.gallery)))
+        out.update(diagnose(_taken(vectors, measured), searched.labels[measured], found, len(searched.gallery)))
     out.update(
-        queries=len(items.queries), gallery=len(items.gallery), classes=items.classes, skipped_queries=items.skipped
+        queries=len(searched.queries),
+        gallery=len(searched.gallery),
+        classes=searched.classes,
+        skipped_queries=searched.skipped,
     )
-    out.query_rows = items.queries
+    out.query_rows = searched.queries
     out.per_query = values if per_query else None
-    out.neighbours = Neighbours(items.gallery[nearest.indices[:, :SHOWN]], nearest.scores[:, :SHOWN])
+    out.neighbours = Neighbours(searched.gallery[nearest.indices[:, :SHOWN]], nearest.scores[:, :SHOWN])
     made = protocol(
-        items,
+        searched,
         ks=ks,
         dimension=vectors.shape[1],
         clusters=clustering,
@@ -132,46 +135,51 @@ def evaluate(
     return out
 
 
-def _checked_ks(ks: Sequence[int], items: Items) -> tuple[int, ...]:
+def _checked_ks(ks: Sequence[int], searched: QueryGallery) -> tuple[int, ...]:
     ks = tuple(sorted({int(k) for k in ks}))
-    least = int(np.argmin(items.remaining))
+    least = int(np.argmin(searched.remaining))
     if not ks or ks[0] < 1:
         raise KinsightError(f"ks is {ks}; give at least one k, each at least 1")
-    if ks[-1] > items.remaining[least]:
+    if ks[-1] > searched.remaining[least]:
         raise KinsightError(
-            f"k {ks[-1]} is larger than the gallery: of its {len(items.gallery)} items {items.remaining[least]} may be compared with the "
-            f"query in row {items.queries[least]}; give smaller ks or a larger gallery"
+            f"k {ks[-1]} is larger than the gallery: of its {len(searched.gallery)} items {searched.remaining[least]} may be compared with "
+            f"the query in row {searched.queries[least]}; give smaller ks or a larger gallery"
         )
     return ks
 
 
 def _nearest(
-    vectors: np.ndarray, items: Items, k: int, budget_mb: float, device: str | torch.device | None
+    vectors: np.ndarray, searched: QueryGallery, k: int, budget_mb: float, device: str | torch.device | None
 ) -> Neighbours:
     """Of the evaluated queries, as positions in the gallery. (Q, k)"""
-    inside = np.isin(items.queries, items.gallery).all()
-    if inside and 2 * len(items.queries) > len(items.gallery):
+    inside = np.isin(searched.queries, searched.gallery).all()
+    if inside and 2 * len(searched.queries) > len(searched.gallery):
         # Searching the gallery in itself costs half, and gives the few that are no queries as well.
-        exclusion = items.exclusion(items.gallery)
-        if k <= len(items.gallery) - exclusion.counts().max():
-            found = search(_taken(vectors, items.gallery), None, k, exclusion, budget_mb=budget_mb, device=device)
-            places = np.searchsorted(items.gallery, items.queries)
+        exclusion = searched.exclusion(searched.gallery)
+        if k <= len(searched.gallery) - exclusion.counts().max():
+            found = search(_taken(vectors, searched.gallery), None, k, exclusion, budget_mb=budget_mb, device=device)
+            places = np.searchsorted(searched.gallery, searched.queries)
             return Neighbours(found.indices[places], found.scores[places])
-    exclusion = items.exclusion(items.queries)
+    exclusion = searched.exclusion(searched.queries)
     return search(
-        _taken(vectors, items.queries), _taken(vectors, items.gallery), k, exclusion, budget_mb=budget_mb, device=device
+        _taken(vectors, searched.queries),
+        _taken(vectors, searched.gallery),
+        k,
+        exclusion,
+        budget_mb=budget_mb,
+        device=device,
     )
 
 
-def _from_neighbours(nearest: Neighbours, items: Items, ks: tuple[int, ...]) -> dict[str, np.ndarray]:
-    ours, theirs = items.label_groups()
+def _from_neighbours(nearest: Neighbours, searched: QueryGallery, ks: tuple[int, ...]) -> dict[str, np.ndarray]:
+    ours, theirs = searched.label_groups()
     relevant = theirs[nearest.indices] == ours[:, None]  # (Q, k)
-    return _values(_widened(relevant, int(items.positives.max()) + 1), items.positives, ks)
+    return _values(_widened(relevant, int(searched.positives.max()) + 1), searched.positives, ks)
 
 
 def _from_ranks(
     vectors: np.ndarray,
-    items: Items,
+    searched: QueryGallery,
     ks: tuple[int, ...],
     whole_gallery: bool,
     budget_mb: float,
@@ -179,22 +187,22 @@ def _from_ranks(
 ) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     chunks = positive_ranks(
-        _taken(vectors, items.queries),
-        _taken(vectors, items.gallery),
-        items.label_groups(),
-        items.exclusion(items.queries),
+        _taken(vectors, searched.queries),
+        _taken(vectors, searched.gallery),
+        searched.label_groups(),
+        searched.exclusion(searched.queries),
         budget_mb=budget_mb,
         device=device,
     )
     for chosen, ranks in chunks:
-        positives = items.positives[chosen]
+        positives = searched.positives[chosen]
         relevant = ranking.relevance_of_ranks(ranks, max(*ks, int(positives.max()) + 1))  # (q, k)
         values = _values(relevant, positives, ks)
         if whole_gallery:
             values["map"] = ranking.average_precision_of_ranks(ranks)
             values["mrr"] = ranking.reciprocal_rank_of_ranks(ranks)
         for name, value in values.items():
-            out.setdefault(name, np.empty(len(items.queries)))[chosen] = value
+            out.setdefault(name, np.empty(len(searched.queries)))[chosen] = value
     return out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kinsight.evaluation import clustering, diagnosis, metrics, statistics
-from kinsight.evaluation.query_gallery import Items
+from kinsight.evaluation.query_gallery import QueryGallery
 from kinsight.files import digest
 from kinsight.typed import MORE
 
@@ -83,35 +83,42 @@ def _facts_behind(protocol: Any, wanted: set[str], prefix: str) -> Iterator[tupl
 
 
 def protocol(
-    items: Items, *, ks: tuple[int, ...], dimension: int, clusters: bool, intervals: bool, whole: bool, seed: int
+    searched: QueryGallery,
+    *,
+    ks: tuple[int, ...],
+    dimension: int,
+    clusters: bool,
+    intervals: bool,
+    whole: bool,
+    seed: int,
 ) -> Protocol:
     """What was measured and how; two evaluations with equal protocols may be compared.
 
     Args:
-        items: who searches whom.
+        searched: who searches whom.
         dimension: D of the embeddings.
         clusters, intervals, whole: which optional parts ran: k-means, resampling, ranks in the whole gallery.
     """
     return Protocol(
-        classes=items.classes,
-        queries=len(items.queries),
-        gallery=len(items.gallery),
+        classes=searched.classes,
+        queries=len(searched.queries),
+        gallery=len(searched.gallery),
         definitions=metrics.DEFINITIONS,
         similarity="cosine of the embeddings (float64 products rounded to float32)",
         ties="lower row first",
         itself="a picture never finds itself, by row, not by first place",
-        excluded=list(items.reasons),
+        excluded=list(searched.reasons),
         queries_without_positives="skipped and counted",
         averages="over queries",
         ks=list(ks),
         dimension=dimension,
         whole_gallery_ranks=whole,
-        skipped_queries=items.skipped,
-        queries_are_gallery=items.symmetric,
+        skipped_queries=searched.skipped,
+        queries_are_gallery=searched.symmetric,
         hubness_k=diagnosis.HUBNESS_K,
         clustering=ClusteringProtocol(
             method="faiss k-means, all vectors, one start for each seed",
-            clusters=items.classes,
+            clusters=searched.classes,
             iterations=clustering.ITERATIONS,
             seeds=[seed + start for start in range(clustering.SEEDS)],
             items="queries and gallery",
@@ -126,8 +133,8 @@ def protocol(
         }
         if intervals
         else None,
-        labels_digest=digest(items.labels.astype(np.int64)),
-        selection_digest=digest(items.queries, items.gallery, *(group for group in items.groups)),
+        labels_digest=digest(searched.labels.astype(np.int64)),
+        selection_digest=digest(searched.queries, searched.gallery, *(group for group in searched.groups)),
         versions={
             name: _version(name) for name in ("kinsight", "torch", "faiss-cpu", "numpy", "scikit-learn", "scipy")
         },

@@ -14,7 +14,7 @@ Column = np.ndarray | Sequence[object]
 
 
 @dataclass(frozen=True)
-class Items:
+class QueryGallery:
     """The items of an evaluation, checked and numbered.
 
     Attributes:
@@ -61,14 +61,14 @@ class Items:
         return self.labels[self.queries], self.labels[self.gallery]
 
 
-def read_items(
+def read_query_gallery(
     count: int,
     labels: Column,
     queries: np.ndarray | None = None,
     gallery: np.ndarray | None = None,
     cameras: Column | None = None,
     sequences: Column | None = None,
-) -> Items:
+) -> QueryGallery:
     """Check and number the columns of `count` items; masks None stand for all.
 
     Raises:
@@ -87,9 +87,9 @@ def read_items(
     if sequences is not None:
         groups.append(_codes("sequences", sequences, count))
         reasons.append("same sequence")
-    items = Items(codes, query_rows, gallery_rows, np.empty(0), np.empty(0), groups, reasons, 0, False)
-    exclusion = items.exclusion(query_rows)
-    positives = sizes(items.label_groups()) - exclusion.counts(within=items.label_groups())
+    searched = QueryGallery(codes, query_rows, gallery_rows, np.empty(0), np.empty(0), groups, reasons, 0, False)
+    exclusion = searched.exclusion(query_rows)
+    positives = sizes(searched.label_groups()) - exclusion.counts(within=searched.label_groups())
     remaining = len(gallery_rows) - exclusion.counts()
     found = positives > 0
     if not found.any():
@@ -98,7 +98,7 @@ def read_items(
             "meet; give classes of at least two pictures, or check the labels and the query and gallery flags"
         )
     return replace(
-        items,
+        searched,
         queries=query_rows[found],
         positives=positives[found],
         remaining=remaining[found],
