@@ -16,12 +16,15 @@ from safetensors.numpy import load_file
 import toy_parts
 from forked_processes import assert_same_run, on_two_processes
 from kinsight.errors import KinsightError
+from kinsight.models import Embedder
 from kinsight.processes import rank
-from kinsight.registry import own_code
+from kinsight.registry import Named, own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import given_options, settings_from, settings_parser
+from kinsight.settings.training import BatchSettings
 from kinsight.training import loop, train
 from kinsight.training.loop import Training
+from kinsight.training.methods import METHODS, PlainMethod
 from kinsight.training.tables import prepare_table
 from tiny_run import numbers_of, tiny, weights_of
 
@@ -126,6 +129,22 @@ def test_batches_must_stay_as_many(pictures: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(toy_parts.TwoHalves, "__len__", lambda self: count(self) + int(self.splits == 2))
     with pytest.raises(KinsightError, match="gives 4 batches for epoch 2 but gave 3 before the training"):
         train(tiny(pictures, TOY), tmp_path / "run", progress=False)
+
+
+class Holding(PlainMethod):
+    """Keeps the embedder as a module."""
+
+    def __init__(self, labels: np.ndarray, batches: BatchSettings, seed: int, embedder: Embedder) -> None:
+        super().__init__(labels, batches, seed)
+        self.embedder = embedder
+
+
+def test_a_method_that_holds_the_embedder_is_refused(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "holding", Named(Holding))
+    with pytest.raises(KinsightError, match="the method holding holds the embedder as a part of its own"):
+        train(tiny(pictures, {"method": {"name": "holding"}}), tmp_path / "run", progress=False)
 
 
 def test_a_method_is_chosen_by_name_or_class_path(pictures: Path, tmp_path: Path) -> None:

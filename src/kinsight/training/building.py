@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from kinsight.errors import KinsightError
 from kinsight.models import Embedder
 from kinsight.objectives import Objective
 from kinsight.settings.training import TrainingSettings
@@ -22,7 +23,7 @@ def make_method(
     """The method that the settings name, over the training pictures: `rows` of the table (N,) and their `labels` (N,), from 0.
 
     Raises:
-        KinsightError: there is no such method, or its options or the batches do not fit.
+        KinsightError: there is no such method, or its options or the batches do not fit, or it holds the embedder.
     """
     given = {
         "labels": labels,
@@ -32,6 +33,11 @@ def make_method(
         "embed": partial(encode_training, embedder, table, rows, settings.data),
     }
     method: Method = METHODS.build(settings.method, given)
+    if {id(each) for each in method.parameters()} & {id(each) for each in embedder.parameters()}:
+        raise KinsightError(
+            f"the method {settings.method['name']} holds the embedder as a part of its own, so that it would be saved and trained twice; "
+            "let it keep it in a tuple"
+        )
     return method
 
 
