@@ -116,11 +116,11 @@ def test_grey_pictures(embedder: Embedder, arrays: list, tmp_path: Path):
 
 def test_normalisation_follows_the_settings_unless_asked(arrays: list):
     lengths = {}
-    for normalize in (True, False):
-        built = build_embedder(settings(normalize=normalize), seed=1)
+    for setting in (True, False):
+        built = build_embedder(settings(normalize=setting), seed=1)
         for normalize in (None, True, False):
             vectors = built.encode(arrays, normalize=normalize)
-            lengths[normalize, normalize] = np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+            lengths[setting, normalize] = np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert lengths == {
         (True, None): True,
         (True, True): True,
