@@ -18,6 +18,7 @@ from kinsight.errors import KinsightError
 from kinsight.files import (
     digest,
     explained,
+    standing,
     sweep,
     write_json,
     write_npz,
@@ -181,3 +182,49 @@ def test_digest_counts_borders_types_and_shapes() -> None:
     assert digest(np.zeros((2, 2))) != digest(np.zeros(4))
     assert digest(np.arange(6).reshape(2, 3)) == digest(np.arange(6).reshape(3, 2).reshape(2, 3).copy(order="F"))
     assert digest() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def replace_and_die(folder: Path, call: int) -> None:
+    """Replace a folder in a process that ends, as if killed, before its `call`-th call to the system."""
+    import sys
+
+    calls = 0
+
+    def count(event: str, _: object) -> None:
+        nonlocal calls
+        if event.startswith(("os.", "shutil.", "open", "tempfile.")):
+            calls += 1
+            if calls == call:
+                os._exit(9)
+
+    sys.addaudithook(count)
+    with writing_folder(folder) as temporary:
+        (temporary / "one").write_text("new")
+        (temporary / "two").write_text("new")
+    os._exit(0)
+
+
+def test_a_kill_between_any_two_calls_leaves_the_older_folder_or_the_newer(tmp_path: Path) -> None:
+    renamed_back = 0
+    for call in range(1, 200):
+        parent = tmp_path / str(call)
+        with writing_folder(parent / "model") as temporary:
+            (temporary / "one").write_text("old")
+            (temporary / "two").write_text("old")
+        child = os.fork()
+        if not child:
+            replace_and_die(parent / "model", call)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        for swept in (False, True):
+            if swept:
+                sweep(parent)
+            found = {(standing(parent / "model") / name).read_text() for name in ("one", "two")}
+            assert found in ({"old"}, {"new"}), call
+            renamed_back += not (parent / "model").exists()
+        assert names(parent) == ["model"]
+        if code == 0:
+            break
+        assert code == 9
+    assert code == 0
+    assert found == {"new"}
+    assert renamed_back  # the moment without a folder of that name was met

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -72,6 +73,7 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
                     file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
             temporary.chmod(0o777 & ~_umask())
             if path.exists():
+                # A kill between these two leaves the older one aside, where `standing` finds it.
                 older = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".old", dir=path.parent))
                 path.rename(older / path.name)
                 temporary.rename(path)
@@ -80,6 +82,16 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
                 temporary.rename(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def standing(path: str | Path) -> Path:
+    """Where the folder of that name stands: there, or where a kill left the older one while `writing_folder` replaced it."""
+    path = Path(path)
+    if not os.path.lexists(path) and path.parent.is_dir():
+        for aside in path.parent.glob(f"{glob.escape(_prefix(path))}*.old"):
+            if (aside / path.name).is_dir():
+                return aside / path.name
+    return path
 
 
 def named(path: str | Path) -> Path:
@@ -142,7 +154,11 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def sweep(folder: str | Path) -> None:
-    """Remove the temporary files and folders that writings cut off by a kill left directly inside `folder`."""
+    """Put right what writings cut off by a kill left directly inside `folder`: what they left is removed, but a folder that was about to
+    be replaced takes its name again."""
+    for aside in Path(folder).glob(".*.old/*"):
+        if aside.is_dir() and not os.path.lexists(Path(folder) / aside.name):
+            aside.rename(Path(folder) / aside.name)
     for pattern in (".*.part", ".*.old"):
         for left in Path(folder).glob(pattern):
             if left.is_dir():

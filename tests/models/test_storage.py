@@ -1,6 +1,7 @@
 """Models in folders: the same model comes back, and anything else is refused."""
 
 import json
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -200,3 +201,105 @@ def test_preprocessing_of_the_model_wins_over_defaults(folder: Path):
     loaded = load_embedder(folder)
     assert loaded.settings.mean == list(loaded.preprocessing.mean)
     assert replace(loaded.settings, mean=None) != loaded.settings
+
+
+HOSTILE = (None, -1, 10**9, "a" * 10_000, [None], {"name": ["x"]})
+MORE = (0, 10**30, 1e308, float("nan"), "", "../x", "a.b.c", [], {}, [10**9] * 4, True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*HOSTILE, *(pytest.param(value, marks=pytest.mark.slow) for value in MORE)],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_config_of_a_stranger(folder: Path, value: object):
+    """Whatever stands wherever in config.json: one sentence, without first taking what it asks for."""
+    good = json.loads((folder / "config.json").read_text())
+    places = [(key,) for key in good if key not in ("versions", "dim")]
+    places += [("settings", key) for key in good["settings"] if key != "frozen_norm"]
+    places += [("settings", "head", key) for key in good["settings"]["head"]] + [
+        ("settings", "trunk_options", "channels")
+    ]
+    places += [("preprocessing", key) for key in good["preprocessing"]] + [("settings", "head", "more")]
+    for place in places:
+        config = json.loads(json.dumps(good))
+        inside = config
+        for key in place[:-1]:
+            inside = inside[key]
+        if inside.get(place[-1]) in (value, "new"):
+            continue
+        inside[place[-1]] = value
+        (folder / "config.json").write_text(json.dumps(config))
+        said = ""
+        try:
+            load_embedder(folder)
+        except KinsightError as refused:
+            said = str(refused)
+        assert "\n" not in said
+        assert len(said) < 800, place
+        # What only training looks at may be read.
+        assert said or place[-1] in ("dropout", "init", "mean", "std", "size", "resize", "bgr", "scale"), place
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"head": {"name": "linear", "dim": 10**9}},
+            "what the settings describe needs a tensor of 1000000000 x 32 numbers",
+        ),
+        ({"head": {"name": "linear", "hidden": [8] * 30_000}}, "what the settings describe needs .* tensors of"),
+        ({"trunk_options": {"channels": [8, 16, 24, 10**6]}}, "needs a tensor of .* its tensors have 0.2 MB in all"),
+        ({"head": {"name": "attentive", "groups": 10**8, "dim": 10**9}}, "what the settings describe needs a tensor"),
+    ],
+)
+def test_a_model_larger_than_its_tensors_is_refused_before_memory_is_taken(
+    folder: Path, changes: dict[str, object], message: str
+):
+    change_settings(**changes)(folder)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(KinsightError, match=message):
+        load_embedder(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+
+
+def test_a_head_larger_than_the_machine_is_refused(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(KinsightError, match=r"needs a tensor of 1000000000000 x 32 numbers .* but this machine has"):
+        build(head={"dim": 10**12})
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (lambda value: value.to(torch.int8), "head.layers.0.weight holds torch.int8"),
+        (lambda value: value.to(torch.bfloat16), "its tensors hold torch"),
+        (lambda value: value.to(torch.complex64), "head.layers.0.weight holds torch.complex64"),
+    ],
+)
+def test_tensors_of_another_kind(folder: Path, how: Callable[[torch.Tensor], torch.Tensor], message: str):
+    change_tensors(lambda tensors: tensors.update({"head.layers.0.weight": how(tensors["head.layers.0.weight"])}))(
+        folder
+    )
+    with pytest.raises(KinsightError, match=message):
+        load_embedder(folder)
+
+
+def test_no_room_on_the_device_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(Embedder, "to", full)
+    with pytest.raises(
+        KinsightError, match=r"the model \(0 MB\) does not fit into the memory that is free on device 'cuda'"
+    ):
+        load_embedder(folder, device="cuda")
+
+
+def test_a_model_that_was_about_to_be_replaced_is_still_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    aside = folder.parent / f".{folder.name}.abc.old"
+    aside.mkdir()
+    before = load_embedder(folder).digest()
+    folder.rename(aside / folder.name)
+    assert load_embedder(folder).digest() == before
+    build(seed=2).save(folder)
+    assert load_embedder(folder).digest() == build(seed=2).digest()

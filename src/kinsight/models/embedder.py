@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import torch
@@ -17,11 +17,13 @@ from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import HEADS, make_head
+from kinsight.models.memory import MEGABYTE, Bounded
 from kinsight.models.settings import ModelSettings
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
 from kinsight.models.trunk import Trunk, seeded
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from kinsight.registry import fits, in_words, shown
 
 Picture = str | Path | Image.Image | np.ndarray
 
@@ -204,7 +206,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
             f"trunk_options and head must hold plain values, as YAML does ({problem}); write them so"
         ) from None
     size = settings.preprocessing(IMAGENET_MEAN, IMAGENET_STD).height_width
-    with seeded(seed):
+    with seeded(seed), Bounded.by_memory():
         trunk = Trunk(
             settings.trunk,
             pretrained=settings.pretrained,
@@ -219,7 +221,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
 
 
 def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
-    """Read a model that `Embedder.save` wrote. Nothing is unpickled and nothing fetched.
+    """Read a model that `Embedder.save` wrote. Nothing is unpickled and nothing fetched; what is built is bounded by the tensors.
 
     Args:
         folder: the model folder.
@@ -229,14 +231,13 @@ def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Emb
         The model in eval mode.
 
     Raises:
-        KinsightError: a file is missing or damaged, its parts are not of one model, or there is no such device.
+        KinsightError: a file is missing or damaged, its parts are not of one model, it needs a class that may not be imported here, or
+            there is no such device or no room there.
     """
     config, tensors = read_model(folder)
-    names = {each.name for each in fields(ModelSettings)} - {"pretrained", "weights"}
-    if set(config["settings"]) != names:
-        differing = ", ".join(sorted(set(config["settings"]) ^ names))
-        raise KinsightError(f"config.json in {folder} has too few or unknown settings ({differing}); restore the file")
-    built = build_embedder(ModelSettings(**config["settings"]))
+    settings = _settings_of(config["settings"], folder)
+    with Bounded.by_tensors(tensors):
+        built = build_embedder(settings)
     embedder = Embedder(built.trunk, built.head, Preprocessing.from_dict(config["preprocessing"]), built.settings)
     put_tensors(embedder, tensors, folder)
     if embedder.digest() != config["digest"]:
@@ -245,10 +246,30 @@ def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Emb
         )
     try:
         return embedder.to(device).eval()
+    except torch.OutOfMemoryError:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) / MEGABYTE
+        raise KinsightError(
+            f"the model ({size:,.0f} MB) does not fit into the memory that is free on device {str(device)!r}; free some, or use "
+            "the CPU (device='cpu', or CUDA_VISIBLE_DEVICES= before the command)"
+        ) from None
     except (RuntimeError, AssertionError) as problem:
         raise KinsightError(
             f"the model cannot be put on device {str(device)!r} ({problem}); write cpu, or cuda where there is one"
         ) from None
+
+
+def _settings_of(stored: Mapping[str, Any], folder: str | Path) -> ModelSettings:
+    kinds = get_type_hints(ModelSettings)
+    names = set(kinds) - {"pretrained", "weights"}
+    if set(stored) != names:
+        differing = ", ".join(sorted(set(stored) ^ names))
+        raise KinsightError(f"config.json in {folder} has too few or unknown settings ({differing}); restore the file")
+    for name, value in stored.items():
+        if not fits(value, kinds[name]):
+            raise KinsightError(
+                f"{name} in config.json of {folder} is {shown(value)}, not {in_words(kinds[name])}; restore the file"
+            )
+    return ModelSettings(**stored)
 
 
 def _architecture(settings: ModelSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinsight.errors import KinsightError
+from kinsight.registry import shown
 
 FROZEN_NORM = ("none", "statistics", "affine")
 
@@ -18,7 +19,7 @@ FROZEN_NORM = ("none", "statistics", "affine")
 def check_frozen_norm(choice: str) -> None:
     """Refuse a word that is none of `FROZEN_NORM`."""
     if choice not in FROZEN_NORM:
-        raise KinsightError(f"frozen_norm {choice!r} is not known; write one of {', '.join(FROZEN_NORM)}")
+        raise KinsightError(f"frozen_norm {shown(choice)} is not known; write one of {', '.join(FROZEN_NORM)}")
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

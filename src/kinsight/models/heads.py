@@ -13,7 +13,7 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.modes import evaluating
 from kinsight.models.pooling import make_pooling, pooled_channels
-from kinsight.registry import Named, Registry, reason
+from kinsight.registry import Named, Registry, reason, shown
 
 INITS = ("default", "orthogonal", "kaiming")
 
@@ -169,14 +169,16 @@ def _last_norm(width: int, bias: bool) -> nn.BatchNorm1d:
 def _check(dim: object, hidden: object, dropout: object, init: str, switches: Mapping[str, object]) -> None:
     if not (dim is None or _is_width(dim)):
         raise KinsightError(
-            f"head option dim is {dim!r}; write a whole number above 0, or null for the pooled feature itself"
+            f"head option dim is {shown(dim)}; write a whole number above 0, or null for the pooled feature itself"
         )
     if isinstance(hidden, str) or not isinstance(hidden, Sequence) or not all(_is_width(width) for width in hidden):
-        raise KinsightError(f"head option hidden is {hidden!r}; write a list of widths such as [1024], or [] for none")
+        raise KinsightError(
+            f"head option hidden is {shown(hidden)}; write a list of widths such as [1024], or [] for none"
+        )
     if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise KinsightError(f"head option dropout is {dropout!r}; write a probability from 0 up to, not including, 1")
     if init not in INITS:
-        raise KinsightError(f"head option init is {init!r}; write one of {', '.join(INITS)}")
+        raise KinsightError(f"head option init is {shown(init)}; write one of {', '.join(INITS)}")
     for name, value in switches.items():
         if not isinstance(value, bool):
             raise KinsightError(f"head option {name} is {value!r}; write true or false")

@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.files import digest, write_json, writing_folder
+from kinsight.files import digest, standing, write_json, writing_folder
 from kinsight.models.weights import misfit, read_tensors
 from kinsight.reading import read_json
+from kinsight.registry import in_words, shown
 
 FORMAT = "kinsight-model"
 FORMAT_VERSION = 1
@@ -53,7 +54,7 @@ def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         KinsightError: no such folder, a file is missing or damaged, or it is of another format.
     """
-    folder = Path(folder)
+    folder = standing(folder)
     if not folder.is_dir():
         raise KinsightError(
             f"{folder} is not a folder; give the model folder of a run, which holds {CONFIG} and {TENSORS}"
@@ -65,12 +66,16 @@ def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise KinsightError(f"{folder / CONFIG} does not describe a Kinsight model; give the model folder of a run")
     if config.get("format_version") != FORMAT_VERSION:
         raise KinsightError(
-            f"{folder} has model format {config.get('format_version')!r} and this Kinsight reads format "
+            f"{folder} has model format {shown(config.get('format_version'))} and this Kinsight reads format "
             f"{FORMAT_VERSION}; install the version of Kinsight that its {CONFIG} names"
         )
-    for key in ("settings", "preprocessing", "digest"):
+    for key, kind in {"settings": dict, "preprocessing": dict, "digest": str}.items():
         if key not in config:
             raise KinsightError(f"{folder / CONFIG} has no {key}; restore the file or save the model anew")
+        if not isinstance(config[key], kind):
+            raise KinsightError(
+                f"{key} in {folder / CONFIG} is {shown(config[key])}, not {in_words(kind)}; restore the file or save the model anew"
+            )
     return config, read_tensors(folder / TENSORS)
 
 
@@ -85,6 +90,19 @@ def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | 
         raise KinsightError(
             f"{TENSORS} in {folder} is not of the model that {CONFIG} describes: {problem}; restore both files"
         )
+    kinds = {tensor.dtype for name, tensor in tensors.items() if module.state_dict()[name].is_floating_point()}
+    strange = [
+        name
+        for name, value in module.state_dict().items()
+        if value.is_floating_point() != tensors[name].is_floating_point()
+    ]
+    if strange or len(kinds) > 1:
+        what = (
+            f"{strange[0]} holds {tensors[strange[0]].dtype}"
+            if strange
+            else f"its tensors hold {' and '.join(map(str, kinds))}"
+        )
+        raise KinsightError(f"{TENSORS} in {folder} is not of a model that can run: {what}; restore both files")
     # Copies, because tensors as read are views of the file: whoever wrote into it later would change or crash the model.
     module.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
 

@@ -20,7 +20,7 @@ from kinsight.errors import KinsightError
 from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
 from kinsight.models.weights import fetch_weights, load_weights, read_tensors
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from kinsight.registry import Registry, is_class_path, reason
+from kinsight.registry import Registry, is_class_path, reason, shown
 
 # What the trunk decides itself; checkpoint_path would also read a pickle.
 _RESERVED = (
@@ -133,6 +133,8 @@ class Trunk(nn.Module):
         if self.own:
             return self._own_map(self.network(images), len(images))
         features = self.network.forward_features(images)
+        if isinstance(features, list | tuple) and features:
+            features = features[-1]  # of several maps the deepest
         if not isinstance(features, Tensor) or features.ndim not in (3, 4):
             raise _NoMapError(self.name)
         if features.ndim == 3:
@@ -229,12 +231,18 @@ class Trunk(nn.Module):
         return {path.removeprefix("network.") for path, value in parameters.items() if id(value) in leaves}, called
 
     def _dry_run(self, size: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
-        named = chain(self.named_parameters(), self.named_buffers())
-        shadow = {name: torch.empty_like(value, device="meta") for name, value in named}
-        parameters = {name: shadow[name].requires_grad_() for name, _ in self.named_parameters()}
+        shadows: dict[int, Tensor] = {}
+        named: dict[str, Tensor] = {}
+        # Every module's own values once, under one name: functional_call would leave what has two names on the meta device.
+        for path, module in self.named_modules():
+            for name, value in chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False)):
+                shadow = shadows.setdefault(id(value), torch.empty_like(value, device="meta"))
+                named[f"{path}.{name}" if path else name] = shadow
+        parameters = {name: named[name].requires_grad_() for name, _ in self.named_parameters()}
+        images = torch.empty(1, 3, *size, device="meta")
         with torch.enable_grad():
             try:
-                return functional_call(self, shadow, torch.empty(1, 3, *size, device="meta")), parameters
+                return functional_call(self, named, images, tie_weights=False), parameters
             except Exception:
                 # A network with constants of its own on the CPU: run it with values, or learn the true reason.
                 parameters = dict(self.named_parameters())
@@ -269,14 +277,14 @@ def _check_name(name: str, options: Mapping[str, Any]) -> None:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(close)}" if close else "`timm.list_models()` lists them"
-        raise KinsightError(f"trunk {name!r} is not a network of timm; {hint}")
+        raise KinsightError(f"trunk {shown(name)} is not a network of timm; {hint}")
     try:
         timm.models.get_pretrained_cfg(name)
     except RuntimeError:
         network = name.split(".")[0]
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{network}.*")]
         raise KinsightError(
-            f"trunk {name!r} has a tag that timm does not know; write one of {', '.join(tags)}, or only {network}"
+            f"trunk {shown(name)} has a tag that timm does not know; write one of {', '.join(tags)}, or only {network}"
         ) from None
     for option in options:
         if option in _RESERVED:
@@ -300,7 +308,7 @@ def _try_way(name: str, options: dict[str, Any], way: dict[str, Any]) -> nn.Modu
         if isinstance(problem, TypeError) and any(repr(key) in str(problem) for key in way if key not in options):
             return None
         size = way.get("img_size")
-        given = [f"options {options}"] * bool(options) + [f"pictures of {size}"] * bool(size)
+        given = [f"options {shown(options)}"] * bool(options) + [f"pictures of {size}"] * bool(size)
         raise KinsightError(
             f"trunk {name} cannot be built with {' and '.join(given) or 'its defaults'} ({_first_line(problem)}); "
             "change trunk_options or size"
@@ -347,4 +355,4 @@ def _mismatch(grid: tuple[int, int], aspect: float) -> float:
 
 
 def _first_line(problem: Exception) -> str:
-    return (str(problem).strip() or type(problem).__name__).splitlines()[0]
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]

@@ -15,9 +15,11 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from kinsight.errors import KinsightError
+from kinsight.registry import shown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MOST_PIXELS = 16_384  # a side beyond it is a slip, and would take all memory
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class Preprocessing:
         if min(self.std) <= 0:
             raise KinsightError(f"preprocessing: std {self.std} is not positive; give three numbers above 0")
         if not isinstance(self.bgr, bool):
-            raise KinsightError(f"preprocessing: bgr {self.bgr!r} is not a truth value; write true or false")
+            raise KinsightError(f"preprocessing: bgr {shown(self.bgr)} is not a truth value; write true or false")
         if isinstance(self.scale, bool) or self.scale not in (1, 255):
-            raise KinsightError(f"preprocessing: scale {self.scale!r} is not known; write 1 or 255")
+            raise KinsightError(f"preprocessing: scale {shown(self.scale)} is not known; write 1 or 255")
         object.__setattr__(self, "scale", float(self.scale))
         if self.resize is not None and self.resize < max(size):
             raise KinsightError(
@@ -129,6 +131,10 @@ class Preprocessing:
         Raises:
             KinsightError: an unknown name or a value that makes no sense.
         """
+        if not isinstance(values, Mapping):
+            raise KinsightError(
+                f"preprocessing: {shown(values)} is not a mapping; write size, resize, mean, std, bgr, scale"
+            )
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
@@ -139,24 +145,30 @@ class Preprocessing:
 def _size(value: Any) -> tuple[int, int]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise KinsightError(f"preprocessing: size {value!r} is neither one number nor two; write height and width")
+            raise KinsightError(
+                f"preprocessing: size {shown(value)} is neither one number nor two; write height and width"
+            )
         return _pixels("size", value[0]), _pixels("size", value[1])
     return _pixels("size", value), _pixels("size", value)
 
 
 def _pixels(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise KinsightError(f"preprocessing: {name} {value!r} is not a number of pixels; write a whole number above 0")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= MOST_PIXELS:
+        raise KinsightError(
+            f"preprocessing: {name} {shown(value)} is not a number of pixels; write a whole number from 1 to {MOST_PIXELS}"
+        )
     return int(value)
 
 
 def _channels(name: str, value: Any) -> tuple[float, ...]:
     try:
         numbers = tuple(float(number) for number in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
-        raise KinsightError(f"preprocessing: {name} {value!r} is not one number a channel; write three finite numbers")
+        raise KinsightError(
+            f"preprocessing: {name} {shown(value)} is not one number a channel; write three finite numbers"
+        )
     return numbers
 
 

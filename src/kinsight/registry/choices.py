@@ -148,7 +148,7 @@ class Registry(dict[str, Named]):
             choose = [f"choose {', '.join(self)}"] * bool(self) + [f"give a class path such as {self.example}"] * bool(
                 self.example
             )
-            raise KinsightError(f"'{name}' is not a known {self.kind}{_near(name, self)}; {', or '.join(choose)}")
+            raise KinsightError(f"{shown(name)} is not a known {self.kind}{_near(name, self)}; {', or '.join(choose)}")
         found = class_at(name, self.kind, self.base)
         if self.call:
             self._check_call(name, found)
@@ -170,7 +170,7 @@ class Registry(dict[str, Named]):
             if option not in allowed:
                 listed = ", ".join(sorted(allowed)) or "no options"
                 raise KinsightError(
-                    f"{self.kind} {name}: '{option}' is not one of its options{_near(option, allowed)}; it takes {listed}"
+                    f"{self.kind} {name}: {shown(option)} is not one of its options{_near(option, allowed)}; it takes {listed}"
                 )
 
     def _check_type(self, name: str, option: str, value: Any, entry: Named, default: Any) -> None:

@@ -123,7 +123,7 @@ def running(kind: str, name: str) -> Iterator[None]:
 
 def reason(problem: BaseException) -> str:
     """What went wrong in somebody's code, and in which line of it; one line."""
-    text = " ".join(str(problem).split()) or "no message"
+    text = " ".join(str(problem).split())[:200] or "no message"
     kind = type(problem).__name__
     if isinstance(problem, SyntaxError):
         return f"{kind}: {text}"

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from kinsight.errors import KinsightError
-from kinsight.files import explained, write_json, write_text
+from kinsight.files import explained, standing, write_json, write_text
 from kinsight.reading import parse_json, read_json_mapping, read_text, require_file
 from kinsight.runs.evaluations import Evaluations
 from kinsight.runs.protocol import RunProtocol
@@ -66,8 +66,9 @@ class RunFolder:
         """
         if which not in ("best", "last"):
             raise KinsightError(f"which {which!r} is not known; write best or last")
-        last = self.last_model if self.last_model.is_dir() or not self._finished else self.model
-        folder = self.model if which == "best" else last
+        last = standing(self.last_model)
+        last = last if last.is_dir() or not self._finished else standing(self.model)
+        folder = standing(self.model) if which == "best" else last
         if not folder.is_dir():
             raise KinsightError(
                 f"{self.path} has no {which} model yet; go on with it: `kinsight train --out {self.path}`"
