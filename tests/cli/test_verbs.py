@@ -253,6 +253,12 @@ def test_help_does_not_wait_for_torch() -> None:
     assert done.stdout.startswith("usage: kinsight VERB")
 
 
+def test_importing_does_not_wait_for_torch() -> None:
+    program = "import sys, kinsight; kinsight.recipes(), kinsight.KinsightError, dir(kinsight); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_module_is_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "kinsight", "nonsense"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
