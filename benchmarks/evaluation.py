@@ -1,8 +1,10 @@
-"""Evaluation: speed and memory of Kinsight against pytorch-metric-learning's AccuracyCalculator, and a million embeddings.
+"""Evaluation: speed and memory beside pytorch-metric-learning's AccuracyCalculator, and beside the matrix products alone.
 
-The first part has the size of Stanford Online Products' test half: 60,502 embeddings of 512 numbers in 11,316 classes of 2 to 12 pictures;
-P@1, R-precision and MAP@R, which must agree. Every measurement is a process of its own, whose peak is what the operating system
-counted; the two take turns, so that whatever else the machine does hits both.
+First the size of Stanford Online Products' test half: 60,502 embeddings of 512 numbers in 11,316 classes of 2 to 12 pictures; P@1,
+R-precision and MAP@R, which must agree with the calculator's. The product beside them is that of half the table (every pair once), in
+bfloat16 where the processor has a unit for it and in float32 elsewhere. Then a million embeddings and mAP over the whole gallery, beside
+the float32 product of queries and gallery. Every measurement is a process of its own, whose peak is what the operating system counted;
+they take turns, so that whatever else the machine does hits all.
 
     python benchmarks/evaluation.py [--quick] [--rounds 1] [--threads 2]
 """
@@ -19,6 +21,8 @@ import time
 from statistics import median
 
 import numpy as np
+import torch
+from torch import Tensor
 
 METRICS = {
     "precision_at_1": "precision_at_1",
@@ -28,35 +32,41 @@ METRICS = {
 
 
 def main() -> None:
-    """Print both ratios, then time and peak of the large gallery."""
+    """Print the figures, then each bar on a line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a fifth of the size; ratios are smaller there")
-    parser.add_argument("--rounds", type=int, default=1, help="how often the two take turns; medians are printed")
+    parser.add_argument("--rounds", type=int, default=1, help="how often they take turns; medians are printed")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
         print(json.dumps(measured(options.part, options.quick)))
         return
-    rounds = [(run("ours", options), run("theirs", options)) for _ in range(options.rounds)]
-    ours, theirs = (
-        {key: median(round_[side][key] for round_ in rounds) for key in ("seconds", "peak_gb")} for side in (0, 1)
-    )
+    ours, theirs, half = take_turns(("ours", "theirs", "half"), options)
     vectors, labels = products_like(options.quick)
-    print(
-        f"{len(vectors):,} x {vectors.shape[1]}, {labels.max() + 1:,} classes, {options.threads} threads: P@1, RP, MAP@R"
-    )
-    print(f"  kinsight            {ours['seconds']:7.1f} s   peak {ours['peak_gb']:5.2f} GB")
-    print(f"  AccuracyCalculator  {theirs['seconds']:7.1f} s   peak {theirs['peak_gb']:5.2f} GB")
-    print(f"  times faster        {theirs['seconds'] / ours['seconds']:7.2f}     (bar: at least 2.5)")
-    print(f"  share of its memory {ours['peak_gb'] / theirs['peak_gb']:7.2f}     (bar: at most 0.25)")
-    difference = max(abs(rounds[0][0][name] - rounds[0][1][name]) for name in METRICS)
-    print(f"  largest difference of a metric {difference:.1e}; MAP@R {rounds[0][0]['map_at_r']:.4f}")
-    large = run("large", options)
-    print(
-        f"{large['gallery']:,.0f} x 128, {large['queries']:,.0f} sampled queries, with mAP over the whole gallery: "
-        f"{large['seconds']:.1f} s   peak {large['peak_gb']:.2f} GB   (bar: less than 4 GB)"
-    )
+    size = f"{len(vectors):,} x {vectors.shape[1]}"
+    print(f"P@1, R-precision, MAP@R of {size}, {labels.max() + 1:,} classes, {options.threads} threads")
+    for name, found in (("kinsight", ours), ("AccuracyCalculator", theirs), ("product of half the table", half)):
+        print(f"  {name:26} {found['seconds']:7.1f} s   peak {found['peak_gb']:5.2f} GB")
+    difference = max(abs(ours[name] - theirs[name]) for name in METRICS)
+    print(f"  largest difference of a metric {difference:.1e}; MAP@R {ours['map_at_r']:.4f}")
+    print(f"times faster than AccuracyCalculator      {theirs['seconds'] / ours['seconds']:6.2f}  (bar: at least 2.5)")
+    print(f"share of its memory                       {ours['peak_gb'] / theirs['peak_gb']:6.2f}  (bar: at most 0.25)")
+    kind = "bfloat16" if half["bfloat16"] else "float32"
+    print(f"times the {kind:8} product of half of it  {ours['seconds'] / half['seconds']:6.2f}  (bar: at most 2)")
+    print(f"peak memory, GB                           {ours['peak_gb']:6.2f}  (bar: at most 1.2)")
+    large, product = take_turns(("large", "product"), options)
+    print(f"mAP over the whole gallery of {large['gallery']:,.0f} x 128, {large['queries']:,.0f} sampled queries")
+    for name, found in (("kinsight", large), ("float32 product", product)):
+        print(f"  {name:26} {found['seconds']:7.1f} s   peak {found['peak_gb']:5.2f} GB")
+    print(f"times the float32 product                 {large['seconds'] / product['seconds']:6.2f}  (bar: at most 3)")
+    print(f"peak memory, GB                           {large['peak_gb']:6.2f}  (bar: less than 4)")
+
+
+def take_turns(parts: tuple[str, ...], options: argparse.Namespace) -> list[dict[str, float]]:
+    """The medians of each part."""
+    rounds = [[run(part, options) for part in parts] for _ in range(options.rounds)]
+    return [{key: median(each[key] for each in found) for key in found[0]} for found in zip(*rounds, strict=True)]
 
 
 def run(part: str, options: argparse.Namespace) -> dict[str, float]:
@@ -88,7 +98,6 @@ def ours(quick: bool):
 
 
 def theirs(quick: bool):
-    import torch
     from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
     vectors, labels = (torch.from_numpy(array) for array in products_like(quick))
@@ -106,15 +115,56 @@ def theirs(quick: bool):
 def large(quick: bool):
     from kinsight.evaluation import evaluate
 
-    count = 100_000 if quick else 1_000_000
-    vectors, labels = clustered(np.full(count // 10, 10), 128, noise=1.3)
-    queries = np.zeros(count, bool)
-    queries[np.random.default_rng(1).choice(count, count // 100, replace=False)] = True
+    vectors, labels, queries = million(quick)
     bare = {"clustering": False, "diagnosis": False, "intervals": False}
     return lambda: dict(evaluate(vectors, labels, queries=queries, device="cpu", **bare))
 
 
-PARTS = {"ours": ours, "theirs": theirs, "large": large}
+def half(quick: bool):
+    """Every product of two of the embeddings, once."""
+    fast = torch.cpu.get_capabilities().get("amx_bf16", False)
+    table = torch.nn.functional.normalize(torch.from_numpy(products_like(quick)[0]))
+    table = table.bfloat16() if fast else table
+
+    def work() -> dict[str, float]:
+        for start in range(0, len(table), 2048):
+            multiply(table[start : start + 2048], table[start:])
+        return {"bfloat16": fast}
+
+    return work
+
+
+def product(quick: bool):
+    """Every product of a query and a gallery item."""
+    vectors, _, queries = million(quick)
+    gallery = torch.nn.functional.normalize(torch.from_numpy(vectors))
+    wanted = gallery[torch.from_numpy(queries)]
+
+    def work() -> dict[str, float]:
+        for start in range(0, len(wanted), 2048):
+            multiply(wanted[start : start + 2048], gallery)
+        return {}
+
+    return work
+
+
+def multiply(queries: Tensor, gallery: Tensor) -> None:
+    """In blocks whose memory is used again, by all threads."""
+    out = queries.new_empty(2048 * 2048)
+    for theirs in gallery.split(2048):
+        shape = len(queries), len(theirs)
+        torch.mm(queries, theirs.T, out=out[: shape[0] * shape[1]].view(shape))
+
+
+PARTS = {"ours": ours, "theirs": theirs, "half": half, "large": large, "product": product}
+
+
+def million(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Embeddings of a large gallery, classes of 10, and who of them searches."""
+    count = 100_000 if quick else 1_000_000
+    queries = np.zeros(count, bool)
+    queries[np.random.default_rng(1).choice(count, count // 100, replace=False)] = True
+    return *clustered(np.full(count // 10, 10), 128, noise=1.3), queries
 
 
 def products_like(quick: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faiss
 import numpy as np
-from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
 from kinsight.evaluation.vectors import checked
 
@@ -34,11 +33,16 @@ def kmeans(vectors: np.ndarray, clusters: int, *, iterations: int = ITERATIONS, 
 
 def nmi(labels: np.ndarray, clusters: np.ndarray) -> float:
     """Normalized mutual information, 2 I / (H + H'): the arithmetic mean of the entropies. Biased upwards for many small clusters."""
+    # Imported where it is needed: it takes memory and a second that most who evaluate can spare.
+    from sklearn.metrics import normalized_mutual_info_score
+
     return float(normalized_mutual_info_score(labels, clusters))
 
 
 def ami(labels: np.ndarray, clusters: np.ndarray) -> float:
     """Mutual information adjusted for chance (arithmetic mean): about 0 for random clusters, 1 for the classes themselves."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
     return float(adjusted_mutual_info_score(labels, clusters))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import skew
 
 HUBNESS_K = 10
 _ROWS = 4096
@@ -69,6 +68,8 @@ def hubness(neighbours: np.ndarray, gallery: int) -> tuple[float, float]:
         neighbours: indices into the gallery (Q, k).
         gallery: its size.
     """
+    from scipy.stats import skew  # here, because of the memory that it takes
+
     times = np.bincount(neighbours.reshape(-1), minlength=gallery)
     return (float(skew(times)) if times.std() > 0 else 0.0), float((times == 0).mean())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.estimate import Estimate
@@ -93,7 +93,7 @@ def t_interval(values: np.ndarray | Sequence[float], *, level: float = LEVEL) ->
         raise KinsightError(
             f"an interval was asked of values of the shape {values.shape}; give one value for each of at least 2 runs"
         )
-    half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
     mean = float(values.mean())
     return Estimate.between(mean, mean - half, mean + half, "t", len(values))
 

@@ -12,10 +12,12 @@ from torch import nn
 def evaluating(*modules: nn.Module) -> Iterator[None]:
     """Put modules into eval mode inside the block; afterwards every part of them has its own mode again."""
     modes = [(part, part.training) for module in modules for part in module.modules()]
-    for module in modules:
-        module.eval()
+    if any(training for _, training in modes):  # else there is nothing to do, and walking a deep network takes its time
+        for module in modules:
+            module.eval()
     try:
         yield
     finally:
         for part, mode in modes:
-            part.training = mode
+            if part.training != mode:
+                part.training = mode
