@@ -13,11 +13,14 @@ help:  ## this list
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, write runs/demo/report.html
+demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, explain matches: report.html, matches.html in runs/demo
 	rm -rf $(RUN)
 	$(BIN)/kinsight data render runs/scenes --classes 80 --per-class 40 --size 64 --seed 1
 	$(BIN)/kinsight train --data runs/scenes --recipe demo --out $(RUN)
 	$(BIN)/kinsight evaluate $(RUN) --untrained
+	$(BIN)/kinsight explain $(RUN) "runs/scenes/$$(awk -F, '$$4 == "test" {print $$1; exit}' runs/scenes/metadata.csv)" \
+	  --gallery runs/scenes --top 3 --out $(RUN)/matches.html
+	@echo "report: $(RUN)/report.html"
 
 test: .venv/installed  ## the tests, without the slow ones
 	$(BIN)/pytest -n 2 -m "not slow"

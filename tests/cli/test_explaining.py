@@ -58,6 +58,11 @@ def test_a_pair_becomes_a_page_a_figure_and_arrays(
     with np.load(tmp_path / "pair.npz", allow_pickle=False) as arrays:
         pair = package.explain(trained, a, b)
         np.testing.assert_allclose(arrays["tensor"], pair.tensor, atol=1e-7)
+    # Its last map is a single place.
+    assert "on the map 1 stage below the model's last, which is smaller than 7 x 7 places" in said.out
+    last = kinsight("explain", trained, a, b, "--stage", 0, "--out", tmp_path / "last.npz")
+    assert "below the model's last" not in last.out
+    assert "1 x 1 and 1 x 1 places" in last.out
 
 
 def test_the_best_matches_of_a_picture(kinsight: Call, trained: Path, pictures: Path, tmp_path: Path) -> None:
