@@ -26,7 +26,7 @@ from foreign.networks import (
 )
 from kinsight.errors import KinsightError
 from kinsight.explanation import Contributions, Layout, Opened, contributions, open_model
-from kinsight.explanation.opening import finer_layer
+from kinsight.explanation.opening import lower_layer
 from kinsight.models import Embedder
 from kinsight.models.embedder import build_embedder
 from kinsight.models.settings import ModelSettings
@@ -307,10 +307,10 @@ class Unused(nn.Module):
         (resnet, {}, "name the layer whose output still has places (layer='...'; its last modules are"),
         (resnet, {"stage": 1}, "stage 1 was given for a model that is not Kinsight's"),
         (lambda: (resnet(), resnet()), {"layer": "layer3"}, "with trunk and head, which are open already"),
-        (embedder, {"stage": 5}, "trunk test_resnet has 4 finer maps than its last; write a stage from 0 to 4"),
+        (embedder, {"stage": 5}, "trunk test_resnet has 4 maps below its last; write a stage from 0 to 4"),
         (embedder, {"stage": -1}, "stage -1 does not exist"),
         (embedder, {"stage": 1, "layer": "trunk"}, "both stage 1 and layer trunk are given; keep one of them"),
-        (lambda: embedder("test_vit"), {"stage": 1}, "trunk test_vit has no finer map; leave it out"),
+        (lambda: embedder("googlenet"), {"stage": 1}, "trunk googlenet has no map below its last; leave it out"),
         (lambda: "resnet50", {}, "str cannot be opened; give a Kinsight model, trunk and head as two callables"),
     ],
 )
@@ -339,4 +339,4 @@ def test_layers_without_a_map_are_refused(make: Callable[[], Any], layer: str | 
 
 def test_stages_count_from_the_map_that_the_trunk_gives() -> None:
     settings = ModelSettings(trunk="resnet18", size=64, trunk_options={"stage": 1}, head={"dim": 8})
-    assert finer_layer(build_embedder(settings), 1) == "trunk.network.layer2"
+    assert lower_layer(build_embedder(settings), 1) == "trunk.network.layer2"

@@ -28,7 +28,8 @@ def lively(model: nn.Module, seed: int = 0) -> nn.Module:
                 draw(module.bias, -0.3, 0.3)
             elif isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
                 draw(module.weight, 0.5, 1.5)
-                draw(module.bias, -0.3, 0.3)
+                if module.bias is not None:
+                    draw(module.bias, -0.3, 0.3)
     return model
 
 

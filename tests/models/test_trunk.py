@@ -183,9 +183,9 @@ def test_a_trunk_may_stop_at_a_finer_map() -> None:
     whole = Trunk("resnet18", size=(64, 96), seed=3).eval()
     finer = Trunk("resnet18", options={"stage": 1}, size=(64, 96), seed=3).eval()
     assert (finer.channels, finer.map_size) == (256, (4, 6))
-    assert finer.finer_maps() == whole.finer_maps()[1:]
+    assert finer.lower_maps() == whole.lower_maps()[1:]
     seen: list[torch.Tensor] = []
-    hook = whole.network.get_submodule(whole.finer_maps()[0][1]).register_forward_hook(
+    hook = whole.network.get_submodule(whole.lower_maps()[0][1]).register_forward_hook(
         lambda _, __, output: seen.append(output.clone())
     )
     images = torch.rand(2, 3, 64, 96)
@@ -196,10 +196,10 @@ def test_a_trunk_may_stop_at_a_finer_map() -> None:
     # What lies above is gone, so that every process gets gradients for all that is left.
     assert not any("layer4" in name for name, _ in finer.named_parameters())
     assert all(value.requires_grad for value in finer.parameters())
-    with pytest.raises(KinsightError, match="stage 9 does not exist: trunk resnet18 has 4 finer maps than its last"):
+    with pytest.raises(KinsightError, match="stage 9 does not exist: trunk resnet18 has 4 maps below its last"):
         Trunk("resnet18", options={"stage": 9})
-    with pytest.raises(KinsightError, match="vit_tiny_patch16_224 has no finer map than its last; leave stage out"):
-        Trunk("vit_tiny_patch16_224", options={"stage": 1})
+    with pytest.raises(KinsightError, match="googlenet has no map below its last; leave stage out"):
+        Trunk("googlenet", options={"stage": 1})
 
 
 def test_googlenet_is_torchvisions(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
     Args:
         model: an Embedder, a pair (trunk, head) of callables, or a module together with `layer`.
         layer: the module whose output is the map, by its dotted name; where it runs several times, its first output.
-        stage: of an Embedder: 0 is its last map; 1 the finer map before (twice as many places a side), 2 the next.
+        stage: of an Embedder: 0 is its last map; 1 the finer map before (twice as many places a side), 2 the next; of ViTs the block below.
         layout: the axes of the map where they cannot be guessed.
 
     Raises:
@@ -106,7 +106,7 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
                 model.trunk,
                 layout=layout,
             )
-        return _at_layer(model, finer_layer(model, stage) if layer is None else layer, layout)
+        return _at_layer(model, lower_layer(model, stage) if layer is None else layer, layout)
     if stage:
         raise KinsightError(f"stage {stage} was given for a model that is not Kinsight's; name a finer layer= instead")
     if isinstance(model, (tuple, list)) and len(model) == 2 and all(map(callable, model)):
@@ -129,20 +129,20 @@ def open_model(model: Any, *, layer: str | None = None, stage: int = 0, layout: 
     )
 
 
-def finer_layer(model: Embedder, stage: int) -> str:
-    """The name of the layer whose output is the `stage`-th finer map of an Embedder.
+def lower_layer(model: Embedder, stage: int) -> str:
+    """The name of the layer whose output is the `stage`-th map below an Embedder's last.
 
     Raises:
         KinsightError: the trunk has no such map.
     """
-    names = [layer for _, layer in model.trunk.finer_maps()]
+    names = [layer for _, layer in model.trunk.lower_maps()]
     if not names:
         raise KinsightError(
-            f"stage {stage} does not exist: trunk {model.trunk.name} has no finer map; leave it out, or name a layer"
+            f"stage {stage} does not exist: trunk {model.trunk.name} has no map below its last; leave it out, or name a layer"
         )
     if not isinstance(stage, int) or not 1 <= stage <= len(names):
         raise KinsightError(
-            f"stage {stage} does not exist: trunk {model.trunk.name} has {len(names)} finer maps than its last; write a "
+            f"stage {stage} does not exist: trunk {model.trunk.name} has {len(names)} maps below its last; write a "
             f"stage from 0 to {len(names)}, or name a layer"
         )
     return f"trunk.network.{names[stage - 1]}"
@@ -200,15 +200,27 @@ class _Record:
 
     layer: str
     feature_map: Any = None
-    outputs: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    events: list[tuple[str, Any]] = field(default_factory=list)
+    begun: list[int] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> dict[str, list[Any]]:
+        """The answers of each module, by its name."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        for name, output in self.events:
+            found[name].append(output)
+        return found
 
     @contextmanager
     def taken(self, model: nn.Module) -> Iterator[None]:
-        # Before other hooks: those run again on what is replayed.
+        named = [(name, module) for name, module in model.named_modules() if name]
         handles = [
+            module.register_forward_pre_hook(lambda *_: self.begun.append(len(self.events))) for _, module in named
+        ]
+        # Before other hooks: those run again on what is replayed.
+        handles += [
             module.register_forward_hook(lambda _, __, output, name=name: self._note(name, output), prepend=True)
-            for name, module in model.named_modules()
-            if name
+            for name, module in named
         ]
         try:
             yield
@@ -217,15 +229,15 @@ class _Record:
                 handle.remove()
 
     def _note(self, name: str, output: Any) -> None:
+        begun = self.begun.pop()
         if self.feature_map is not None:
             return
-        # A module that has ended speaks for all of its parts.
-        for part in [known for known in self.outputs if known.startswith(f"{name}.")]:
-            del self.outputs[part]
+        # A module that has ended speaks for all that ran inside it, also for modules that it shares with others.
+        del self.events[begun:]
         kept = _copied(output)
         if name == self.layer:
             self.feature_map = kept
-        self.outputs[name].append(kept)
+        self.events.append((name, kept))
 
 
 class _Rest:

@@ -33,6 +33,8 @@ def automatic_stage(model: Any, *, gates: str = "declared", tolerance: float) ->
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     try:
         opened = open_model(model, stage=1)(noise)
+        if max(opened.layout.size(opened.feature_map)) <= max(model.trunk.map_size):
+            return 0  # a lower block of a ViT, which has as many places
         error = float(affinity_error(opened.head, opened.feature_map, gates=gates).max())
     except KinsightError:  # it has no finer map, or none that can be opened
         return 0

@@ -88,6 +88,17 @@ def _mish(source: Tensor, inplace: bool = False) -> Tensor:
     return source * _gate(torch.tanh(torch.logaddexp(source, torch.zeros_like(source))))
 
 
+def _power(source: Tensor, exponent: Any, **more: Any) -> Tensor:
+    """Squares and higher powers, as of a squared ReLU: the input times a power of it."""
+    if more or isinstance(exponent, bool) or not isinstance(exponent, int | float) or exponent <= 1 or not _held.get():
+        return torch.pow(source, exponent, **more)
+    return source * (source if exponent == 2 else source.pow(exponent - 1)).detach()
+
+
+def _square(source: Tensor) -> Tensor:
+    return source * _gate(source)
+
+
 def _sigmoid(source: Tensor) -> Tensor:
     return _gate(torch.sigmoid(source))
 
@@ -213,9 +224,14 @@ _SELF_GATED = {
 _WEIGHTS = {
     functional.softmax, torch.softmax, Tensor.softmax, torch.sigmoid, Tensor.sigmoid,
     torch.sigmoid_, Tensor.sigmoid_, torch.norm, Tensor.norm, torch.linalg.norm, torch.linalg.vector_norm, torch.std,
-    Tensor.std, torch.var, Tensor.var,
+    Tensor.std, torch.var, Tensor.var, torch.rsqrt, Tensor.rsqrt,
 }  # fmt: skip
 _RULES: dict[Any, Callable[..., Any]] = {
+    torch.pow: _power,
+    Tensor.pow: _power,
+    Tensor.__pow__: _power,
+    torch.square: _square,
+    Tensor.square: _square,
     functional.silu: _silu,
     functional.gelu: _gelu,
     functional.hardswish: _hardswish,

@@ -51,7 +51,8 @@ class Trunk(nn.Module):
         pretrained: take the weights of that name from the Hugging Face hub; nothing else here reaches the network.
         weights: a local .safetensors file for the same network; its classifier is ignored. Not with `pretrained`.
         options: passed on to `timm.create_model` or to the class, for example `{"pad_type": "same", "drop_path_rate": 0.1}`; but `stage`
-            is taken here: 0 gives the last map, 1 stops at the next finer one, whose places see less of the picture.
+            is taken here: 0 gives the last map, 1 stops at the next finer one, whose places see less of the picture (of ViTs at the
+            block below, with as many places).
         frozen_norm: batch norm in training: "none" trains it, "statistics" keeps its running statistics, "affine" also
             its weight and bias.
         size: height and width of the pictures; None is the network's own. Transformers are built so that other sizes go
@@ -150,32 +151,48 @@ class Trunk(nn.Module):
             freeze_statistics(self.network)
         return self
 
-    def finer_maps(self) -> list[tuple[int, str]]:
-        """The maps below the one that this trunk gives, the next finer one first: their number and the name of their layer."""
+    def lower_maps(self) -> list[tuple[int, str]]:
+        """The maps below the one that this trunk gives, the next one first: their number and the name of their layer.
+
+        They are the finer ones, the deepest of each size. Networks whose maps are all of one size (ViT) have those of lower blocks.
+        """
         known = list(getattr(self.network, "feature_info", []))
         last = max((each["reduction"] for each in known), default=0)
         # The deepest layer of each size comes last.
-        by_size = {
-            each["reduction"]: (number, each["module"]) for number, each in enumerate(known) if each["reduction"] < last
-        }
-        return [by_size[size] for size in sorted(by_size, reverse=True)][self.stage :]
+        by_size = {each["reduction"]: number for number, each in enumerate(known) if each["reduction"] < last}
+        numbers = [by_size[size] for size in sorted(by_size, reverse=True)] or list(range(len(known) - 1))[::-1]
+        return [(number, self._layer_of(number, known[number]["module"])) for number in numbers][self.stage :]
+
+    def _layer_of(self, number: int, module: str) -> str:
+        """The layer that gives a map, where what timm names is none that gives a tensor."""
+        if (
+            getattr(self.network, "incre_modules", None) is not None
+        ):  # HRNet's stages give lists; each map is taken by a layer of its own
+            return f"incre_modules.{number - 1}" if number else "act1"
+        if module == "parallel_blocks":  # CoaT's mix the maps of all sizes; before them each stands alone
+            module = f"serial_blocks{number + 1}"
+        modules = dict(self.network.named_modules())
+        if module not in modules:  # timm calls Twins' stages `block.2`, and they are `blocks.2`
+            module = module.replace("block.", "blocks.", 1)
+        layer = modules.get(module)
+        return f"{module}.{len(layer) - 1}" if isinstance(layer, nn.ModuleList) else module
 
     def _index_of(self, stage: object) -> int | None:
-        """The number of a finer map among those that timm lists; None for the last map."""
+        """The number of a lower map among those that timm lists; None for the last map."""
         if stage == 0 and not isinstance(stage, bool):
             return None
-        finer = self.finer_maps() if hasattr(self.network, "forward_intermediates") else []
-        if not finer:
+        lower = self.lower_maps() if hasattr(self.network, "forward_intermediates") else []
+        if not lower:
             raise KinsightError(
-                f"stage {stage!r} does not exist: trunk {self.name} has no finer map than its last; leave stage out"
+                f"stage {shown(stage)} does not exist: trunk {self.name} has no map below its last; leave stage out"
             )
-        if isinstance(stage, bool) or not isinstance(stage, int) or not 1 <= stage <= len(finer):
+        if isinstance(stage, bool) or not isinstance(stage, int) or not 1 <= stage <= len(lower):
             raise KinsightError(
-                f"stage {stage!r} does not exist: trunk {self.name} has {len(finer)} finer maps than its last; write a whole "
-                f"number from 0 to {len(finer)}"
+                f"stage {shown(stage)} does not exist: trunk {self.name} has {len(lower)} maps below its last; write a whole "
+                f"number from 0 to {len(lower)}"
             )
         self.stage = stage
-        return finer[stage - 1][0]
+        return lower[stage - 1][0]
 
     def _own_map(self, features: Any, count: int) -> Tensor:
         if not isinstance(features, Tensor) or features.ndim != 4 or len(features) != count:
