@@ -22,7 +22,7 @@ from kinsight.errors import KinsightError
 
 LIBRARY = "pytorch_metric_learning."
 # Frames that say nothing of where somebody's own code went wrong.
-_NOT_THEIRS = (str(Path(__file__).parent), str(Path(torch.__file__).parent), str(Path(importlib.__file__).parent))
+_NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), str(Path(importlib.__file__).parent))
 _allowed: ContextVar[bool] = ContextVar("own_code", default=False)
 
 

@@ -6,9 +6,24 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from kinsight.registry import Named, Registry
 from kinsight.settings.training import OptimizerSettings, ScheduleSettings
 from kinsight.training.parameter_groups import ParameterGroup
 from kinsight.training.schedules import factor
+
+# Each gets of `hands` what it takes; its other options are those of torch.
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "adamw": Named(torch.optim.AdamW),
+        "adam": Named(torch.optim.Adam),
+        "sgd": Named(torch.optim.SGD),
+        "rmsprop": Named(torch.optim.RMSprop),
+    },
+    base=torch.optim.Optimizer,
+    hands=("params", "momentum"),
+    always=True,
+)
 
 
 def make_optimizer(settings: OptimizerSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
@@ -24,13 +39,9 @@ def make_optimizer(settings: OptimizerSettings, groups: Sequence[ParameterGroup]
         }
         for group in groups
     ]
-    if settings.name == "adamw":
-        return torch.optim.AdamW(described)
-    if settings.name == "adam":
-        return torch.optim.Adam(described)
-    if settings.name == "sgd":
-        return torch.optim.SGD(described, momentum=settings.momentum)
-    return torch.optim.RMSprop(described, momentum=settings.momentum)
+    given = {"params": described, "momentum": settings.momentum}
+    made: torch.optim.Optimizer = OPTIMIZERS.build({"name": settings.name}, given)
+    return made
 
 
 def set_rates(
