@@ -67,12 +67,21 @@ def test_every_precision_gives_the_ranks_of_the_reference(precision, noise, monk
     assert set(counted) >= {"ahead_by_scores" if precision == torch.float64 else "ahead_by_products"}
 
 
-@pytest.mark.parametrize("budget", [0.05, 512])
-def test_rows_of_which_much_and_of_which_little_is_left_stand_side_by_side(budget, counted):
+@pytest.mark.parametrize("entries", [7, 1 << 20])
+def test_queries_with_much_and_with_little_ahead_are_counted_together(entries, monkeypatch, counted):
+    monkeypatch.setattr(ahead, "_ENTRIES", entries)
+    monkeypatch.setattr(ahead, "_BLOCKS", 2)
+    monkeypatch.setattr(ranks, "_COLUMNS", 96)
     vectors, labels = clustered(50, 6, noise=0.3)
-    vectors[:60] = unit(np.random.default_rng(1).standard_normal((60, 16)).astype(np.float32))
-    check(vectors, labels, np.arange(0, 300, 3), budget_mb=budget)
+    vectors[:10] = unit(np.random.default_rng(1).standard_normal((10, 16)).astype(np.float32))
+    check(vectors, labels, np.arange(0, 300, 3))
     assert set(counted) == {"ahead_by_products"}
+
+
+def test_where_most_of_the_gallery_is_ahead_all_is_scored(counted):
+    vectors, labels = clustered(50, 6, noise=50)
+    check(vectors, labels, np.arange(0, 300, 3))
+    assert counted == ["ahead_by_products", "ahead_by_scores"]
 
 
 def test_products_that_cannot_tell_items_apart_give_way_to_scores(counted):
@@ -87,14 +96,3 @@ def test_doubtful_items_are_scored_on_both_sides_of_a_tie():
     sought = np.nonzero(labels == labels[0])[0]
     vectors[[10, 150]] = vectors[sought[1]]  # one before it, one behind it
     check(vectors, labels, sought)
-
-
-def test_few_positives_leave_little_of_a_block():
-    vectors, _ = clustered(100, 2, noise=0.2)
-    block = torch.from_numpy(vectors[:50] @ vectors.T)
-    floor = torch.full((50,), 0.8)
-    for rows, values, columns in ahead._contenders(block, floor):
-        assert values.shape[1] < 100
-        there = torch.isfinite(values)
-        assert torch.equal(values[there], block[rows[:, None], columns][there])
-        assert there.sum() == (block >= 0.8).sum()

@@ -13,9 +13,12 @@ from kinsight.evaluation.products import Crowded, Products, ascending_bits, scor
 from kinsight.evaluation.workers import work, workers
 
 _BEYOND = 4.0  # fills up; above every cosine, whatever its error
-_DOUBTFUL = (
-    1 / 16
-)  # of a block, whose pairs are scored one by one; with more of them float64 products of all are cheaper
+_BLOCKS = 16  # of products, until what reaches the floor is counted: few items of many blocks at a time
+# Of the products; with more float64 products of all are cheaper.
+_REACHING = 1 / 4  # that reach the floor and must be counted
+_DOUBTFUL = 1 / 32  # that must be scored one by one
+_ENTRIES = 1 << 20  # counted or looked up at a time
+_NUMBER = 21  # bits; with 32 of a value and 10 of a query they fill an int64
 _COLUMN = (1 << 32) - 1  # the lower half of a key
 _NOTHING = torch.iinfo(torch.int64).max  # behind every key
 
@@ -30,7 +33,7 @@ class Sought:
         values: the scores of what is sought, each row falling, the lower column first among equals; filled up at its end (q, R).
         columns: where it stands in the gallery, -1 to fill up (q, R).
         keys: both in one number that rises as the ranking goes (q, R).
-        never: pairs (query, gallery item) that must not meet, (n,) each.
+        never: pairs (query, gallery item) that must not meet, each once, (n,) each.
     """
 
     queries: Tensor
@@ -48,23 +51,11 @@ class Sought:
         within = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
         shape = len(queries), max(int(counts.max()), 1)
         keys = torch.full(shape, _NOTHING, device=rows.device)
-        keys = torch.full(shape, _NOTHING, device=rows.device)
         keys[rows, within] = _keys(scores(queries, gallery, rows, members, "cosine"), members)
         keys = _sorted(keys)
         missing = keys == _NOTHING
         values, columns = _values(keys).masked_fill_(missing, _BEYOND), (keys & _COLUMN).masked_fill_(missing, -1)
         return cls(queries, gallery, values, columns, keys, never)
-
-    def spans(self, width: int) -> list[tuple[slice]]:
-        """The gallery in parts."""
-        return [(slice(at, min(at + width, len(self.gallery))),) for at in range(0, len(self.gallery), width)]
-
-    def without_the_banned(self, block: Tensor, span: slice) -> Tensor:
-        """The block (q, c), in place: what must not meet stands behind everything."""
-        rows, columns = self.never
-        gone = (columns >= span.start) & (columns < span.stop)
-        block[rows[gone], columns[gone] - span.start] = -torch.inf
-        return block
 
 
 def ahead_by_products(sought: Sought, products: Products, rows: slice, width: int) -> Tensor:
@@ -75,40 +66,24 @@ def ahead_by_products(sought: Sought, products: Products, rows: slice, width: in
 
     Args:
         products: of all queries with the gallery; `rows` of them are those of `sought`.
-        width: gallery items at a time.
+        width: gallery items of a block.
 
     Raises:
-        Crowded: too many products lie too near to be told apart.
+        Crowded: too many products lie too near to be told apart, or above the least of what is sought.
     """
-    # |p - s| <= m + r |p| for the score s of a product p. For a sought score t it follows from p > t + (m + r |t|) / (1 - r) that
-    # s > t, and from p < t - (m + r |t|) / (1 - r) that s < t.
-    values = sought.values
-    error = (products.margin + products.relative * values.abs()) / (1 - products.relative)
-    low = torch.nextafter(values - error, torch.full_like(values, -torch.inf))  # (q, R)
-    high = torch.nextafter(values + error, torch.full_like(values, torch.inf))  # (q, R)
-    floor = low.amin(1)  # (q,)
-    ahead = torch.zeros_like(sought.columns)
-    lock = Lock()
+    bands = _Bands(sought, products)
 
     def count(span: slice) -> None:
-        block = sought.without_the_banned(products.block(rows, span), span)  # (q, c)
-        allowed = values.numel() + int(_DOUBTFUL * block.numel())
-        for part, found, columns in _contenders(block, floor):
-            above, near = _counted(found, low[part], high[part])  # (p, R) each
-            allowed -= int(near.sum())
-            if allowed < 0:
-                raise Crowded
-            line, place, column = _nearby(found, columns, above, near)
-            row, column = part[line], column + span.start
-            won = scores(sought.queries, sought.gallery, row, column, "cosine")
-            against = values[row, place]
-            first = (won > against) | ((won == against) & (column < sought.columns[row, place]))
-            with lock:
-                ahead[part] += above
-                ahead.index_put_((row[first], place[first]), torch.ones_like(row[first]), accumulate=True)
+        hits = _Hits(bands, len(sought.queries) * (span.stop - span.start))
+        for part in _spans(span, width):
+            block = products.block(rows, part)  # (q, c)
+            at = _at_least(block, bands.floor)  # (n,)
+            hits.add(at // block.shape[1], at % block.shape[1] + part.start, block.view(-1)[at])
+        hits.settle()
 
-    work(count, sought.spans(width), workers(values.device))
-    return ahead
+    gallery = slice(0, len(sought.gallery))
+    work(count, [(span,) for span in _spans(gallery, _BLOCKS * width)], workers(sought.keys.device))
+    return bands.ahead - _banned_ahead(sought)
 
 
 def ahead_by_scores(sought: Sought, width: int) -> Tensor:
@@ -121,65 +96,127 @@ def ahead_by_scores(sought: Sought, width: int) -> Tensor:
         inside = (sought.columns >= span.start) & (sought.columns < span.stop)
         # The very score that is sought, so that an item always finds itself.
         block[rows[inside], sought.columns[inside] - span.start] = sought.values[inside]
-        block = sought.without_the_banned(block, span)
+        gone = (sought.never[1] >= span.start) & (sought.never[1] < span.stop)
+        block[sought.never[0][gone], sought.never[1][gone] - span.start] = -torch.inf
         ordered = _sorted(_keys(block, torch.arange(span.start, span.stop, device=block.device)))
         found = torch.searchsorted(ordered, sought.keys)  # (q, R)
         with lock:
             ahead.add_(found)
 
-    work(count, sought.spans(width), workers(ours.device))
+    work(count, [(span,) for span in _spans(slice(0, len(sought.gallery)), width)], workers(ours.device))
     return ahead
 
 
-def _contenders(block: Tensor, floor: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """What reaches the floor (q,) of its row of the block (q, c): rows (p,), values (p, h) and their columns (p, h).
+class _Bands:
+    """Around every sought score the band in which products do not say on which side of it an item stands.
 
-    Rows of which little is left are packed, filled up with minus infinity; of the others everything is given.
+    Attributes:
+        floor: below it lies nothing that stands ahead of anything that is sought (q,).
+        ahead: how many items stand ahead, of those that were added (q, R).
     """
-    width = block.shape[1]
-    reached = _at_least(block, floor)  # (q, c)
-    counts = _count(reached)  # (q,)
-    whole = (counts > width // 2).nonzero()[:, 0]
-    out = []
-    if len(whole):
-        out.append((whole, block[whole], torch.arange(width, device=block.device).expand(len(whole), -1)))
-        reached[whole], counts[whole] = False, 0
-    packed = counts.nonzero()[:, 0]  # (p,)
-    if len(packed):
-        at, counts = _places(reached), counts[packed]  # (n,)
-        line = torch.repeat_interleave(counts)
-        slot = torch.arange(len(at), device=at.device) - (counts.cumsum(0) - counts)[line]
-        shape = len(packed), int(counts.max())
-        values = torch.full(shape, -torch.inf, device=block.device)
-        columns = torch.zeros(shape, dtype=torch.int64, device=block.device)
-        values[line, slot], columns[line, slot] = block.view(-1)[at], at - packed[line] * width
-        out.append((packed, values, columns))
-    return out
+
+    def __init__(self, sought: Sought, products: Products) -> None:
+        # |p - s| <= m + r |p| for the score s of a product p. For a sought score t it follows from p > t + (m + r |t|) / (1 - r) that
+        # s > t, and from p < t - (m + r |t|) / (1 - r) that s < t.
+        values = sought.values
+        error = (products.margin + products.relative * values.abs()) / (1 - products.relative)
+        low = torch.nextafter(values - error, torch.full_like(values, -torch.inf))  # (q, R)
+        high = torch.nextafter(values + error, torch.full_like(values, torch.inf))  # (q, R)
+        self.sought, self.floor = sought, low.amin(1)
+        self.ahead = torch.zeros_like(sought.keys)
+        self._lock = Lock()
+        rows = torch.arange(len(values), device=values.device)[:, None]  # (q, 1)
+        self._first, self._past, self._end = _place(rows, low), _place(rows, high) + 1, (rows + 1) << 32
+
+    def add(self, rows: Tensor, columns: Tensor, values: Tensor, allowed: float) -> int:
+        """Count products (n,), fewer than 2^21, of pairs of a query and a gallery item; the number of those in a band.
+
+        Raises:
+            Crowded: more lie in a band than are allowed.
+        """
+        numbers = torch.arange(len(rows), device=rows.device)
+        ordered = _sorted((_place(rows, values) << _NUMBER).add_(numbers))  # row by row, by value, with their numbers
+        first, past, end = (
+            torch.searchsorted(ordered, bound << _NUMBER) for bound in (self._first, self._past, self._end)
+        )
+        near = past - first  # (q, R)
+        if (doubtful := int(near.sum())) > allowed:
+            raise Crowded
+        row, place = near.nonzero(as_tuple=True)  # (m,)
+        counts, start = near[row, place], first[row, place]
+        each = torch.repeat_interleave(counts)  # (d,)
+        at = start[each] + torch.arange(len(each), device=rows.device) - (counts.cumsum(0) - counts)[each]
+        row, place, column = row[each], place[each], columns[ordered[at] & ((1 << _NUMBER) - 1)]
+        sought = self.sought
+        won = _keys(scores(sought.queries, sought.gallery, row, column, "cosine"), column) < sought.keys[row, place]
+        with self._lock:
+            self.ahead += end - past
+            self.ahead.index_put_((row, place), won.long(), accumulate=True)
+        return doubtful
 
 
-def _counted(values: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """How many values (p, h) of a row lie above the bands (p, R), and how many inside. (p, R) each"""
-    ordered = _sorted(values.clone())
-    above = values.shape[1] - torch.searchsorted(ordered, high, right=True)
-    return above, values.shape[1] - torch.searchsorted(ordered, low) - above
+class _Hits:
+    """Gathers what reaches the floor, of so many products, until it is worth counting."""
+
+    def __init__(self, bands: _Bands, products: int) -> None:
+        few = bands.ahead.numel()  # the sought items themselves reach it
+        self._bands, self._reaching, self._near = bands, few + products * _REACHING, few + products * _DOUBTFUL
+        self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._count = 0
+
+    def add(self, rows: Tensor, columns: Tensor, values: Tensor) -> None:
+        """Products (n,) of pairs of a query and a gallery item.
+
+        Raises:
+            Crowded: too many reach the floor; and as `settle`.
+        """
+        self._reaching -= len(rows)
+        if self._reaching < 0:
+            raise Crowded
+        self._kept.append((rows, columns, values))
+        self._count += len(rows)
+        if self._count >= _ENTRIES:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what was gathered.
+
+        Raises:
+            Crowded: too many lie in a band.
+        """
+        if not self._kept:
+            return
+        rows, columns, values = (torch.cat(each) for each in zip(*self._kept, strict=True))
+        for part in (slice(at, at + _ENTRIES) for at in range(0, len(rows), _ENTRIES)):
+            self._near -= self._bands.add(rows[part], columns[part], values[part], self._near)
+        self._kept, self._count = [], 0
 
 
-def _nearby(values: Tensor, columns: Tensor, above: Tensor, near: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Line, place among what is sought, and column of all that lies inside a band. (n,) each"""
-    lines, places = near.nonzero(as_tuple=True)  # (m,)
-    some, index = torch.unique_consecutive(lines, return_inverse=True)
-    # Sorted again together with their columns, which costs twice as much and most rows do not need.
-    ordered = _sorted((ascending_bits(values[some]).long() << 32).add_(columns[some]))  # (s, h)
-    counts = near[lines, places]
-    before = values.shape[1] - above[lines, places] - counts
-    each = torch.repeat_interleave(counts)  # (n,)
-    at = before[each] + torch.arange(len(each), device=each.device) - (counts.cumsum(0) - counts)[each]
-    return lines[each], places[each], ordered[index[each], at] & _COLUMN
+def _banned_ahead(sought: Sought) -> Tensor:
+    """How many of the items that a query must not meet stand ahead of each that it seeks. (q, R)"""
+    rows, columns = sought.never
+    keys = _keys(scores(sought.queries, sought.gallery, rows, columns, "cosine"), columns)  # (n,)
+    count, places = sought.keys.shape
+    behind = torch.zeros(count, places + 1, dtype=torch.int64, device=keys.device)
+    step = max(_ENTRIES // places, 1)
+    for row, key in zip(rows.split(step), keys.split(step), strict=True):
+        first = torch.searchsorted(sought.keys[row], key[:, None])[:, 0]  # of all that stand behind it
+        behind.index_put_((row, first), torch.ones_like(row), accumulate=True)
+    return behind.cumsum(1)[:, :-1]
+
+
+def _spans(whole: slice, width: int) -> list[slice]:
+    return [slice(at, min(at + width, whole.stop)) for at in range(whole.start, whole.stop, width)]
 
 
 def _keys(values: Tensor, columns: Tensor) -> Tensor:
     """int64 that rise as the ranking goes: by falling score, then by rising column."""
     return ascending_bits(values).long().mul_(-(1 << 32)).add_(columns)
+
+
+def _place(rows: Tensor, values: Tensor) -> Tensor:
+    """int64 that rise row by row, and with the value in each."""
+    return (rows << 32) + ascending_bits(values) + (1 << 31)
 
 
 def _values(keys: Tensor) -> Tensor:
@@ -192,25 +229,15 @@ def _values(keys: Tensor) -> Tensor:
 
 
 def _sorted(values: Tensor) -> Tensor:
-    """Each row, on the processor in place."""
+    """Along the last axis, on the processor in place."""
     if values.is_cuda:
-        return values.sort(dim=1).values
-    values.numpy().sort(axis=1)
+        return values.sort(dim=-1).values
+    values.numpy().sort(axis=-1)
     return values
 
 
 def _at_least(block: Tensor, floor: Tensor) -> Tensor:
-    """Which entries of the block (q, c) reach the floor (q,) of their row. (q, c)"""
+    """Where the block (q, c) reaches the floor (q,) of its row, as places in the flat block. (n,)"""
     if block.is_cuda:
-        return block >= floor[:, None]
-    return torch.from_numpy(block.numpy() >= floor.numpy()[:, None])
-
-
-def _count(mask: Tensor) -> Tensor:
-    """How many are true in each row. (q,)"""
-    return mask.sum(1) if mask.is_cuda else torch.from_numpy(np.count_nonzero(mask.numpy(), axis=1))
-
-
-def _places(mask: Tensor) -> Tensor:
-    """Where it is true, as places in the flat mask. (n,)"""
-    return mask.view(-1).nonzero()[:, 0] if mask.is_cuda else torch.from_numpy(np.flatnonzero(mask.numpy()))
+        return (block >= floor[:, None]).view(-1).nonzero()[:, 0]
+    return torch.from_numpy(np.flatnonzero(block.numpy() >= floor.numpy()[:, None]))

@@ -13,7 +13,7 @@ from kinsight.evaluation.exclusion import Exclusion, Groups
 from kinsight.evaluation.products import Crowded, Products, device_named, full_precision, on_device, precisions
 from kinsight.evaluation.workers import workers
 
-_QUERIES = 1024  # at most so many at a time
+_QUERIES = 1024  # at most so many at a time; `ahead` takes no more
 _FEWEST = 64  # fewer queries at a time would waste the conversion of the gallery, if memory allows more
 _ENTRIES = 1 << 20  # of a block: more leave the cache
 _COLUMNS = 1024  # gallery items of a block, more where a query has many positives
@@ -60,7 +60,7 @@ def positive_ranks(
         stop = start + int(np.clip(afforded, 1, min(max(_ENTRIES // width, _FEWEST), _QUERIES)))
         chosen, rows = order[start:stop], slice(start, min(stop, len(order)))
         start = stop
-        never = _all_pairs(banned, chosen)
+        never = _all_pairs(banned, chosen, len(gallery))
         with full_precision(place):
             ours, members = positives.of(labels[0][chosen])
             may = ~np.isin(ours * len(gallery) + members, never[0] * len(gallery) + never[1])
@@ -111,12 +111,11 @@ class _Members:
         return rows, self._order[np.searchsorted(self._sorted, numbers, "left")[rows] + within]
 
 
-def _all_pairs(banned: list[tuple[np.ndarray, _Members]], chosen: np.ndarray) -> Pairs:
+def _all_pairs(banned: list[tuple[np.ndarray, _Members]], chosen: np.ndarray, gallery: int) -> Pairs:
+    """Each pair (place in `chosen`, gallery item) once."""
     found = [members.of(ours[chosen]) for ours, members in banned]
-    empty = np.empty(0, np.int64)
-    return np.concatenate([empty, *(rows for rows, _ in found)]), np.concatenate(
-        [empty, *(columns for _, columns in found)]
-    )
+    pairs = np.unique(np.concatenate([np.empty(0, np.int64), *(rows * gallery + columns for rows, columns in found)]))
+    return pairs // gallery, pairs % gallery
 
 
 def _tensors(pairs: Pairs, place: torch.device) -> tuple[Tensor, Tensor]:
