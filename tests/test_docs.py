@@ -1,7 +1,10 @@
 """The commands and programs of README and docs run as they stand."""
 
+import fcntl
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,6 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^([ \t]*)```[ \t]*(bash|python)\b[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+OPENING = re.compile(r"kinsight (data render|train) ")
 
 
 def blocks_in(text: str) -> list[tuple[str, str]]:
@@ -24,13 +29,48 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_blocks_run_in_order(page: Path, tmp_path: Path):
+def test_blocks_run_in_order(page: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
+    (_, first), *others = blocks(page)
+    beginning, rest = opening_lines(first)
+    folder = tmp_path / "newcomer"
+    shutil.copytree(after(beginning, tmp_path_factory), folder)
+    for language, text in [("bash", rest), *others]:
+        command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
+        run(command, folder, f"{page.name}:\n{text}")
+
+
+def opening_lines(block: str) -> tuple[list[str], str]:
+    """The commands with which a page begins to draw pictures and to train on them, and the rest of its first block."""
+    lines = block.splitlines()
+    count = next((n for n, line in enumerate(lines) if not OPENING.match(line)), len(lines))
+    return lines[:count], "\n".join(lines[count:])
+
+
+def after(lines: list[str], factory: pytest.TempPathFactory) -> Path:
+    """A folder in which these commands have run, one after the other: pages that begin alike, in any process, share it."""
+    # The processes of one test run have their folders beside each other.
+    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder = shared / f"newcomer-{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:12]}"
+    with (shared / f"{folder.name}.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if lock.read() != "done":
+            # Made where it stays: a run remembers its data by their whole path.
+            shutil.rmtree(folder, ignore_errors=True)
+            if lines:
+                shutil.copytree(after(lines[:-1], factory), folder)
+                run(["bash", "-euo", "pipefail", "-c", lines[-1]], folder, lines[-1])
+            else:
+                folder.mkdir()
+            lock.write("done")
+    return folder
+
+
+def run(command: list[str], folder: Path, what: str) -> None:
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
-    for language, text in blocks(page):
-        command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{what}\n{done.stdout}\n{done.stderr}"
 
 
 def test_blocks_are_found_wherever_they_stand():
