@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from kinsight.evaluation.products import Crowded, Products, ascending_bits, scores
+from kinsight.evaluation.products import Crowded, Products, ascending_bits, at_least, scores
 from kinsight.evaluation.workers import work, workers
 
 _BEYOND = 4.0  # fills up; above every cosine, whatever its error
@@ -77,8 +76,8 @@ def ahead_by_products(sought: Sought, products: Products, rows: slice, width: in
         hits = _Hits(bands, len(sought.queries) * (span.stop - span.start))
         for part in _spans(span, width):
             block = products.block(rows, part)  # (q, c)
-            at = _at_least(block, bands.floor)  # (n,)
-            hits.add(at // block.shape[1], at % block.shape[1] + part.start, block.view(-1)[at])
+            row, column, values = at_least(block, bands.floor[:, None])  # (n,)
+            hits.add(row, column + part.start, values)
         hits.settle()
 
     gallery = slice(0, len(sought.gallery))
@@ -225,19 +224,9 @@ def _values(keys: Tensor) -> Tensor:
     return bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).view(torch.float32)
 
 
-# On the processor numpy does these several times faster than torch.
-
-
 def _sorted(values: Tensor) -> Tensor:
     """Along the last axis, on the processor in place."""
     if values.is_cuda:
         return values.sort(dim=-1).values
-    values.numpy().sort(axis=-1)
+    values.numpy().sort(axis=-1)  # several times faster than torch there
     return values
-
-
-def _at_least(block: Tensor, floor: Tensor) -> Tensor:
-    """Where the block (q, c) reaches the floor (q,) of its row, as places in the flat block. (n,)"""
-    if block.is_cuda:
-        return (block >= floor[:, None]).view(-1).nonzero()[:, 0]
-    return torch.from_numpy(np.flatnonzero(block.numpy() >= floor.numpy()[:, None]))

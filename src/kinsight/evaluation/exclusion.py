@@ -56,7 +56,7 @@ class Exclusion:
 
 def forbidden(groups: list[tuple[Tensor, Tensor]], rows: Tensor, columns: Tensor) -> Tensor:
     """Which pairs (row, column) must not meet; the two index tensors broadcast."""
-    out = torch.zeros(torch.broadcast_shapes(rows.shape, columns.shape), dtype=torch.bool, device=rows.device)
+    out = torch.zeros(np.broadcast_shapes(rows.shape, columns.shape), dtype=torch.bool, device=rows.device)
     for ours, theirs in groups:
         group = ours[rows]
         out |= (group == theirs[columns]) & (group >= 0)

@@ -15,6 +15,7 @@ from kinsight.evaluation.products import (
     Crowded,
     Products,
     Similarity,
+    at_least,
     device_named,
     full_precision,
     on_device,
@@ -25,7 +26,6 @@ from kinsight.evaluation.shortlist import Shortlist
 from kinsight.evaluation.vectors import checked, unit
 from kinsight.evaluation.workers import work, workers
 
-_LANES = 16  # columns that are compared with a threshold through their maximum
 _SIDE = 2048  # rows and columns of a block: the products and what is read from them stay in the cache
 _BYTES_PER_PRODUCT = 256  # a product and, at worst, all that is noted when it passes the threshold
 
@@ -152,8 +152,7 @@ class _Search:
     ) -> None:
         self.queries, self.gallery, self.k, self.groups, self.similarity = queries, gallery, k, groups, similarity
         self.workers = workers(queries.device)
-        side = int((budget_mb * 2**20 / self.workers / _BYTES_PER_PRODUCT) ** 0.5)
-        self.side = min(max(side // _LANES * _LANES, _LANES), _SIDE)
+        self.side = min(max(int((budget_mb * 2**20 / self.workers / _BYTES_PER_PRODUCT) ** 0.5), 16), _SIDE)
         self.symmetric = gallery is queries
 
     def shortlist(self) -> Shortlist:
@@ -171,9 +170,9 @@ class _Search:
 
         def note(rows: slice, columns: slice) -> None:
             block = products.block(rows, columns)  # (r, c)
-            self._note(shortlist, block, rows.start, columns.start)
+            self._note(shortlist, block, rows, columns)
             if self.symmetric and rows != columns:
-                self._note(shortlist, block.T, columns.start, rows.start)
+                self._note(shortlist, block, rows, columns, across=True)
 
         blocks = (
             (rows, columns)
@@ -194,43 +193,28 @@ class _Search:
         return columns.view(-1, self.k), values.view(-1, self.k)
 
     def _spans(self, count: int, start: int = 0) -> list[slice]:
-        return [slice(at, min(at + self.side, count + -count % _LANES)) for at in range(start, count, self.side)]
+        return [slice(at, min(at + self.side, count)) for at in range(start, count, self.side)]
 
-    def _note(self, shortlist: Shortlist, block: Tensor, row: int, column: int) -> None:
-        count = min(len(block), len(self.queries) - row)
-        block = block[:count]
-        threshold = shortlist.threshold[row : row + count]  # (r,)
+    def _note(self, shortlist: Shortlist, block: Tensor, rows: slice, columns: slice, across: bool = False) -> None:
+        """What may belong to the neighbours of the rows; of the columns if `across`."""
+        queries, items = (columns, rows) if across else (rows, columns)
+        threshold = shortlist.threshold[queries]  # (r,)
         if torch.isinf(threshold).any():
-            threshold = torch.maximum(threshold, self._first_threshold(shortlist, block, row, column))
-            shortlist.threshold[row : row + count] = threshold
-        rows, columns = _at_least(block, threshold)
-        values = block[rows, columns]
-        rows, columns = rows + row, columns + column
-        keep = (columns < len(self.gallery)) & ~forbidden(self.groups, rows, columns.clamp(max=len(self.gallery) - 1))
-        shortlist.add(rows[keep], columns[keep], values[keep], count)
+            first = self._first_threshold(shortlist, block.T if across else block, queries, items)
+            shortlist.threshold[queries] = threshold = torch.maximum(threshold, first)
+        row, column, values = at_least(block, threshold[None] if across else threshold[:, None])  # (n,)
+        query, item = (
+            (column + columns.start, row + rows.start) if across else (row + rows.start, column + columns.start)
+        )
+        keep = ~forbidden(self.groups, query, item)
+        shortlist.add(query[keep], item[keep], values[keep], queries.stop - queries.start)
 
-    def _first_threshold(self, shortlist: Shortlist, block: Tensor, row: int, column: int) -> Tensor:
-        width = min(block.shape[1], len(self.gallery) - column)
-        if width < self.k:
+    def _first_threshold(self, shortlist: Shortlist, block: Tensor, queries: slice, items: slice) -> Tensor:
+        if block.shape[1] < self.k:
             return torch.full((len(block),), -torch.inf, device=block.device)
-        rows = torch.arange(row, row + len(block), device=block.device)
-        columns = torch.arange(column, column + width, device=block.device)
+        rows = torch.arange(queries.start, queries.stop, device=block.device)
+        columns = torch.arange(items.start, items.stop, device=block.device)
         banned = forbidden(self.groups, rows[:, None], columns).nonzero(as_tuple=True)  # few, so cheaper than a mask
-        allowed = block[:, :width].clone(memory_format=torch.contiguous_format)  # (r, w)
+        allowed = block.clone(memory_format=torch.contiguous_format)  # (r, w)
         allowed[banned] = -torch.inf
         return shortlist.bound(allowed.topk(self.k, dim=1).values[:, -1])
-
-
-def _at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
-    """Where block (r, c) reaches the threshold (r,) of its row. Few do, so whole lanes are ruled out by their maximum."""
-    step = block.shape[1] // _LANES
-    if block.stride(0) == 1:  # a block read from its other side: go through the memory in its order
-        best = block.T.unflatten(0, (_LANES, step)).amax(0)  # (c / lanes, r)
-        lane, rows = (best >= threshold).nonzero(as_tuple=True)  # (h,)
-    else:
-        best = block.unflatten(1, (_LANES, step)).amax(1)  # (r, c / lanes)
-        rows, lane = (best >= threshold[:, None]).nonzero(as_tuple=True)  # (h,)
-    columns = lane[:, None] + torch.arange(0, block.shape[1], step, device=block.device)  # (h, lanes)
-    rows = rows[:, None]  # (h, 1)
-    hit, lane = (block[rows, columns] >= threshold[rows]).nonzero(as_tuple=True)  # (n,)
-    return rows[hit, 0], columns[hit, lane]

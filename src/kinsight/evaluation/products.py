@@ -72,8 +72,8 @@ class Products:
         self._memory = local()  # fresh memory for every block would cost its first touch
 
     def block(self, rows: slice, columns: slice) -> Tensor:
-        """float32 (r, c), valid until the same thread's next call; zero rows stand for what lies behind the end of a table."""
-        ours, theirs = _rows(self._queries, rows), _rows(self._gallery, columns)
+        """float32 (r, c), valid until the same thread's next call."""
+        ours, theirs = self._queries[rows], self._gallery[columns]
         out = self._space(len(ours), len(theirs), ours.dtype)
         torch.mm(ours, theirs.T, out=out)  # (r, c)
         if self.exact and self.similarity == "euclidean":
@@ -102,10 +102,13 @@ class Products:
         return out
 
 
-def _rows(table: Tensor, part: slice) -> Tensor:
-    rows = table[part]
-    missing = part.stop - part.start - len(rows)
-    return torch.cat([rows, rows.new_zeros(missing, table.shape[1])]) if missing else rows
+def at_least(block: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, column and product of what reaches the threshold (r, 1) or (1, c) in a block (r, c). (n,) each"""
+    if block.is_cuda:
+        at = (block >= threshold).view(-1).nonzero()[:, 0]
+    else:  # numpy is several times faster there
+        at = torch.from_numpy(np.flatnonzero(block.numpy() >= threshold.numpy()))
+    return at // block.shape[1], at % block.shape[1], block.view(-1)[at]
 
 
 def scores(queries: Tensor, gallery: Tensor, rows: Tensor, columns: Tensor, similarity: Similarity) -> Tensor:
