@@ -68,9 +68,9 @@ def kinsight_pair(model: Embedder, a: Tensor, b: Tensor) -> Pair:
 
 
 def two_passes(model: Embedder, a: Tensor, b: Tensor) -> None:
-    """What any explanation of the pair needs at least: both embeddings."""
+    """What any explanation of the pair needs at least: both embeddings, together, which is the faster way."""
     with torch.inference_mode():
-        model(a[None]), model(b[None])
+        model(torch.stack([a, b]))
 
 
 class _Whole(nn.Module):

@@ -96,3 +96,16 @@ def test_doubtful_items_are_scored_on_both_sides_of_a_tie():
     sought = np.nonzero(labels == labels[0])[0]
     vectors[[10, 150]] = vectors[sought[1]]  # one before it, one behind it
     check(vectors, labels, sought)
+
+
+def test_as_many_queries_as_are_counted_at_once(monkeypatch, counted):
+    vectors, labels = clustered(550, 2, noise=0.3)
+    rows = np.arange(1100)
+    sides, exclusion = (labels, labels), Exclusion([(rows, rows)], 1100, 1100)
+    found = list(positive_ranks(vectors, vectors, sides, exclusion, device="cpu"))
+    monkeypatch.setattr(ranks, "precisions", lambda *_: [torch.float64])
+    scored = list(positive_ranks(vectors, vectors, sides, exclusion, device="cpu"))
+    assert [len(chosen) for chosen, _ in found] == [1024, 76]
+    assert counted == ["ahead_by_products"] * 2 + ["ahead_by_scores"] * 2
+    for (_, ours), (_, theirs) in zip(found, scored, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

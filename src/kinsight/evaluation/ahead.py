@@ -18,7 +18,7 @@ _REACHING = 1 / 4  # that reach the floor and must be counted
 _DOUBTFUL = 1 / 32  # that must be scored one by one
 _ENTRIES = 1 << 20  # counted or looked up at a time
 _NUMBER = 21  # bits; with 32 of a value and 10 of a query they fill an int64
-_COLUMN = (1 << 32) - 1  # the lower half of a key
+_COLUMN = (1 << 32) - 1  # the lower half of a key; above the place of every number
 _NOTHING = torch.iinfo(torch.int64).max  # behind every key
 
 
@@ -125,7 +125,7 @@ class _Bands:
         self.ahead = torch.zeros_like(sought.keys)
         self._lock = Lock()
         rows = torch.arange(len(values), device=values.device)[:, None]  # (q, 1)
-        self._first, self._past, self._end = _place(rows, low), _place(rows, high) + 1, (rows + 1) << 32
+        self._first, self._past, self._end = _place(rows, low), _place(rows, high) + 1, (rows << 32) + _COLUMN
 
     def add(self, rows: Tensor, columns: Tensor, values: Tensor, allowed: float) -> int:
         """Count products (n,), fewer than 2^21, of pairs of a query and a gallery item; the number of those in a band.
