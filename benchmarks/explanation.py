@@ -142,6 +142,7 @@ def take_turns(jobs: list[Callable[[], object]], rounds: int) -> list[float]:
     times: list[list[float]] = [[] for _ in jobs]
     for number in range(rounds + 1):
         for job, seconds in zip(jobs, times, strict=True):
+            time.sleep(0.2)  # until the threads of the one before are at rest
             started = time.perf_counter()
             job()
             if number:  # the first round warms up
