@@ -51,12 +51,13 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open an HTML text as a file: `open_page(html, width=1280, height=900, **options of the browser's context)`."""
+    """Open an HTML text, or the file that holds it: `open_page(html, width=1280, height=900, **options of the browser's context)`."""
     contexts, problems, requested = [], [], []
 
-    def opened(html: str, *, width: int = 1280, height: int = 900, **options: Any) -> Any:
-        file = tmp_path / f"page-{len(contexts)}.html"
-        file.write_text(html, encoding="utf-8")
+    def opened(html: str | Path, *, width: int = 1280, height: int = 900, **options: Any) -> Any:
+        file = html if isinstance(html, Path) else tmp_path / f"page-{len(contexts)}.html"
+        if not isinstance(html, Path):
+            file.write_text(html, encoding="utf-8")
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()

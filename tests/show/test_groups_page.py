@@ -13,52 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kinsight.explanation.centres import Axis, Centres
-from kinsight.explanation.measuring.groups import Groups, part_confusion
 from kinsight.show.groups.page import groups_html
-from kinsight.show.groups.result import GroupsResult
 from kinsight.show.groups.table import groups_table
+from show.made_groups import GROUPS, grey, made, of_kind
 from show.made_page import Page
-
-COUNT, GROUPS, GRID, SIZE = 9, 3, (4, 5), (80, 100)
-NASTY = "<script>alert(1)</script>"
-WINDOW = (20.0, 10.0, 220.0, 170.0)  # twice the network's size
-
-
-def made(**changes: Any) -> GroupsResult:
-    """Group g of picture n looks at the place (g, n % 5) alone, more strongly the later the picture."""
-    looks = np.zeros((COUNT, GROUPS, *GRID))
-    for row in range(COUNT):
-        looks[row, range(GROUPS), range(GROUPS), row % 5] = 0.1 + row / 10
-    random = np.random.default_rng(0)
-    vectors = random.normal(size=(COUNT, GROUPS, 4))
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-    centres = Centres(Axis(80, 4, 9.5, 20.0), Axis(100, 5, 9.5, 20.0))
-    groups = Groups(vectors, looks, "attention", random.normal(size=looks.shape), centres, np.tile(WINDOW, (COUNT, 1)))
-    labels = np.array([f"{NASTY}_{row // 3}" for row in range(COUNT)])
-    # The crown is where group 0 looks in the first picture, the tail where group 1 does.
-    parts = [{"crown": (40.0, 30.0), "tail": (40.0, 70.0)}] * COUNT
-    found = part_confusion(groups, parts, np.tile([0.0, 0.0, 100.0, 100.0], (COUNT, 1)), labels)
-    values = {"recall_at_1": 0.5, "recall_at_1_low": 0.4, "recall_at_1_high": 0.625, "map_at_r": 0.25}
-    metrics = {**values, "map_at_r_low": 0.2, "map_at_r_high": 0.3, "classes": 3.0, "gallery": 9.0}
-    alone = [{**metrics, "recall_at_1": 0.1 * (number + 1)} for number in range(GROUPS)]
-    ids = [f"pictures/{row}.jpg" for row in range(COUNT)]
-    protocol = {"data": {"rendered": True}, "drawn_from": COUNT, "seed": 0}
-    given: dict[str, Any] = {
-        "run": "birds & co", "head": "attentive", "split": "test", "groups": groups, "ids": ids, "labels": labels,
-        "whole": metrics, "alone": alone, "parts": found, "reach_of": "the object's box", "shown": [0, 4], "top": 2,
-        "protocol": protocol,
-    }  # fmt: skip
-    return GroupsResult(**(given | changes))
-
-
-def of_kind(kind: str) -> GroupsResult:
-    found = made()
-    return replace(found, groups=replace(found.groups, kind=kind))
-
-
-def grey(row: int) -> np.ndarray:
-    return np.full((80, 100, 3), 100 + row, np.uint8)
 
 
 def test_only_pictures_that_are_shown_are_read_and_each_once() -> None:
@@ -161,12 +119,6 @@ def test_in_a_browser(open_page: Callable[..., Any]) -> None:
     assert view.locator(".ground").evaluate("node => getComputedStyle(node).filter") == "none"
     assert page.locator(".beside li").first.locator(".view").count() == GROUPS + 1
     assert "<script>" in page.locator(".caption").first.inner_text()
-    for width, scheme in ((360, "light"), (360, "dark"), (1280, "dark")):
-        narrow = open_page(html, width=width, color_scheme=scheme)
-        assert narrow.evaluate("document.documentElement.scrollWidth") <= width
-        assert narrow.evaluate(
-            "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)"
-        )
 
 
 def test_many_groups_keep_to_the_window(open_page: Callable[..., Any]) -> None:

@@ -1,0 +1,95 @@
+"""Every page that Kinsight makes, made of small made-up results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kinsight.explanation.centres import Centres
+from kinsight.explanation.measuring.method_maps import MethodMaps
+from kinsight.show.comparison.page import comparison_html
+from kinsight.show.diagnosis.page import diagnosis_html
+from kinsight.show.groups.beside import groups_beside_html
+from kinsight.show.groups.page import groups_html
+from kinsight.show.method_grid.page import method_grid_html
+from kinsight.show.pair.page import pair_html
+from kinsight.show.report.page import write_report
+from show import made_comparison, made_diagnosis, made_groups, made_pair
+from show.made_run import make_run
+
+Tap = tuple[str, str]  # what a finger taps, and what must be in view then: CSS selectors
+
+
+@dataclass(frozen=True)
+class MadePage:
+    """A page as its text, or as a file among others.
+
+    Attributes:
+        taps: what a finger may tap on it, with the answer to it.
+        strips: what is meant to be pushed sideways.
+    """
+
+    html: str | Path
+    taps: tuple[Tap, ...] = ()
+    strips: str = "pre"
+
+
+POINT: Tap = ("[data-side=query] .surface", "[data-side=other] .surface")
+
+
+def _report(folder: Path) -> MadePage:
+    run = make_run(folder / "birds", ["auklet", "bobolink", "a bird with a rather long name"], 8, noise=0.8)
+    return MadePage(write_report(run), ((".plane .pt", ".shown h3"),))
+
+
+def _pair(folder: Path) -> MadePage:
+    return MadePage(pair_html(made_pair.pair()), (POINT,))
+
+
+def _matches(folder: Path) -> MadePage:
+    return MadePage(pair_html(made_pair.matches(5)), strips=".matches")
+
+
+def _groups(folder: Path) -> MadePage:
+    return MadePage(groups_html(made_groups.made(), made_groups.grey))
+
+
+def _groups_beside(folder: Path) -> MadePage:
+    found = [made_groups.made(), replace(made_groups.of_kind("response"), run="another run with a long name")]
+    return MadePage(groups_beside_html(found, [made_groups.grey] * 2), strips=".scroll")
+
+
+def _comparison(folder: Path) -> MadePage:
+    return MadePage(comparison_html(made_comparison.made()), strips=".scroll")
+
+
+def _diagnosis(folder: Path) -> MadePage:
+    return MadePage(diagnosis_html(made_diagnosis.measured(), made_diagnosis.explained()), strips=".scroll")
+
+
+def _method_grid(folder: Path) -> MadePage:
+    random = np.random.default_rng(0)
+    found = MethodMaps(
+        {method: random.normal(size=(2, 4, 4)) for method in ("decomposition", "grad-cam", "gradient x activation")},
+        ["a picture with a rather long name.jpg", "b.jpg"],
+        ["b.jpg", "a.jpg"],
+        np.array([0.5, 0.25]),
+        [random.integers(0, 256, (48, 48, 3)).astype(np.uint8) for _ in range(2)],
+        Centres.even((48, 48), (4, 4)),
+    )
+    return MadePage(method_grid_html(found))
+
+
+PAGES: dict[str, Callable[[Path], MadePage]] = {
+    "report": _report,
+    "pair": _pair,
+    "matches": _matches,
+    "groups": _groups,
+    "groups beside": _groups_beside,
+    "comparison": _comparison,
+    "diagnosis": _diagnosis,
+    "methods": _method_grid,
+}
