@@ -29,6 +29,7 @@ test-all: .venv/installed  ## all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: .venv/installed  ## speed and memory as ratios against a peer, each measured in one run
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/grouping.py

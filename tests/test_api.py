@@ -20,7 +20,8 @@ from kinsight.api.embed import Embeddings
 from kinsight.api.run_evaluation import starting_point
 from kinsight.cli import VERBS
 from kinsight.runs.folder import RunFolder
-from kinsight.settings.parsing import setting_types, settings_from
+from kinsight.settings.names import setting_types
+from kinsight.settings.parsing import settings_from
 from tiny_run import PER_CLASS, finished, pictures, tiny, write_table
 
 __all__ = ["finished", "pictures"]

@@ -12,6 +12,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from kinsight.runs.folder import RunFolder
+from kinsight.settings.described import described_settings
+from kinsight.settings.names import setting_types
 from kinsight.training.loop import Training
 from tiny_run import TINY, dumped, numbers_of, weights_of, write_table
 
@@ -59,7 +61,7 @@ def test_train_interrupt_and_go_on_with_out_alone(
         (["--epohcs", "3"], "'--epohcs' is not an option; did you mean '--epochs'?"),
         (["--epochs", "x"], "setting epochs: 'x' is not allowed; write a whole number"),
         (["--epochs", "0"], "setting epochs: 0 is not allowed; write 1 or more"),
-        (["--recipe", "nonsense"], "there is no recipe 'nonsense'; give a YAML file, or "),
+        (["--recipe", "nonsense"], "there is no recipe 'nonsense' and no such YAML file; "),
         (["--model.trunk", "resnt50"], "trunk 'resnt50' is not a network of timm; did you mean "),
         (["--model.head", "cubic"], "'cubic' is not a known head; choose linear, multi-linear"),
         (["--model.head.depth", "2"], "head linear: 'depth' is not one of its options; it takes "),
@@ -216,11 +218,19 @@ def test_a_checkpoint_of_another_model(
     assert (out / "metrics.jsonl").read_text() == before
 
 
-def test_help_lists_every_setting(kinsight: Call) -> None:
+def test_help_says_what_every_setting_means(kinsight: Call) -> None:
     said = kinsight("train", "--help")
     assert said.code == 0
-    for option in ("--recipe", "--out", "--data.path", "--objective.loss", "--optimizer.trunk_lr", "--seed"):
-        assert option in said.out
+    text = " ".join(said.out.split())
+    settings = [each for group in described_settings() for each in group.settings]
+    assert {each.name for each in settings} == set(setting_types())
+    for each in settings:
+        assert each.meaning, each.name
+        assert each.meaning in text, each.name
+        assert f"--{each.name.removesuffix('.path')} " in text
+    beginning = said.out[: said.out.index("data: ")]
+    assert all(option in beginning for option in ("--data", "--recipe", "--out", "--epochs", "--optimizer.trunk_lr"))
+    assert "--data.workers" not in beginning
 
 
 def test_a_run_that_was_refused_before_it_began_can_be_given_other_settings(

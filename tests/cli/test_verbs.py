@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from kinsight.cli import VERBS
+from kinsight.settings.recipe import recipe_names
 from tiny_run import PER_CLASS, write_table
 
 Call = Callable[..., Any]
@@ -224,10 +225,24 @@ def test_data_render(kinsight: Call, tmp_path: Path) -> None:
 
 def test_recipes(kinsight: Call) -> None:
     lines = kinsight("recipes").out.splitlines()
-    assert any(line.startswith("margin-resnet50 ") for line in lines)
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["start here:", "photographs:", "paper tables:"]
+    assert {line.split()[0] for line in lines if line.startswith("  ")} == set(recipe_names())
+    assert lines[1].startswith("  demo ")
     said = kinsight("recipes", "margin-resnet50")
     assert yaml.safe_load(said.out)["model"]["trunk"] == "resnet50"
     assert "there is no recipe 'nonsense'" in kinsight("recipes", "nonsense").sentence
+    assert "did you mean photos-mobilenetv2" in kinsight("recipes", "fotos-mobilenetv2").sentence
+
+
+def test_an_unknown_option_is_answered_with_known_ones(kinsight: Call) -> None:
+    said = kinsight("evaluate", "run", "--untraind")
+    assert (said.code, said.err.splitlines()[-1]) == (
+        2,
+        "kinsight evaluate: error: '--untraind' is not an option; did you mean '--untrained'?",
+    )
+    assert "did you mean '--classes'?" in kinsight("data", "render", "x", "--clases", 3).err
+    assert "kinsight report has --help" in kinsight("report", "x", "--qqq").err
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
@@ -246,17 +261,23 @@ def test_usage(kinsight: Call) -> None:
     assert all(verb in kinsight("--help").out for verb in VERBS)
 
 
-def test_help_does_not_wait_for_torch() -> None:
-    program = "import sys; from kinsight.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+def test_words_do_not_wait_for_torch() -> None:
+    program = """
+import sys, kinsight
+from kinsight.cli import VERBS
+from kinsight.settings.recipe import recipe_names, main
+for words in (["--help"], ["--version"], ["recipes"], ["recipes", "demo"], *([verb, "--help"] for verb in VERBS)):
+    try:
+        main(words)
+    except SystemExit as stop:
+        assert not stop.code, words
+    assert "torch" not in sys.modules, words
+kinsight.recipes(), kinsight.KinsightError, dir(kinsight)
+sys.exit("torch" in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: kinsight VERB")
-
-
-def test_importing_does_not_wait_for_torch() -> None:
-    program = "import sys, kinsight; kinsight.recipes(), kinsight.KinsightError, dir(kinsight); sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_module_is_a_program() -> None:

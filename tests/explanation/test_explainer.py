@@ -16,8 +16,8 @@ from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Layout
 from kinsight.models import Embedder, LinearHead
 from kinsight.models.embedder import build_embedder
-from kinsight.models.settings import ModelSettings
 from kinsight.pictures import Preprocessing
+from kinsight.settings.model import ModelSettings
 
 
 def model(**head: Any) -> Embedder:

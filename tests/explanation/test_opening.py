@@ -29,7 +29,7 @@ from kinsight.explanation import Contributions, Layout, Opened, contributions, o
 from kinsight.explanation.opening import lower_layer
 from kinsight.models import Embedder
 from kinsight.models.embedder import build_embedder
-from kinsight.models.settings import ModelSettings
+from kinsight.settings.model import ModelSettings
 
 
 def images(count: int = 2, size: tuple[int, int] = (64, 64)) -> Tensor:

@@ -10,13 +10,8 @@ from typing import Any
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.settings.parsing import (
-    expand_short_options,
-    given_options,
-    setting_types,
-    settings_from,
-    settings_parser,
-)
+from kinsight.settings.names import setting_types
+from kinsight.settings.parsing import expand_short_options, given_options, settings_from, settings_parser
 from kinsight.settings.training import TrainingSettings, check_ranges
 from tiny_run import TINY
 
@@ -79,6 +74,13 @@ def test_short_forms() -> None:
     assert expand_short_options(["--out", "--data"]) == ["--out", "--data.path"]
 
 
+def test_a_text_may_be_many_digits() -> None:
+    digits = "1234567890" * 3
+    assert given("--data", digits) == given(f"--data={digits}") == {"data": {"path": digits}}
+    assert given("--data.split_by", digits) == {"data": {"split_by": digits}}
+    assert given("--model.weights", digits) == {"model": {"weights": digits}}
+
+
 def test_values_of_the_command_line_have_their_types() -> None:
     settings = settings_from(
         given(
@@ -128,6 +130,12 @@ def test_wrong_settings_are_one_sentence(layer: dict[str, Any], sentence: str) -
         (["--epo", "3"], r"^'--epo' is not an option; did you mean '--epochs'\?$"),
         (["--epochs", "x"], r"^setting epochs: 'x' is not allowed; write a whole number$"),
         (["--epochs"], r"argument --epochs: expected one argument; `kinsight train --help` lists every option$"),
+        (["--lr", "0.1"], r"mean '--optimizer.trunk_lr' or '--optimizer.head_lr' or '--optimizer.loss_lr'\?$"),
+        (["--batch-size", "8"], r"did you mean '--batches.size'\?$"),
+        (["--learning_rate", "8"], r"did you mean '--optimizer.trunk_lr' or "),
+        (["--trunk", "resnet18"], r"did you mean '--model.trunk'\?$"),
+        (["--worker", "3"], r"did you mean '--data.workers'\?$"),
+        (["--epochs", "1" * 19], r"a number of 19 digits"),
         (["stray"], r"^'stray' is not an option; `kinsight train --help` lists every setting$"),
     ],
 )

@@ -15,6 +15,7 @@ from embeddings import total
 from kinsight.files import digest
 from kinsight.models.frozen_norm import check_frozen_norm
 from kinsight.models.heads import make_head
+from kinsight.models.network_input import preprocessing_of
 from kinsight.objectives import Objective
 from kinsight.pictures.augmentation import AUGMENTATIONS, augmentation
 from kinsight.settings import parsing
@@ -61,7 +62,7 @@ def test_recipe_can_be_built(name: str) -> None:
     check_frozen_norm(model.frozen_norm)
     groups = model.head.get("groups", 1)
     assert make_head(model.head, 32, (7, 7)).dim == (model.head.get("dim", 512) or 32) // groups * groups
-    preprocessing = model.preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    preprocessing = preprocessing_of(model, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert settings.data.augmentation in AUGMENTATIONS
     assert callable(augmentation(settings.data.augmentation, preprocessing))
     assert batches.size % (batches.per_class or 1) == 0

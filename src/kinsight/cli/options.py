@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 
-def verb_parser(verb: str, description: str) -> argparse.ArgumentParser:
+class VerbParser(argparse.ArgumentParser):
+    """A parser that answers an option that it does not know with those that it knows."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end with code 2."""
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        if unknown:
+            from kinsight.settings.names import hint
+
+            known = list(_options_of(self))
+            everything = f"{self.prog} has {', '.join(known)}"
+            message = f"'{unknown[1]}' is not an option; {hint(unknown[1], known, everything)}"
+        super().error(message)
+
+
+def verb_parser(verb: str, description: str) -> VerbParser:
     """A parser for `kinsight VERB`; options are matched whole, so that a slip is an error and not another option."""
-    return argparse.ArgumentParser(prog=f"kinsight {verb}", description=description, allow_abbrev=False)
+    return VerbParser(prog=f"kinsight {verb}", description=description, allow_abbrev=False)
+
+
+def _options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from (option for option in action.option_strings if option.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from (option for option in _options_of(verb) if option != "--help")
 
 
 def hyphened(arguments: Sequence[str]) -> list[str]:

@@ -20,9 +20,15 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(hyphened(arguments))
 
     from kinsight.api.recipes import recipes
+    from kinsight.settings.recipe import recipe_groups
 
     if options.name:
         print(recipes(options.name), end="")
         return
-    for name, title in recipes().items():
-        print(f"{name:50}{title}")
+    titles = recipes()
+    for group, names in recipe_groups().items():
+        print(f"{group}:")
+        for name in names:
+            print(f"  {name:50}{titles[name]}")
+        print()
+    print("`kinsight recipes NAME` prints one; `kinsight train --recipe NAME ...` trains with it.")

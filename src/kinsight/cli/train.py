@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser
+from kinsight.cli.options import underscored, verb_parser
 
-from kinsight.api.train import train
-from kinsight.cli.options import underscored
-from kinsight.settings.parsing import given_options, settings_parser
+# The few that a newcomer needs, in this order; `--help` shows them before all others.
+FIRST = ("data.path", "model.trunk", "model.weights", "epochs", "batches.size", "optimizer.trunk_lr", "seed")
+USAGE = "kinsight train --data DATA --out RUN [--recipe RECIPE] [--KEY VALUE ...]"
 
 
-def parser() -> ArgumentParser:
-    """The options: every setting, and those of the verb."""
-    parser = settings_parser()
+def add_own_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The options of the verb beside the settings."""
     parser.add_argument(
-        "--recipe",
-        type=str,
-        default=None,
-        help="a shipped recipe (`kinsight recipes`) or a YAML file; options override it",
+        "--recipe", help="a shipped recipe (`kinsight recipes`) or a YAML file; what stands beside it wins over it"
     )
-    parser.add_argument("--out", type=str, default=None, help="the run folder; a run found there goes on")
+    parser.add_argument("--out", help="the run folder; a run found there goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return parser
+
+
+def help_text() -> str:
+    """Every option and every setting with its meaning, the few that matter first."""
+    from kinsight.settings.described import DescribedSetting, described_settings
+    from kinsight.settings.names import SHORT
+
+    parser = verb_parser("train", "Train an embedder, or go on with the run that --out holds.")
+    parser.usage = USAGE
+    parser.epilog = (
+        "A recipe holds the same keys as nested YAML (`kinsight recipes demo`). Options of a head, a loss, a miner or a method follow its "
+        "name: --model.head.dim 128, --objective.loss.margin 0.2."
+    )
+    shorter = {full: short for short, full in SHORT.items()}
+
+    def add(group: argparse._ArgumentGroup, each: DescribedSetting) -> None:
+        option = shorter.get(f"--{each.name}", f"--{each.name}")
+        default = f" (default: {each.default})" if each.default else ""
+        group.add_argument(option, metavar=each.value, help=f"{each.meaning}{default}".replace("%", "%%"))
+
+    groups = described_settings()
+    known = {each.name: each for group in groups for each in group.settings}
+    first = parser.add_argument_group("to begin with")
+    add(first, known[FIRST[0]])
+    add_own_options(first)
+    for name in FIRST[1:]:
+        add(first, known[name])
+    for described in groups:
+        title = f"{described.name}: {described.meaning}" if described.name else described.meaning
+        group = parser.add_argument_group(title[0].lower() + title[1:].rstrip("."))
+        for each in described.settings:
+            if each.name not in FIRST:
+                add(group, each)
+    return parser.format_help()
 
 
 def run(arguments: Sequence[str]) -> None:
     """Train with a recipe and overrides into --out, or go on with the run that --out holds."""
-    given = given_options(parser(), underscored(arguments))
+    if {"-h", "--help"} & set(arguments):
+        print(help_text(), end="")
+        return
+    from kinsight.settings.parsing import given_options, settings_parser
+
+    parser = settings_parser()
+    add_own_options(parser)
+    given = given_options(parser, underscored(arguments))
     recipe, out, quiet = given.pop("recipe", None), given.pop("out", None), given.pop("quiet", False)
+
+    from kinsight.api.train import train
+
     train(given, out, recipe=recipe, progress=not quiet)

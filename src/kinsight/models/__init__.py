@@ -4,9 +4,10 @@ from kinsight.models.embedder import Embedder, Encoded, build_embedder, load_emb
 from kinsight.models.embedding import Embedding
 from kinsight.models.gates import frozen_gates, gate
 from kinsight.models.heads import HEADS, LinearHead, make_head
+from kinsight.models.network_input import preprocessing_of
 from kinsight.models.pooling import make_pooling
-from kinsight.models.settings import ModelSettings
 from kinsight.models.trunk import Trunk, is_own_trunk
+from kinsight.settings.model import ModelSettings
 
 __all__ = [
     "HEADS",
@@ -23,4 +24,5 @@ __all__ = [
     "load_embedder",
     "make_head",
     "make_pooling",
+    "preprocessing_of",
 ]

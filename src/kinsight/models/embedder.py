@@ -18,12 +18,13 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import HEADS, make_head
 from kinsight.models.memory import MEGABYTE, Bounded
-from kinsight.models.settings import ModelSettings
+from kinsight.models.network_input import preprocessing_of
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
 from kinsight.models.trunk import Trunk, seeded
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from kinsight.registry import fits, in_words, shown
+from kinsight.settings.model import ModelSettings
 
 Picture = str | Path | Image.Image | np.ndarray
 
@@ -205,7 +206,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
         raise KinsightError(
             f"trunk_options and head must hold plain values, as YAML does ({problem}); write them so"
         ) from None
-    size = settings.preprocessing(IMAGENET_MEAN, IMAGENET_STD).height_width
+    size = preprocessing_of(settings, IMAGENET_MEAN, IMAGENET_STD).height_width
     with seeded(seed), Bounded.by_memory():
         trunk = Trunk(
             settings.trunk,
@@ -216,7 +217,7 @@ def build_embedder(settings: ModelSettings, *, seed: int = 0) -> Embedder:
             size=size,
         )
         head = make_head(settings.head, trunk.channels, trunk.map_size)
-    preprocessing = settings.preprocessing(trunk.default_mean, trunk.default_std)
+    preprocessing = preprocessing_of(settings, trunk.default_mean, trunk.default_std)
     return Embedder(trunk, head, preprocessing, replace(settings, mean=[*preprocessing.mean], std=[*preprocessing.std]))
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -18,34 +17,23 @@ from kinsight.objectives.losses import build_loss, collapsed_value, complete_los
 from kinsight.objectives.miners import build_miner, complete_miner
 from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
 from kinsight.processes import gather
+from kinsight.settings.objective import ObjectiveSettings
 
 NAMES = ("whole", "parts", "assigned", "subset")
 # What trains by default: groups are made to stand alone, subspaces each for its subset of the data.
 _BY_KIND: dict[Kind, str] = {"single": "whole", "groups": "parts", "nodes": "whole", "subspaces": "subset"}
 
 
-@dataclass
-class ObjectiveSettings:
-    """What is minimised."""
+def complete_objective(settings: ObjectiveSettings) -> ObjectiveSettings:
+    """The same with the defaults of the options that are not written, so that two ways to write one objective are equal.
 
-    loss: dict[str, Any] = field(default_factory=lambda: {"name": "margin"})
-    """The loss: its name (or a class path) and its options."""
-    miner: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
-    """The miner: its name (or a class path) and its options."""
-    diversity: dict[str, Any] | None = None
-    """Keep the groups of a picture apart, for heads with groups: weight, scale (paper, code), alpha, mu, beta0; null: no."""
-    terms: dict[str, float] | None = None
-    """Weights of terms by name: whole, parts, assigned, subset, or one that head or method brings; 0: without; null: by the head."""
-
-    def complete(self) -> ObjectiveSettings:
-        """The same with the defaults of the options that are not written, so that two ways to write one objective are equal.
-
-        Raises:
-            KinsightError: the loss or the miner is not known here.
-        """
-        return ObjectiveSettings(
-            complete_loss(self.loss), complete_miner(self.miner), complete_diversity(self.diversity), self.terms or None
-        )
+    Raises:
+        KinsightError: the loss or the miner is not known here.
+    """
+    loss, miner, diversity = settings.loss, settings.miner, settings.diversity
+    return ObjectiveSettings(
+        complete_loss(loss), complete_miner(miner), complete_diversity(diversity), settings.terms or None
+    )
 
 
 @dataclass(frozen=True)

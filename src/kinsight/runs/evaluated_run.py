@@ -11,6 +11,7 @@ from typing import Any
 
 from kinsight.errors import KinsightError
 from kinsight.models import HEADS
+from kinsight.objectives import complete_objective
 from kinsight.runs.evaluations import EvaluationRecord, how_to_make
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import RunProtocol
@@ -119,7 +120,7 @@ def _complete(settings: TrainingSettings) -> TrainingSettings:
     with suppress(KinsightError):
         settings = replace(settings, model=replace(settings.model, head=HEADS.complete(settings.model.head)))
     with suppress(KinsightError):
-        settings = replace(settings, objective=settings.objective.complete())
+        settings = replace(settings, objective=complete_objective(settings.objective))
     return settings
 
 

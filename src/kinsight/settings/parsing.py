@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import types
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from kinsight.errors import KinsightError
+from kinsight.settings.names import SHORT, allowed, hint, setting_types, short
 from kinsight.settings.recipe import merge, read_recipe
 from kinsight.settings.training import TrainingSettings
 from kinsight.settings.yaml_mapping import UnboundedError, yaml_value
-
-# `--data X` and `--model.head X` are short for the key that a person means.
-SHORT = {
-    "--data": "--data.path",
-    "--model.head": "--model.head.name",
-    "--objective.loss": "--objective.loss.name",
-    "--objective.miner": "--objective.miner.name",
-    "--method": "--method.name",
-}
-# Words of keys that were called otherwise before.
-RENAMED = {
-    "optimiser": "optimizer",
-    "trunk_rate": "trunk_lr",
-    "head_rate": "head_lr",
-    "loss_rate": "loss_lr",
-    "l2": "normalize",
-    "other_decays": "groups",
-}
-_WORDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    type(None): "null",
-    list: "a list such as [1, 2]",
-    dict: "a mapping of options",
-}
 
 
 def settings_parser(prog: str = "kinsight train") -> ArgumentParser:
@@ -57,15 +28,17 @@ def given_options(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str,
     Raises:
         KinsightError: an unknown option, or a value of the wrong type.
     """
-    for argument in arguments:
-        _refuse_unbounded(argument)
+    arguments = expand_short_options(arguments)
+    for option, argument in zip(["", *arguments], arguments, strict=False):
+        if not _is_digits_of_a_text(option, argument):
+            _refuse_unbounded(argument)
     try:
-        return dict(parser.parse_args(expand_short_options(arguments), defaults=False).as_dict())
+        return dict(parser.parse_args(arguments, defaults=False).as_dict())
     except ArgumentError as problem:
         unknown = re.search(r"unrecognized arguments: ([^\s=]+)", str(problem))
         if unknown:
             options = [option for action in parser._actions for option in action.option_strings]
-            raise KinsightError(f"'{_short(unknown[1])}' is not an option; {_hint(unknown[1], options)}") from None
+            raise KinsightError(f"'{short(unknown[1])}' is not an option; {hint(unknown[1], options)}") from None
         raise KinsightError(_one_sentence(problem)) from None
 
 
@@ -92,14 +65,6 @@ def settings_from(*layers: Mapping[str, Any] | str) -> TrainingSettings:
         raise KinsightError(_one_sentence(problem)) from None
 
 
-def setting_types(settings: Any = TrainingSettings, prefix: str = "") -> dict[str, Any]:
-    """Every setting by its full name and its type; a choice such as a head or a loss is one setting."""
-    found: dict[str, Any] = {}
-    for name, kind in get_type_hints(settings).items():
-        found |= setting_types(kind, f"{prefix}{name}.") if is_dataclass(kind) else {f"{prefix}{name}": kind}
-    return found
-
-
 def expand_short_options(arguments: Sequence[str]) -> list[str]:
     """Replace the short forms (`--data X`) by the full keys (`--data.path X`), but not before a mapping (`{...}`)."""
     expanded = []
@@ -111,13 +76,21 @@ def expand_short_options(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
+def _is_digits_of_a_text(option: str, argument: str) -> bool:
+    """Whether this is a name or a path of digits alone, which may be of any length, as the value of an option that takes a text."""
+    if argument.startswith("--"):
+        option, _, argument = argument.partition("=")
+    kind = setting_types().get(option.removeprefix("--"), str if option in ("--out", "--recipe") else None)
+    return bool(re.fullmatch(r"[-+]?\d+", argument)) and (kind is str or str in get_args(kind))
+
+
 def _refuse_unbounded(argument: str) -> None:
     """jsonargparse reads values as YAML and writes out what aliases stand for."""
     for text in {argument, argument.partition("=")[2]}:
         try:
             yaml_value(text)
         except UnboundedError as problem:
-            raise KinsightError(f"'{_short(argument)}' cannot be read ({problem}); write the value out") from None
+            raise KinsightError(f"'{short(argument)}' cannot be read ({problem}); write the value out") from None
         except ValueError:
             continue  # a text, which may be one that is no YAML
 
@@ -129,42 +102,21 @@ def _refuse_wrong_keys(settings: Mapping[str, Any], prefix: str = "") -> None:
         if name in known:
             # jsonargparse lets null pass for every type.
             if value is None and type(None) not in get_args(known[name]):
-                raise KinsightError(f"setting {name}: null is not allowed; write {_allowed(known[name])}")
+                raise KinsightError(f"setting {name}: null is not allowed; write {allowed(known[name])}")
         elif any(other.startswith(f"{name}.") for other in known):
             if not isinstance(value, Mapping):
                 keys = ", ".join(other for other in known if other.startswith(f"{name}."))
                 raise KinsightError(
-                    f"'{name}' is a group of settings and cannot be {_short(repr(value))}; write one of {keys}"
+                    f"'{name}' is a group of settings and cannot be {short(repr(value))}; write one of {keys}"
                 )
             _refuse_wrong_keys(value, f"{name}.")
         else:
-            raise KinsightError(f"'{_short(name)}' is not a setting; {_hint(name, list(known))}")
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    renamed = re.sub(r"\w+", lambda word: RENAMED.get(word[0], word[0]), name)
-    if renamed != name and any(other == renamed or other.startswith(f"{renamed}.") for other in known):
-        shape = ", for example {head.queries: {weight_decay: 0.001}}" if name.endswith("other_decays") else ""
-        return f"it is now called '{renamed}'{shape}"
-    close = difflib.get_close_matches(_short(name), known, n=1)
-    return f"did you mean '{close[0]}'?" if close else "`kinsight train --help` lists every setting"
-
-
-def _allowed(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
-    if get_origin(kind) in (Union, types.UnionType):
-        return " or ".join(_allowed(each) for each in get_args(kind))
-    return _WORDS.get(get_origin(kind) or kind, "something else")
+            raise KinsightError(f"'{short(name)}' is not a setting; {hint(name, list(known))}")
 
 
 def _one_sentence(problem: Exception) -> str:
     text = " ".join(str(problem).split())
     wrong = re.search(r'Parser key "([^"]+)".*(?:Got|Given) value: (.*)$', text)
     if wrong and wrong[1] in setting_types():
-        return f"setting {wrong[1]}: '{_short(wrong[2])}' is not allowed; write {_allowed(setting_types()[wrong[1]])}"
-    return f"{_short(text.rstrip('. '), 400)}; `kinsight train --help` lists every option"
-
-
-def _short(text: str, most: int = 120) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+        return f"setting {wrong[1]}: '{short(wrong[2])}' is not allowed; write {allowed(setting_types()[wrong[1]])}"
+    return f"{short(text.rstrip('. '), 400)}; `kinsight train --help` lists every option"

@@ -20,6 +20,7 @@ from kinsight.settings.recipe_table import table_recipes
 from kinsight.settings.yaml_mapping import yaml_mapping
 
 FOLDER = Path(__file__).parent / "recipes"
+FIRST = ("demo", "photos-mobilenetv2")
 TABLE = ".table"
 SECTIONS = ("optimizer", "schedule")
 MOST_BYTES = MEGABYTE // 4
@@ -28,6 +29,17 @@ MOST_BYTES = MEGABYTE // 4
 def recipe_names() -> list[str]:
     """The recipes that ship with Kinsight, those in folders and tables as `folder/name`."""
     return sorted(_shipped())
+
+
+def recipe_groups() -> dict[str, list[str]]:
+    """The names of the recipes by what they are for: the first ones to try, for photographs, and for the tables of papers."""
+    names = recipe_names()
+    own = [name for name in names if "/" not in name and name not in FIRST]
+    return {
+        "start here": list(FIRST),
+        "photographs": own,
+        "paper tables": [name for name in names if "/" in name],
+    }
 
 
 def recipe_title(name: str) -> str:
@@ -68,13 +80,13 @@ def read_recipe(name_or_file: str) -> dict[str, Any]:
     if name_or_file in _shipped():
         return _parse(recipe_text(name_or_file), name_or_file)
     if not os.path.lexists(name_or_file):
-        raise KinsightError(f"there is no recipe '{name_or_file[:200]}'; give a YAML file, or {_like(name_or_file)}")
+        raise KinsightError(f"there is no recipe '{name_or_file[:200]}' and no such YAML file; {_like(name_or_file)}")
     return _parse(read_text(name_or_file, most=MOST_BYTES, otherwise="give a recipe file"), name_or_file)
 
 
 def _like(name: str) -> str:
     close = difflib.get_close_matches(name[:200], recipe_names(), n=3, cutoff=0.5)
-    return (f"one such as {', '.join(close)}; " if close else "") + "`kinsight recipes` lists all"
+    return (f"did you mean {' or '.join(close)}? " if close else "") + "`kinsight recipes` lists all"
 
 
 def merge(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_type_hints
 
 from kinsight.errors import KinsightError
-from kinsight.models import ModelSettings
-from kinsight.objectives import ObjectiveSettings
+from kinsight.settings.model import ModelSettings
+from kinsight.settings.objective import ObjectiveSettings
 
 # What a setting says of itself beside its type and its default.
 _MOVES_NO_NUMBER = {"moves_numbers": False}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from kinsight.pictures import Preprocessing
 
 
 @dataclass
@@ -39,23 +36,3 @@ class ModelSettings:
     """Brightest value before the mean is subtracted: 1 or 255."""
     normalize: bool = True
     """Normalize embeddings to length 1, as for cosine similarity."""
-
-    def preprocessing(self, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
-        """What the trunk is fed with.
-
-        Args:
-            mean: used where the settings leave it open; RGB, for a brightest value of 1.
-            std: likewise.
-
-        Raises:
-            KinsightError: a value that makes no sense.
-        """
-        own = slice(None, None, -1 if self.bgr else 1)
-        return Preprocessing(
-            size=self.size if isinstance(self.size, int) else tuple(self.size),  # type: ignore[arg-type]
-            resize=self.resize,
-            mean=tuple([self.scale * each for each in mean[own]] if self.mean is None else self.mean),
-            std=tuple([self.scale * each for each in std[own]] if self.std is None else self.std),
-            bgr=self.bgr,
-            scale=self.scale,
-        )
