@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -211,3 +212,35 @@ def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -
             assert error < 1e-5
     assert "1 run was given" in kinsight("diagnose", runs[0]).sentence
     assert "different data or splits" in kinsight("diagnose", runs[0], trained).sentence
+
+
+def test_matches_are_what_an_evaluation_lets_the_query_find(trained: Path, pictures: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(pictures)
+    table["path"] = [str(pictures.parent / path) for path in table["path"]]
+    table["class_name"] = table["label"].str.replace("class_0", "kind ").str.replace("class_", "kind ")
+    of_class = table.groupby("label").cumcount()
+    table["camera"] = of_class % 3
+    table["sequence"] = of_class // 4 + 2 * table.index // 6
+    table["is_query"], table["is_gallery"] = of_class == 0, of_class != 5
+    file = tmp_path / "cameras.csv"
+    table.to_csv(file, index=False)
+    evaluated = package.evaluate(package.load(trained), data=file, clustering=False, diagnosis=False)
+    rows = evaluated.query_rows[:3]
+    for row, expected in zip(rows, evaluated.neighbours.indices, strict=False):
+        found = package.explain(trained, table["path"][row], gallery=file, top=4, workers=0)
+        assert [pair.other.name for pair in found] == table["path"].to_numpy()[expected[:4]].tolist()
+        assert [pair.other.label for pair in found] == table["class_name"].to_numpy()[expected[:4]].tolist()
+        assert [pair.same_class for pair in found] == (table["label"][expected[:4]] == table["label"][row]).tolist()
+    # A picture from elsewhere has neither camera nor class.
+    elsewhere = Path(shutil.copy(table["path"][0], tmp_path / "elsewhere.png"))
+    (found,) = package.explain(trained, elsewhere, gallery=file, top=1, workers=0)
+    assert found.other.name == table["path"][0]
+    assert found.same_class is None
+
+
+def test_the_terminal_says_rank_and_class(kinsight: Call, trained: Path, pictures: Path, tmp_path: Path) -> None:
+    said = kinsight(
+        "explain", trained, _files(pictures)[0], "--top", 2, "--gallery", pictures, "--out", tmp_path / "m.html"
+    )
+    assert re.search(r"match 1 of 2: (right|wrong), class_\d\d", said.out)
+    assert "fewer than 7 x 7 places" in said.out

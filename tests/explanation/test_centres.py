@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from kinsight.explanation import Layout, View, open_model
 from kinsight.explanation.centres import Axis, Centres
 from kinsight.explanation.geometry import Geometry
-from kinsight.explanation.pair import region_weights
 
 
 def followed(trunk: nn.Module, size: int | tuple[int, int], layout: Layout | None = None) -> Centres:
@@ -196,8 +195,8 @@ def test_regions_take_the_pixels_nearest_to_each_place() -> None:
     mask = np.random.default_rng(0).random((10, 8))
     rows = [mask[:4], mask[4:7], mask[7:]]
     wanted = [[part[:, :4].mean(), part[:, 4:].mean()] for part in rows]
-    assert region_weights(mask, view) == pytest.approx(np.array(wanted))
+    assert view.share_of(mask) == pytest.approx(np.array(wanted))
     beyond = View(
         np.zeros((2, 1, 1)), np.zeros(1), np.ones(1), (4, 4), centres=Centres(Axis(4, 2, 3.0, 9.0), Axis.even(4, 1))
     )
-    assert region_weights(np.ones((4, 4)), beyond).tolist() == [[1.0], [0.0]]
+    assert beyond.share_of(np.ones((4, 4))).tolist() == [[1.0], [0.0]]

@@ -12,7 +12,6 @@ from torch import nn
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair, View
 from kinsight.explanation.centres import Centres
-from kinsight.explanation.pair import region_weights
 from kinsight.models import LinearHead
 from made_pairs import CHANNELS, GRID, HEADS, SIZE, cosine, head_of, maps, pair_of, views
 from reference.contributions import matrices, point_to_point, split
@@ -124,7 +123,7 @@ def test_masks_count_also_where_pixels_do_not_divide_evenly() -> None:
     mask = np.random.default_rng(1).random((3, 7))
     fine = np.kron(mask, np.ones((2, 3)))  # 6 x 21: every pixel of it lies in one place
     wanted = fine.reshape(2, 3, 3, 7).mean((1, 3))
-    assert np.allclose(region_weights(mask, view), wanted)
+    assert np.allclose(view.share_of(mask), wanted)
 
 
 def test_positive_and_negative_parts_make_up_the_map() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,26 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, several: 
     assert second["y"] + second["height"] - first["y"] < 740  # both fit the window
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (844, 390)])
+def test_on_a_phone_a_tap_brings_its_answer_into_view(open_page: Open, width: int, height: int) -> None:
+    pairs = [
+        Pair(replace(one.query, label="auklet"), replace(one.other, label="puffin, a very long name of a bird " * 3))
+        for one in matches(9)
+    ]
+    page = open_page(pair_html(pairs), width=width, height=height, has_touch=True, is_mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for side, far in (("query", "other"), ("other", "query")):
+        for at in (0, page.evaluate("document.documentElement.scrollHeight")):
+            page.evaluate("at => scrollTo(0, at)", at)
+            surface(page, side).scroll_into_view_if_needed()
+            surface(page, side).tap(position={"x": 9, "y": 9})
+            box, words = surface(page, far).bounding_box(), page.locator(".readout").bounding_box()
+            lowest = words["y"] if width < height else height
+            assert -1 <= box["y"] <= box["y"] + box["height"] <= lowest + 1
+            assert box["height"] > 100
+            page.evaluate("kinsight.letGo()")
+
+
 def test_side_by_side_pictures_are_equally_high_and_keep_their_shape(page: Any) -> None:
     first, second = surface(page, "query").bounding_box(), surface(page, "other").bounding_box()
     assert first["y"] == pytest.approx(second["y"], abs=1)
@@ -41,6 +62,8 @@ def test_side_by_side_pictures_are_equally_high_and_keep_their_shape(page: Any) 
 def test_the_terms_add_up_to_the_score(open_page: Open, seed: int) -> None:
     made = pair(seed)
     page = open_page(pair_html(made))
+    assert page.locator(".terms:visible, .exact:visible").count() == 0
+    page.locator(".details summary").click()
     bars = page.locator(".terms .amount")
     boxes = [bars.nth(n).bounding_box() for n in range(5)]
     values = [float(bars.nth(n).get_attribute("data-value")) for n in range(5)]
@@ -77,7 +100,9 @@ def test_a_point_of_the_query_is_compared_between_matches(open_page: Open) -> No
 
 
 def test_warnings_stand_where_they_belong(open_page: Open, made: Pair) -> None:
-    assert open_page(pair_html(made)).locator(".notice:visible").count() == 0
+    fine = Pair(view((7, 8), (64, 64), seed=1), view((7, 7), (64, 64), seed=2))
+    assert open_page(pair_html(fine)).locator(".notice:visible").count() == 0
+    assert "The map is coarse. It has 4 × 6 places" in open_page(pair_html(made)).inner_text("[data-out=warnings]")
     bent = Pair(View(**{**vars(made.query), "affinity_error": 0.2}), made.other)
     assert "a gate was not declared" in open_page(pair_html(bent)).inner_text("[data-out=warnings]")
     wrong = Pair(View(**{**vars(made.query), "whole": made.query.whole * 1.5 + 0.1}), made.other)

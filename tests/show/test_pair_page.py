@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair, View
-from kinsight.show.pair import notebook
 from kinsight.show.pair.data import packed_tensor, page_data
 from kinsight.show.pair.page import pair_fragment, pair_html, write_pair_page
+from kinsight.show.pair.shown import ShownPair, ShownPairs
 from kinsight.show.signed_colours import STEPS, signed_colours, signed_ramp, spotlight_ramp
 from show.made_page import Page
 from show.made_pair import matches, pair, view
@@ -160,11 +161,36 @@ def test_a_fragment_is_one_frame_that_holds_the_page() -> None:
     assert f"similarity {pair().similarity:.3f}" in page.text  # what an untrusted notebook shows
 
 
-def test_attached_a_notebook_shows_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pair, "_repr_html_", lambda self: "plain", raising=False)
-    notebook.attach()
-    notebook.attach()
-    assert pair()._repr_html_() == pair_fragment(pair())
+def test_pairs_show_and_save_themselves(tmp_path: Path) -> None:
+    several = ShownPairs(ShownPair(one.query, one.other) for one in matches(3))
+    assert several[0]._repr_html_() == pair_fragment(several[0])
+    assert several[0].swapped()._repr_html_() == pair_fragment(several[0].swapped())
+    assert several[1:]._repr_html_() == pair_fragment(several[1:]) != several._repr_html_()
+    assert several[:0]._repr_html_() == "<p>No pairs.</p>"
+    assert several[0].save(tmp_path / "one.html", title="This").read_text() == pair_html(several[0], title="This")
+    written = several[:2].save(tmp_path / "each.npz")
+    assert [path.name for path in written] == ["each-1.npz", "each-2.npz"]
+    with np.load(written[1]) as arrays:
+        np.testing.assert_allclose(arrays["tensor"], several[1].tensor, atol=1e-7)
+    with pytest.raises(KinsightError, match="no known kind of file"):
+        several.save(tmp_path / "each.pdf")
+
+
+def of_classes(query: str, *others: str) -> list[Pair]:
+    made = matches(len(others))
+    asked = replace(made[0].query, label=query)
+    return [Pair(asked, replace(one.other, label=label)) for one, label in zip(made, others, strict=True)]
+
+
+def test_classes_and_right_or_wrong() -> None:
+    page = Page(pair_html(of_classes("auklet", "auklet", NASTY)))
+    assert "2 matches, best first: 1 of the query's class" in page.text
+    assert "✓ right: auklet" in page.text
+    assert "✗ wrong: </script>" in page.text
+    unknown = Page(pair_html(of_classes("", "auklet", "")))
+    assert "auklet" in unknown.text
+    assert not any(word in unknown.text for word in ("wrong: ", "right: ", "of the query's class"))
+    assert [one["right"] for one in data_of(pair_html(of_classes("a", "a", "b", "")))["pairs"]] == [True, False, None]
 
 
 def test_colours_are_clear_at_zero_and_grow_with_the_value() -> None:

@@ -236,14 +236,17 @@ def test_a_finger_taps_drags_and_still_scrolls(open_page: Open, made: Pair) -> N
     target = found["target"]
     same(shown(page, "other"), made.point("query", target["y"], target["x"]), found["step"])
 
+    # The page has brought both pictures into view.
+    box, scrolled = surface(page, "query").bounding_box(), page.evaluate("scrollY")
+    x, y = box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"]
     # From the point itself a finger drags it in any direction; from elsewhere downwards it scrolls.
     slide(page, (x, y), (x + 30, y + 60))
     moved = state(page)["target"]
     assert moved["y"] == pytest.approx(target["y"] + 60 / box["height"] * 48, abs=1)
     assert moved["x"] == pytest.approx(target["x"] + 30 / box["width"] * 60, abs=1)
-    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("scrollY") == scrolled
     slide(page, (x + 30, y - 40), (x + 30, y - 140))
-    page.wait_for_function("scrollY > 40")
+    page.wait_for_function("from => scrollY > from + 40", arg=scrolled)
     assert state(page)["target"] == moved
 
     page.evaluate("scrollTo(0, 0)")

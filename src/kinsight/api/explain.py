@@ -10,14 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from kinsight.api.class_weights import class_weights_of, names_cam
-from kinsight.api.embed import Pictures, embed, pictures_table
+from kinsight.api.embed import Pictures, pictures_table
 from kinsight.api.load import load
+from kinsight.api.matches import best_matches, rows_of_files
 from kinsight.api.numbers import require_whole
-from kinsight.api.one_group import check_group, group_vectors
+from kinsight.api.one_group import check_group
 from kinsight.errors import KinsightError
-from kinsight.evaluation.neighbours import neighbours
-from kinsight.explanation import Explainer, Layout, Pair
-from kinsight.explanation.explainer import Picture
+from kinsight.explanation import Explainer, Layout
 from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
 from kinsight.explanation.stages import Stage
@@ -25,11 +24,9 @@ from kinsight.files import require_writable
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
 from kinsight.processes import device
-from kinsight.show import attach, write_pair
+from kinsight.show import ShownPair, ShownPairs, write_pair
 from kinsight.show.method_grid.files import check_grid_format, write_method_grid
 from kinsight.show.pair.files import check_kind
-
-attach()  # a pair that an explanation returns shows itself in a notebook
 
 Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 
@@ -40,14 +37,14 @@ def explain(
     model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None,
     gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None, other: Any = None,
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
-) -> Pair: ...
+) -> ShownPair: ...
 @overload
 def explain(
     model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: Stage = "auto",
     layer: str | None = None, gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
     workers: int = 2, progress: bool = False,
-) -> list[Pair]: ...
+) -> ShownPairs: ...
 @overload
 def explain(
     model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, out: str | Path | None = None,
@@ -74,7 +71,7 @@ def explain(
     workers: int = 2,
     progress: bool = False,
     methods: str | Sequence[str] | None = None,
-) -> Pair | list[Pair] | MethodMaps:
+) -> ShownPair | ShownPairs | MethodMaps:
     """Split the similarity of two pictures exactly over their places.
 
     - `explain(model, a, b)` with a Kinsight model or the folder of a run or model.
@@ -87,7 +84,8 @@ def explain(
         model: what embeds the pictures.
         pictures: two pictures, or one with `gallery`: paths, PIL pictures, uint8 arrays, or preprocessed tensors (3, H, W); before
             them the head, where `model` is a trunk.
-        gallery: a table, folder, zip or list of pictures in which matches are looked for; the file of the query is left out.
+        gallery: a table, folder, zip or list of pictures in which matches are looked for; what an evaluation would not let the
+            query find (itself, its own camera and class, its own sequence, what is not marked as gallery) is left out.
         top: how many matches.
         out: a page `.html`, a figure `.png` or arrays `.npz` to write as well.
         stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact. "auto": 1 where the
@@ -108,7 +106,7 @@ def explain(
             weights. `out` is then a page `.html` or a figure `.png`.
 
     Returns:
-        A pair; with `gallery` a list of pairs; with `methods` their maps.
+        A pair, which shows itself in a notebook and has `save`; with `gallery` a list of such pairs; with `methods` their maps.
 
     Raises:
         KinsightError: a picture cannot be used, the model cannot be opened, its head has gates that were not declared, no such group, or
@@ -131,7 +129,7 @@ def explain(
         if out is not None:
             write_method_grid(out, drawn)
         return drawn
-    found: Pair | list[Pair]
+    found: ShownPair | ShownPairs
     if gallery is None:
         found = _pair(model, pictures, other, group, options)
     else:
@@ -141,13 +139,14 @@ def explain(
                 if other is not None
                 else f"{len(pictures)} pictures were given with a gallery; give one, whose matches are looked for there"
             )
-        found = _matches(model, pictures[0], gallery, top, group, workers, progress, options)
+        search: dict[str, Any] = {"top": top, "group": group, "workers": workers, "progress": progress}
+        found = ShownPairs(best_matches(_model(model), pictures[0], gallery, **search, options=options))
     if out is not None:
-        _write(out, [found] if isinstance(found, Pair) else found, groups=groups)
+        _write(out, [found] if isinstance(found, ShownPair) else found, groups=groups)
     return found
 
 
-def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, options: dict[str, Any]) -> Pair:
+def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, options: dict[str, Any]) -> ShownPair:
     if len(pictures) == 3 and not isinstance(model, str | Path):
         model, pictures = (model, pictures[0]), pictures[1:]
     if len(pictures) != 2:
@@ -160,7 +159,8 @@ def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, op
         check_group(opened, group)
     explainer = Explainer(opened, **options)
     pair = explainer.pair(*pictures, by=None if other is None else Explainer(_model(other), **options))
-    return pair if group is None else Pair(pair.query.group(group), pair.other.group(group))
+    query, seen = pair.query, pair.other
+    return ShownPair(query, seen) if group is None else ShownPair(query.group(group), seen.group(group))
 
 
 def _methods(
@@ -170,7 +170,7 @@ def _methods(
     methods: str | Sequence[str],
     options: dict[str, Any],
 ) -> MethodMaps:
-    others = None if gallery is None else _without(pictures_table(gallery)["path"].tolist(), pictures)
+    others = None if gallery is None else _without(gallery, pictures)
     opened = _model(model)
     weights = None
     if names_cam(methods):
@@ -182,42 +182,16 @@ def _methods(
     return method_maps(Explainer(opened, **options), pictures, others, methods=methods, class_weights=weights)
 
 
-def _without(gallery: Sequence[str], pictures: Sequence[Any]) -> list[str]:
-    """The gallery without the files of the pictures."""
-    own = {str(Path(picture).resolve()) for picture in pictures if isinstance(picture, str | Path)}
-    left = [path for path in gallery if str(Path(path).resolve()) not in own]
+def _without(gallery: Pictures, pictures: Sequence[Any]) -> list[str]:
+    """The files of a gallery without those of the pictures."""
+    table = pictures_table(gallery)
+    left = table["path"].drop(index=table.index[rows_of_files(table, pictures)]).tolist()
     if not left:
         raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
     return left
 
 
-def _matches(
-    model: Any,
-    query: Picture,
-    gallery: Pictures,
-    top: int,
-    group: int | None,
-    workers: int,
-    progress: bool,
-    options: dict[str, Any],
-) -> list[Pair]:
-    embedder = _model(model)
-    if group is not None:
-        check_group(embedder, group)
-    paths = _without(pictures_table(gallery)["path"].tolist(), [query])
-    embeddings = embed(embedder, paths, workers=workers, progress=progress, group=group)
-    asked = embedder.encode(query)  # (1, D)
-    if group is not None:
-        asked = group_vectors(asked, embedder.groups)[:, group]
-    found = neighbours(asked, embeddings.vectors, k=min(top, len(paths)))
-    explainer = Explainer(embedder, **options)
-    views = explainer.views([query, *(embeddings.ids[row] for row in found.indices[0])])
-    if group is not None:
-        views = [view.group(group) for view in views]
-    return [Pair(views[0], view) for view in views[1:]]
-
-
-def _write(out: str | Path, pairs: Sequence[Pair], *, groups: bool) -> None:
+def _write(out: str | Path, pairs: Sequence[ShownPair], *, groups: bool) -> None:
     if not groups:
         write_pair(out, pairs)
         return

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kinsight.api.one_group import group_vectors
 from kinsight.api.opened_run import evaluation_data, rows_of
+from kinsight.data import class_names
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
@@ -129,6 +129,7 @@ def _selection(folder: RunFolder, which: str) -> Selection | None:
 
 def _ranking(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> Ranking:
     per_query = result.per_query or {}
+    names = class_names(table)
     return Ranking(
         ids=table["id"].to_numpy()[encoded.rows].astype(str),
         paths=table["path"].to_numpy()[encoded.rows].astype(str),
@@ -139,16 +140,6 @@ def _ranking(table: pd.DataFrame, encoded: EncodedRows, result: Evaluation) -> R
         scores=result.neighbours.scores,
         precision_at_1=per_query["precision_at_1"],
         average_precision=per_query["map_at_r"],
-        names=_class_names(table, encoded.rows),
+        names=None if names is None else names[encoded.rows],
         per_query=per_query,
     )
-
-
-def _class_names(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
-    """The class of each picture as a person calls it, if the table names each label in a column `class_name`, no two alike. (N,)"""
-    if "class_name" not in table.columns or table["class_name"].isna().any():
-        return None
-    pairs = table[["label", "class_name"]].drop_duplicates()
-    if pairs["label"].duplicated().any() or pairs["class_name"].duplicated().any():
-        return None
-    return table["class_name"].to_numpy()[rows].astype(str)

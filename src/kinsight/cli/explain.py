@@ -67,11 +67,20 @@ def run(arguments: Sequence[str]) -> None:
             print(f"{name} against {partner}: {similarity:+.4f}")
         print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
         return
-    for pair in found if isinstance(found, list) else [found]:
+    pairs = found if isinstance(found, list) else [found]
+    for rank, pair in enumerate(pairs, start=1):
+        if options.gallery:
+            print(f"match {rank} of {len(pairs)}{_verdict(pair)}")
         print(_lines(pair, automatic=options.stage == "auto"))
         if options.groups:
             print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
     print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
+
+
+def _verdict(pair: Pair) -> str:
+    """Its class, and whether that is the query's, where known."""
+    kind = {True: "right, ", False: "wrong, ", None: ""}[pair.same_class]
+    return f": {kind}{pair.other.label}" if pair.other.label else ""
 
 
 def _lines(pair: Pair, *, automatic: bool) -> str:
@@ -93,4 +102,8 @@ def _lines(pair: Pair, *, automatic: bool) -> str:
         f"  {h} x {w} and {k} x {m} places; the terms add up to {pair.completeness_error:.0e}, "
         f"the head is affine to {pair.affinity_error:.0e}"
     )
+    if pair.coarse:
+        lines.append(
+            "  warning: fewer than 7 x 7 places show roughly where, not which part; a finer map: --stage 1, or a larger picture"
+        )
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, UniformBatches, share
 from kinsight.data.boxes import read_boxes
 from kinsight.data.checking import check_table, describe, require_sound, table_digest
+from kinsight.data.class_names import class_names
 from kinsight.data.masks import MaskFiles, PartMaskFiles, read_mask, read_part_mask
 from kinsight.data.parts import read_part_labels, read_parts
 from kinsight.data.scenes import write_scenes
@@ -18,6 +19,7 @@ __all__ = [
     "PartMaskFiles",
     "UniformBatches",
     "check_table",
+    "class_names",
     "describe",
     "describe_sources",
     "read_boxes",

@@ -79,15 +79,7 @@ def read_query_gallery(
         raise KinsightError(f"labels row {int(np.argmin(codes))} is missing; give every item a label, numbers or text")
     query_rows = _rows("queries", queries, count)
     gallery_rows = _rows("gallery", gallery, count)
-    groups, reasons = [], ["the item itself"]
-    if cameras is not None:
-        camera = _codes("cameras", cameras, count)
-        groups.append(np.where(camera < 0, -1, codes * (int(camera.max(initial=-1)) + 1) + camera))
-        reasons.append("same label and same camera")
-    if sequences is not None:
-        groups.append(_codes("sequences", sequences, count))
-        reasons.append("same sequence")
-    searched = QueryGallery(codes, query_rows, gallery_rows, np.empty(0), np.empty(0), groups, reasons, 0, False)
+    searched = _searched(codes, query_rows, gallery_rows, cameras, sequences)
     exclusion = searched.exclusion(query_rows)
     positives = sizes(searched.label_groups()) - exclusion.counts(within=searched.label_groups())
     remaining = len(gallery_rows) - exclusion.counts()
@@ -105,6 +97,46 @@ def read_query_gallery(
         skipped=int((~found).sum()),
         symmetric=np.array_equal(query_rows, gallery_rows),
     )
+
+
+def gallery_of(
+    row: int,
+    labels: Column,
+    *,
+    queries: np.ndarray | None = None,
+    gallery: np.ndarray | None = None,
+    cameras: Column | None = None,
+    sequences: Column | None = None,
+) -> np.ndarray:
+    """The rows of the gallery that one item may meet when it searches, as in `read_query_gallery`, whether or not it is a query there.
+
+    Raises:
+        KinsightError: a length that differs, or no gallery.
+    """
+    count = len(labels)
+    rows = np.array([row])
+    searched = _searched(_codes("labels", labels, count), rows, _rows("gallery", gallery, count), cameras, sequences)
+    shared = [(theirs == ours) & (theirs >= 0) for ours, theirs in searched.exclusion(rows).groups]
+    return searched.gallery[~np.any(shared, axis=0)]
+
+
+def _searched(
+    codes: np.ndarray,
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    cameras: Column | None,
+    sequences: Column | None,
+) -> QueryGallery:
+    """Who searches whom, before anything is counted."""
+    groups, reasons = [], ["the item itself"]
+    if cameras is not None:
+        camera = _codes("cameras", cameras, len(codes))
+        groups.append(np.where(camera < 0, -1, codes * (int(camera.max(initial=-1)) + 1) + camera))
+        reasons.append("same label and same camera")
+    if sequences is not None:
+        groups.append(_codes("sequences", sequences, len(codes)))
+        reasons.append("same sequence")
+    return QueryGallery(codes, queries, gallery, np.empty(0), np.empty(0), groups, reasons, 0, False)
 
 
 def _rows(name: str, mask: np.ndarray | None, count: int) -> np.ndarray:

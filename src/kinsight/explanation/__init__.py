@@ -4,7 +4,8 @@ from kinsight.explanation.contributions import Contributions, contributions
 from kinsight.explanation.explainer import Explainer
 from kinsight.explanation.layout import Layout
 from kinsight.explanation.opening import Opened, Opening, open_model
-from kinsight.explanation.pair import Pair, Terms, View
+from kinsight.explanation.pair import Pair, Terms
+from kinsight.explanation.view import View
 
 __all__ = [
     "Contributions",

@@ -17,8 +17,9 @@ from kinsight.errors import KinsightError
 from kinsight.explanation.contributions import Contributions, contributions
 from kinsight.explanation.layout import Layout
 from kinsight.explanation.opening import Opened, Opening, open_model
-from kinsight.explanation.pair import Pair, View
+from kinsight.explanation.pair import Pair
 from kinsight.explanation.stages import Stage, automatic_stage
+from kinsight.explanation.view import View
 from kinsight.models import Embedder
 from kinsight.pictures import Preprocessing
 from kinsight.pictures.decoding import Box, open_picture

@@ -7,84 +7,23 @@ Every map here is in units of the similarity: it adds up to a part of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.centres import Centres
 from kinsight.explanation.matches import Match, strongest_matches
 from kinsight.explanation.peaks import Peak, peak
+from kinsight.explanation.view import View
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+FEWEST = (7, 7)  # places down and across; a map of fewer is a blob
 Side = Literal["query", "other"]
 Sign = Literal["both", "positive", "negative"]
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """One picture as the network saw it, and what its places contribute to its embedding.
-
-    Attributes:
-        places: (h, w, D).
-        bias: (D,), what no place contributes.
-        whole: (D,), the embedding before normalisation, from the model itself.
-        size: height and width of the network's input in pixels.
-        affinity_error: how far the head with frozen gates is from affine, as a share of the embedding.
-        picture: (H, W, 3) uint8, the network's input for display, where known.
-        name: where the picture comes from.
-        window: left, top, right, bottom of what the network saw, in pixels of the upright picture, where known.
-        centres: where the places stand in the picture; None puts each in the middle of its cell.
-        groups: P, of an embedding that is P sub-embeddings one after the other.
-        attention: (P, h, w), where each group looks, if the head says so; it adds up to 1 over the places.
-        activations: (h, w, C), the feature map itself, where it was asked for.
-        stage: how many stages below the model's last map the places stand.
-    """
-
-    places: np.ndarray
-    bias: np.ndarray
-    whole: np.ndarray
-    size: tuple[int, int]
-    affinity_error: float = 0.0
-    picture: np.ndarray | None = field(default=None, repr=False)
-    name: str = ""
-    window: tuple[float, float, float, float] | None = None
-    centres: Centres | None = None
-    groups: int = 1
-    attention: np.ndarray | None = field(default=None, repr=False)
-    activations: np.ndarray | None = field(default=None, repr=False)
-    stage: int = 0
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Height and width in places."""
-        return self.places.shape[0], self.places.shape[1]
-
-    @property
-    def drawn_at(self) -> Centres:
-        """Where the places are drawn."""
-        return self.centres or Centres.even(self.size, self.grid)
-
-    def group(self, number: int) -> View:
-        """The same picture as one group embeds it.
-
-        Raises:
-            KinsightError: there is no such group.
-        """
-        if not 0 <= number < self.groups:
-            raise KinsightError(f"group {number} does not exist; this embedding has the groups 0 to {self.groups - 1}")
-        length = len(self.whole) // self.groups
-        mine = slice(number * length, (number + 1) * length)
-        attention = None if self.attention is None else self.attention[number : number + 1]
-        return replace(
-            self,
-            places=self.places[..., mine],
-            bias=self.bias[mine],
-            whole=self.whole[mine],
-            groups=1,
-            attention=attention,
-        )
 
 
 class Terms(NamedTuple):
@@ -142,9 +81,20 @@ class Pair:
         return Terms(*(float(value / self._norms) for value in (q @ r, q @ b_r, r @ b_q, b_q @ b_r)))
 
     @property
+    def same_class(self) -> bool | None:
+        """Whether both pictures are of one class; None where the class of either is not known."""
+        return self.query.label == self.other.label if self.query.label and self.other.label else None
+
+    @property
     def stage(self) -> int:
         """How many stages below the model's last map the query's places stand: 1 by default where that map is smaller than 7 x 7."""
         return self.query.stage
+
+    @property
+    def coarse(self) -> bool:
+        """Whether either map has fewer than 7 x 7 places, too few to show parts."""
+        places = np.array([self.query.grid, self.other.grid])  # (2, 2)
+        return bool((places < FEWEST).any())
 
     @property
     def completeness_error(self) -> float:
@@ -212,7 +162,7 @@ class Pair:
             KinsightError: the mask has neither size.
         """
         mine, _ = self._sides(side)
-        return self._answers(side, region_weights(mask, mine), sign)
+        return self._answers(side, mine.share_of(mask), sign)
 
     def pixels(self, side: Side, values: np.ndarray) -> np.ndarray:
         """A map (h, w) of one side, drawn out to the pixels of its picture (H, W): bilinear between its places."""
@@ -239,7 +189,7 @@ class Pair:
         return strongest_matches(self.tensor, self.query.drawn_at, self.other.drawn_at, count)
 
     @cached_property
-    def groups(self) -> tuple[Pair, ...]:
+    def groups(self) -> tuple[Self, ...]:
         """The pair as each group sees it, with maps of its own in units of its own cosine.
 
         Where all groups' vectors have one length (as in the heads of attentive grouping) the similarity is the mean of
@@ -254,11 +204,11 @@ class Pair:
                 "equally many"
             )
         numbers = range(self.query.groups)
-        return tuple(Pair(self.query.group(number), self.other.group(number)) for number in numbers)
+        return tuple(type(self)(self.query.group(number), self.other.group(number)) for number in numbers)
 
-    def swapped(self) -> Pair:
+    def swapped(self) -> Self:
         """The same pair seen from the other side."""
-        return Pair(self.other, self.query)
+        return type(self)(self.other, self.query)
 
     @cached_property
     def _norms(self) -> float:
@@ -281,19 +231,6 @@ class Pair:
         mine, yours = self._sides(side)
         chosen = np.tensordot(weights, mine.places.astype(np.float64), 2)  # (D,)
         return _signed(yours.places.astype(np.float64) @ chosen / self._norms, sign)
-
-
-def region_weights(mask: np.ndarray, view: View) -> np.ndarray:
-    """How much of each place belongs to a mask, (h, w)."""
-    given = np.asarray(mask, np.float64)
-    if given.shape == view.grid:
-        return given
-    if given.shape != view.size:
-        raise KinsightError(
-            f"the mask has the shape {given.shape}; give one of {view.grid} (places) or of {view.size} (pixels as the "
-            "network sees them)"
-        )
-    return view.drawn_at.means(given)
 
 
 def _rows(view: View) -> np.ndarray:

@@ -9,10 +9,10 @@ import torch
 from kinsight.errors import KinsightError
 from kinsight.explanation.contributions import affinity_error
 from kinsight.explanation.opening import open_model
+from kinsight.explanation.pair import FEWEST
 from kinsight.models import Embedder
 
 Stage = int | Literal["auto"]
-FEWEST = (7, 7)  # places down and across; below them a map is a blob
 
 
 def automatic_stage(model: Any, *, gates: str = "declared", tolerance: float) -> int:

@@ -9,12 +9,13 @@ from kinsight.show.groups.table import groups_beside_table, groups_table
 from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table
 from kinsight.show.method_grid.files import write_method_grid
 from kinsight.show.pair.files import write_pair
-from kinsight.show.pair.notebook import attach
+from kinsight.show.pair.shown import ShownPair, ShownPairs
 from kinsight.show.report.page import write_report
 from kinsight.show.table import metric_table
 
 __all__ = [
-    "attach",
+    "ShownPair",
+    "ShownPairs",
     "comparison_text",
     "correspondence_table",
     "diagnosis_html",

@@ -31,7 +31,8 @@ from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.boxes import Window, peak_of, place_in_picture, point_to_input
 from kinsight.explanation.measuring.partners import classes_of
-from kinsight.explanation.pair import Pair, View
+from kinsight.explanation.pair import Pair
+from kinsight.explanation.view import View
 
 ALPHAS = (0.1, 0.2)
 PARTIAL, OVERALL, CENTRED = "partial map", "overall map", "cosine of centred activations"

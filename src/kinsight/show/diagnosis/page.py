@@ -10,7 +10,8 @@ from PIL import Image
 
 from kinsight.evaluation.estimate import DECIMALS
 from kinsight.explanation.measuring.localization import CENTRE, WHOLE
-from kinsight.explanation.pair import Pair, Side, View
+from kinsight.explanation.pair import Pair, Side
+from kinsight.explanation.view import View
 from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.diagnosis.result import Explained, Measured
 from kinsight.show.diagnosis.table import methods_of, number_rows, split_title, threshold_rows

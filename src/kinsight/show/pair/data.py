@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kinsight.explanation.pair import Pair, Side, View
+from kinsight.explanation.pair import FEWEST, Pair, Side
+from kinsight.explanation.view import View
 from kinsight.files import digest
 from kinsight.show.signed_colours import packed_ramp, signed_ramp, spotlight_ramp
 from kinsight.show.thumbnails import data_uri
@@ -37,7 +38,7 @@ def page_data(pairs: Sequence[Pair], names: Sequence[str] | None = None) -> dict
         "names": None if names is None else list(names),
         "pictures": pictures.encoded,
         "ramps": {"spotlight": packed_ramp(spotlight_ramp()), "colours": packed_ramp(signed_ramp())},
-        "tolerances": {"completeness": COMPLETENESS, "affinity": AFFINITY},
+        "tolerances": {"completeness": COMPLETENESS, "affinity": AFFINITY, "places": min(FEWEST)},
     }
 
 
@@ -57,6 +58,7 @@ def _pair(pair: Pair, pictures: _Pictures) -> dict[str, Any]:
     tensor, step = packed_tensor(pair.tensor)
     return {
         "similarity": pair.similarity,
+        "right": pair.same_class,
         "terms": list(pair.terms),
         "completeness": pair.completeness_error,
         "affinity": pair.affinity_error,
@@ -77,6 +79,7 @@ def _view(pair: Pair, side: Side, pictures: _Pictures) -> dict[str, Any]:
     return {
         "name": short_name(view, f"{side} picture"),
         "path": view.name,
+        "label": view.label,
         "picture": pictures.number(view.picture),
         "aspect": width / height,
         "grid": view.grid,

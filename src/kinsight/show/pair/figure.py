@@ -15,7 +15,8 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import MaxNLocator
 
 from kinsight.explanation.matches import Match
-from kinsight.explanation.pair import Pair, Side, View
+from kinsight.explanation.pair import Pair, Side
+from kinsight.explanation.view import View
 from kinsight.files import writing
 from kinsight.show.pair.data import short_name
 from kinsight.show.signed_colours import signed_colours, signed_ramp

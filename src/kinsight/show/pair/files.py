@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.explanation.pair import Pair, Side, View
+from kinsight.explanation.pair import Pair, Side
+from kinsight.explanation.view import View
 from kinsight.files import write_npz
 from kinsight.show.pair.figure import write_pair_figure
 from kinsight.show.pair.page import check_names, write_pair_page

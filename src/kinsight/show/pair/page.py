@@ -86,9 +86,17 @@ def _rendered(
             fragment=fragment,
             pairs=pairs,
             names=names,
+            tally=_tally(pairs),
             data=page_data(pairs, names),
         )
     )
+
+
+def _tally(pairs: Sequence[Pair]) -> str:
+    """How many matches, and how many of them are right."""
+    known = [pair.same_class for pair in pairs if pair.same_class is not None]
+    said = f"{len(pairs)} matches, best first"
+    return said if len(known) < len(pairs) else f"{said}: {sum(known)} of the query's class"
 
 
 def _tab(pairs: Sequence[Pair]) -> str:

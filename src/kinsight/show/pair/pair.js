@@ -116,9 +116,13 @@
       image.hidden = view.picture === null;
       find(".blank", surface).hidden = !image.hidden;
       if (!image.hidden) image.src = data.pictures[view.picture];
-      if (side === "other" && pairs.length > 1) role.textContent = data.names ? `Other, ${data.names[number]}` : `Match ${number + 1}`;
+      if (side === "other" && pairs.length > 1) role.textContent = data.names ? `Other, ${data.names[number]}` : `Match ${number + 1} of ${pairs.length}`;
       name.textContent = view.name;
       name.title = view.path;
+      const kind = find(".class", figure);
+      kind.hidden = !view.label;
+      kind.title = view.label;
+      kind.replaceChildren(...words.classOf(side, pair));
       surface.setAttribute("aria-label", `${role.textContent}: ${view.name}. Arrow keys move a point.`);
     }
     stage.style.setProperty("--aspects", pair.query.aspect + pair.other.aspect);
@@ -133,7 +137,7 @@
   }
 
   // What the ways to point call; a page's own script may too.
-  const page = { state, redraw, view: (side) => current()[side], point, region, hold, letGo };
+  const page = { state, redraw, view: (side) => current()[side], point, region, hold, inView, letGo };
   function point(side, y, x) {
     const [height, width] = current()[side].size;
     state.chosen = null;
@@ -150,6 +154,13 @@
   function hold(held) {
     state.held = held && state.target !== null;
     redraw();
+  }
+  // On a small screen the answer may lie outside of it: both pictures are brought in, as little as needed.
+  function inView() {
+    draw();  // the words below may need more lines
+    const below = find(".readout");
+    stage.style.scrollMarginBottom = getComputedStyle(below).position === "sticky" ? `${below.offsetHeight + 4}px` : "";
+    stage.scrollIntoView({ block: "nearest" });
   }
   function letGo() {
     Object.assign(state, { target: null, held: false, chosen: null });

@@ -57,6 +57,7 @@ const kinsightPointing = (() => {
         else {
           page.point(side, y, x);
           page.hold(true);
+          if (event.pointerType !== "mouse") page.inView();
         }
       }
       down = null;

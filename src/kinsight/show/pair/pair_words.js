@@ -96,14 +96,22 @@ const kinsightWords = (() => {
     ];
   }
 
-  function warnings({ completeness, affinity, terms: [places, first, second, bias] }, limit) {
+  // Its class, and whether that is the query's.
+  function classOf(side, pair) {
+    const { label } = pair[side];
+    if (!label || side === "query" || pair.right === null) return [label];
+    return [element("b", pair.right ? "right" : "wrong", pair.right ? "\u2713 right" : "\u2717 wrong"), ` ${label}`];
+  }
+
+  function warnings({ completeness, affinity, terms: [places, first, second, bias], query, other }, limit) {
     const warn = (title, text) => element("p", "notice small", element("strong", "", title), " ", text);
     const found = [];
     if (!(completeness <= limit.completeness)) found.push(warn("The parts do not add up.", `They miss the score by ${plain(completeness, 4)}, and so may the maps.`));
     if (!(affinity <= limit.affinity)) found.push(warn("The maps are approximate.", `With its gates held the head is still off from affine by ${plain(100 * affinity, 1)} % of the embedding: a gate was not declared.`));
+    if (Math.min(...query.grid, ...other.grid) < limit.places) found.push(warn("The map is coarse.", `It has ${query.grid.join(" \u00d7 ")} places, each of which sees much of the picture: it shows roughly where, not which part. Fewer than ${limit.places} \u00d7 ${limit.places} say little; a finer map is one stage lower (--stage 1), or that of a larger picture.`));
     if (Math.abs(places) + Math.abs(first) + Math.abs(second) < 0.1 * Math.abs(bias)) found.push(warn("Nearly all of it is bias.", "The places of these pictures say almost nothing; the score would be much the same for others."));
     return found;
   }
 
-  return { cancelling, caption, decimals, element, exactness, legend, plain, readout, warnings, withSign };
+  return { cancelling, caption, classOf, decimals, element, exactness, legend, plain, readout, warnings, withSign };
 })();
