@@ -264,8 +264,7 @@ def test_usage(kinsight: Call) -> None:
 def test_words_do_not_wait_for_torch() -> None:
     program = """
 import sys, kinsight
-from kinsight.cli import VERBS
-from kinsight.settings.recipe import recipe_names, main
+from kinsight.cli import VERBS, main
 for words in (["--help"], ["--version"], ["recipes"], ["recipes", "demo"], *([verb, "--help"] for verb in VERBS)):
     try:
         main(words)

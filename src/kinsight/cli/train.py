@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kinsight.cli.options import underscored, verb_parser
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 # The few that a newcomer needs, in this order; `--help` shows them before all others.
 FIRST = ("data.path", "model.trunk", "model.weights", "epochs", "batches.size", "optimizer.trunk_lr", "seed")
@@ -19,6 +23,15 @@ def add_own_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -
     )
     parser.add_argument("--out", help="the run folder; a run found there goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def parser() -> ArgumentParser:
+    """The options: every setting, and those of the verb."""
+    from kinsight.settings.parsing import settings_parser
+
+    made = settings_parser()
+    add_own_options(made)
+    return made
 
 
 def help_text() -> str:
@@ -60,11 +73,9 @@ def run(arguments: Sequence[str]) -> None:
     if {"-h", "--help"} & set(arguments):
         print(help_text(), end="")
         return
-    from kinsight.settings.parsing import given_options, settings_parser
+    from kinsight.settings.parsing import given_options
 
-    parser = settings_parser()
-    add_own_options(parser)
-    given = given_options(parser, underscored(arguments))
+    given = given_options(parser(), underscored(arguments))
     recipe, out, quiet = given.pop("recipe", None), given.pop("out", None), given.pop("quiet", False)
 
     from kinsight.api.train import train
