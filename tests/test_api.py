@@ -39,7 +39,7 @@ SIGNATURES = {
     ),
     "evaluate": (
         "run=None, labels=None, *, embeddings=None, data=None, split=None, split_by=None, untrained=False, "
-        "groups=False, which='best', k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
+        "groups=False, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
         "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
         "device=None, budget_mb=512, progress=False"
     ),

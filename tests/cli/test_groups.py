@@ -213,7 +213,7 @@ def test_wrong_values_are_refused(kinsight: Call, grouped: Path, pictures: Path,
 def test_evaluate_each_group(kinsight: Call, trained: Path, model: Embedder, pictures: Path) -> None:
     said = kinsight("evaluate", trained, "--groups", "--untrained", "--k", 1, 2)
     assert said.code == 0, said.err
-    head, *_ = said.out.splitlines()
+    head = next(line for line in said.out.splitlines() if line.startswith("test"))
     assert re.split(r"\s{2,}", head) == ["test", "trained", "group 0", "group 1", "group 2", "untrained"]
     files = files_of(pictures)
     labels = np.array([file.parent.name for file in files])

@@ -102,3 +102,12 @@ def test_every_term_of_the_loss_has_its_line() -> None:
     ]
     assert chart.svg.count('class="line c') == 9
     assert chart.svg.count("again") == 3  # more terms than colours: the rest dashed
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.99, 1.0], [0.0], [0.4, 0.97]])
+def test_no_axis_goes_beyond_what_is_possible(values: list[float]) -> None:
+    svg = line_chart([Series("P@1", np.arange(len(values)), np.array(values))], "P@1", percent=True)
+    ticks = [float(tick) for tick in re.findall(r">([\d.-]+) %</text>", svg)]
+    assert min(ticks) >= 0
+    assert max(ticks) <= 100
+    assert len(ticks) > 2

@@ -11,7 +11,9 @@ import pytest
 from kinsight.errors import KinsightError
 from kinsight.files import write_json, write_npz, write_text
 from kinsight.reading import read_json
+from kinsight.runs.ranking import Ranking
 from kinsight.show import write_report
+from kinsight.show.report.queries import worst_queries
 from show.made_page import Page
 from show.made_run import make_run
 
@@ -53,7 +55,7 @@ def test_nothing_outside_is_referred_to(whole: Path) -> None:
 def test_every_section_is_there_and_linked(whole: Path) -> None:
     page = Page((whole / "report.html").read_text(encoding="utf-8"))
     links = [one[1:] for one in page.references if one.startswith("#")]
-    assert links == ["queries", "map", "curves", "how", "numbers", "space", "again"]
+    assert links == ["mistakes", "classes", "queries", "map", "curves", "numbers", "space", "how", "again"]
     assert page.count("svg", class_="chart") == 4
     assert page.count("div", class_="queries") == 3
     assert page.count("svg", class_="plane") == 1
@@ -100,6 +102,17 @@ def test_rendered_pictures_are_called_rendered(run: Path, rendered: bool) -> Non
         (content if "data" in content else content["protocol"])["data"]["rendered"] = rendered
         write_json(file, content)
     assert ("Rendered pictures." in page_of(run).text) is rendered
+
+
+def test_mistakes_open_their_pages(run: Path) -> None:
+    assert "why?" not in page_of(run).text
+    first = worst_queries(Ranking.read(run / "evaluation" / "test.npz"))[0]
+    write_text(run / "pairs" / f"test-{first}.html", "why")
+    write_text(run / "pairs" / "cars-test-3.html", "of another evaluation")
+    page = page_of(run)
+    (link,) = [one for one in page.references if one.startswith("pairs/")]
+    assert (run / link).read_text() == "why"
+    assert page.text.count("why?") == 1
 
 
 def test_names_of_classes_and_runs_are_escaped(whole: Path) -> None:

@@ -31,7 +31,7 @@ from kinsight.training.encoding import encode_rows
 from kinsight.training.validation import roles
 
 # Which parameters belong to what is measured; the others are for all.
-_OF_RUN = ("untrained", "groups", "which")
+_OF_RUN = ("untrained", "groups", "which", "mistakes")
 _OF_TABLE = ("data", "split", "split_by")
 _OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
 _OF_NUMBERS = ("clustering", "diagnosis", "intervals", "whole_gallery", "seed", "device", "budget_mb")
@@ -48,6 +48,7 @@ def evaluate(
     untrained: bool = False,
     groups: bool = False,
     which: str = "best",
+    mistakes: int = 6,
     k: Sequence[int] = (1, 2, 4, 8),
     per_query: str | Path | None = None,
     queries: np.ndarray | None = None,
@@ -82,6 +83,7 @@ def evaluate(
         untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head.
         groups: of a run: also each group of the trained model alone.
         which: of a run: `best` (chosen on validation classes) or `last`.
+        mistakes: of a run: how many of the worst mistakes are explained, each on a page in `pairs/` that the report opens.
         k: the k of recall@k.
         per_query: a CSV file to write: one row a query with its id, label and the value of every ranking metric.
         queries, gallery: of vectors: masks (N,) of those that search and those that are found; an item may be both; None for all.
@@ -111,6 +113,7 @@ def evaluate(
             else "a run and --embeddings were given; give one of them"
         )
     require_seed(seed)
+    require_whole(0, mistakes=mistakes)
     for each in k:
         require_whole(1, k=each)
     if per_query is not None:
@@ -122,7 +125,7 @@ def evaluate(
             raise KinsightError(
                 "data of a run is a table, folder or zip; give its path, or load the model and give that"
             )
-        wanted = {name: given[name] for name in ("split_by", "untrained", "which", "groups", "progress")}
+        wanted = {name: given[name] for name in ("split_by", "untrained", "which", "groups", "mistakes", "progress")}
         found = evaluate_run(run, data=data, split=split or "test", k=k, **wanted)
         result = found.pop("trained")
         result.others = found

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from kinsight.api.mistake_pages import write_mistake_pages
 from kinsight.api.one_group import group_vectors
 from kinsight.api.opened_run import evaluation_data, rows_of
 from kinsight.data import class_names
@@ -38,6 +39,7 @@ def evaluate_run(
     which: str,
     k: Sequence[int],
     groups: bool,
+    mistakes: int,
     progress: bool,
 ) -> dict[str, Evaluation]:
     """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ...
@@ -49,13 +51,14 @@ def evaluate_run(
     """
     folder = RunFolder(run).require()
     table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
-    name = "-".join([*([Path(data).stem] if data else []), *([split_by] if split_by else []), split])
+    name = evaluation_name(data=data, split=split, split_by=split_by, which=which)
     trained = load_embedder(folder.trained_model(which), device=device())
     if groups and trained.groups < 2:
         raise KinsightError(NO_GROUPS)
-    models = [(TRAINED, trained, name if which == "best" else f"{name}-{which}")]
+    models = [(TRAINED, trained, name)]
     if untrained:
-        models.append((UNTRAINED, starting_point(settings).to(device()), f"{name}-{UNTRAINED}"))
+        start = evaluation_name(data=data, split=split, split_by=split_by)
+        models.append((UNTRAINED, starting_point(settings).to(device()), f"{start}-{UNTRAINED}"))
     found: dict[str, Evaluation] = {}
     for kind, model, title in models:
         selection = _selection(folder, which) if model is trained else None
@@ -63,8 +66,16 @@ def evaluate_run(
             folder, title, kind, model, table, split, settings.data, k, progress,
             selection=selection, groups=groups and model is trained,
         )  # fmt: skip
+    # A picture cut to its box is not the file that would be explained.
+    write_mistake_pages(folder, name, trained, 0 if settings.data.crop_to_box else mistakes)
     write_report(folder.path)
     return found
+
+
+def evaluation_name(*, data: str | Path | None, split: str, split_by: str | None, which: str = "best") -> str:
+    """What the evaluation of a run is called in `evaluation/`."""
+    parts = [Path(data).stem if data else "", split_by or "", split, which if which != "best" else ""]
+    return "-".join(filter(None, parts))
 
 
 def starting_point(settings: TrainingSettings) -> Embedder:

@@ -25,6 +25,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
     parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
     parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")
+    parser.add_argument(
+        "--mistakes",
+        type=int,
+        default=6,
+        help="how many of the worst mistakes get a page of their own in pairs/ (default: 6)",
+    )
     parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8], help="the k of recall@k (default: 1 2 4 8)")
     parser.add_argument(
         "--per-query", metavar="CSV", help="also write one row a query: id, label, every ranking metric"
@@ -42,7 +48,8 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(hyphened(arguments))
 
     from kinsight.api.evaluate import evaluate
-    from kinsight.show import metric_table
+    from kinsight.api.run_evaluation import evaluation_name
+    from kinsight.show import metric_table, verdict_text
 
     result = evaluate(**given(options, "json"), progress=not options.json)
     if options.json:
@@ -53,7 +60,11 @@ def run(arguments: Sequence[str]) -> None:
         }
         print(json.dumps({**result, **others}, indent=2))
         return
-    split = options.split or ("test" if (Path(options.run or "") / "recipe.yaml").is_file() else "all")
+    is_run = options.run is not None and (Path(options.run) / "recipe.yaml").is_file()
+    split = options.split or ("test" if is_run else "all")
+    if is_run:
+        measured = evaluation_name(data=options.data, split=split, split_by=options.split_by, which=options.which)
+        print(verdict_text(options.run, measured), end="\n\n")
     name = options.embeddings or "-".join([*([Path(options.data).stem] if options.data else []), split])
     models = {"embeddings" if options.embeddings else "trained": result, **result.others}
     print(

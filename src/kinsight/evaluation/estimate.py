@@ -91,9 +91,12 @@ class Estimate:
         return notation(self.value, signed=signed) if self.known else "-"
 
     def interval(self, notation: Notation = PERCENT, *, signed: bool = False) -> str:
-        """`[40.1, 42.3]`; `[none]` where values are all alike; `± 0.4` where only a deviation is known; nothing where none was sought."""
+        """`[40.1, 42.3]`; `[none]` where values are all alike; `± 0.4` where only a deviation is known; nothing where none was sought, or
+        where both ends are written alike, which would look like a certainty.
+        """
         if self.ends is not None:
-            return f"[{notation(self.ends[0], signed=signed)}, {notation(self.ends[1], signed=signed)}]"
+            low, high = (notation(end, signed=signed) for end in self.ends)
+            return f"[{low}, {high}]" if low != high else ""
         if self.deviation is not None:
             return f"± {notation(self.deviation)}"
         return "" if self.method is None else NO_INTERVAL

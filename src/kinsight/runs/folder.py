@@ -1,6 +1,6 @@
 """The run folder: enough to go on, to evaluate, to explain.
 
-recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  maps/  report.html
+recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  maps/  pairs/  report.html
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.evaluation = self.path / "evaluation"
         self.maps = self.path / "maps"
+        self.pairs = self.path / "pairs"
         self.report = self.path / "report.html"
 
     @property
@@ -120,6 +121,15 @@ class RunFolder:
     def evaluations(self) -> Evaluations:
         """The records in `evaluation/`."""
         return Evaluations(self.evaluation)
+
+    def mistake_page(self, name: str, query: int) -> Path:
+        """Where the page of a query's mistake in an evaluation stands, if it does."""
+        return self.pairs / f"{name}-{query}.html"
+
+    def mistake_pages(self, name: str) -> dict[int, Path]:
+        """Those that are there, by query."""
+        numbers = {file.stem.removeprefix(f"{name}-"): file for file in self.pairs.glob("*.html")}
+        return {int(number): file for number, file in numbers.items() if number.isdecimal()}
 
     def recipe_text(self) -> str:
         """`recipe.yaml` as it stands, empty where there is none."""

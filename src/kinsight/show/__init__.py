@@ -11,6 +11,7 @@ from kinsight.show.method_grid.files import write_method_grid
 from kinsight.show.pair.files import write_pair
 from kinsight.show.pair.shown import ShownPair, ShownPairs
 from kinsight.show.report.page import write_report
+from kinsight.show.report.verdict import verdict_text
 from kinsight.show.table import metric_table
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "localization_table",
     "metric_table",
     "sanity_table",
+    "verdict_text",
     "write_comparison",
     "write_method_grid",
     "write_pair",

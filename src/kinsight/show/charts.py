@@ -72,7 +72,10 @@ def line_chart(
     every = [*drawn, *behind]
     x_low, x_high = _range(np.concatenate([one.x for one in every]))
     heights = np.concatenate([one.y for one in every])
-    ticks = _log_ticks(heights) if logarithmic else _ticks(*_robust(heights))
+    low, high = _robust(heights)
+    if percent:  # what cannot be is no part of the axis
+        low, high = max(low, 0.0), min(high, 1.0)
+    ticks = _log_ticks(heights) if logarithmic else _ticks(low, high)
     scale = np.log10 if logarithmic else np.asarray
     y_low, y_high = float(scale(ticks[0])), float(scale(ticks[-1]))
 

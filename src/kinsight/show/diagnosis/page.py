@@ -14,10 +14,11 @@ from kinsight.explanation.pair import Pair, Side
 from kinsight.explanation.view import View
 from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.diagnosis.result import Explained, Measured
-from kinsight.show.diagnosis.table import methods_of, number_rows, split_title, threshold_rows
+from kinsight.show.diagnosis.table import methods_of, number_rows, threshold_rows
 from kinsight.show.overlay import overlay
 from kinsight.show.page import environment
 from kinsight.show.pair.data import short_name
+from kinsight.show.splits import split_title
 from kinsight.show.thumbnails import data_uri
 
 SIDE, LIMIT = 320, 40_000

@@ -8,6 +8,7 @@ from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.localization import CENTRE, WHOLE
 from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME
 from kinsight.show.diagnosis.result import Measured
+from kinsight.show.splits import split_title
 from kinsight.show.table import aligned, with_note
 
 RETRIEVAL = {"precision_at_1": "Precision at 1", "r_precision": "R-precision", "map_at_r": "MAP@R"}
@@ -17,7 +18,6 @@ PLACES = {
     "box_energy": "energy inside the box",
     "mask_energy": "energy inside the mask",
 }
-SPLITS = {"train": "classes they were trained on", "test": "unseen classes", "validation": "validation classes"}
 Row = tuple[str, list[str]]  # a title, and a cell for each run and split; empty where nothing is known
 
 
@@ -34,11 +34,6 @@ def diagnosis_table(measured: Sequence[Measured]) -> str:
                 aligned([["right boxes at threshold", *runs], *([name, *_dashed(cells)] for name, cells in curves)])
             )
     return with_note("\n\n".join(tables))
-
-
-def split_title(split: str) -> str:
-    """`unseen classes` for the test split, and so on."""
-    return SPLITS.get(split, f"split {split}")
 
 
 def methods_of(measured: Sequence[Measured]) -> list[str]:

@@ -21,9 +21,8 @@ def groups_table(found: GroupsResult) -> str:
         part = [] if favourite is None else [f"{favourite[0]} {PERCENT(favourite[1])} %"]
         alike = [DECIMALS(found.mean_similarity(number), signed=True), DECIMALS(found.mean_overlap(number))]
         rows.append([f"group {number}", *_retrieval(found.alone[number]), *part, *alike])
-    notes = [f"pictures: {found.drawn_from}"] * bool(found.drawn_from) + [found.alone_in_class] * bool(
-        found.alone_in_class
-    )
+    drawn_from = f"pictures: {found.drawn_from}" if found.drawn_from else ""
+    notes = [note for note in (drawn_from, found.alone_in_class) if note]
     return with_note("\n".join([aligned([head, *rows]), *notes, "", _below(found)]))
 
 

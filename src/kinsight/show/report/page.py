@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kinsight.evaluation import Estimate
 from kinsight.files import write_text
 from kinsight.runs.contents import RunContents, read_contents
 from kinsight.runs.evaluations import UNTRAINED, EvaluationRecord
+from kinsight.runs.gain import gains
 from kinsight.runs.ranking import Ranking
 from kinsight.show.metrics import title_of
 from kinsight.show.page import environment
 from kinsight.show.report import atlas, provenance
 from kinsight.show.report.curves import run_charts
 from kinsight.show.report.embedding_space import readings
-from kinsight.show.report.queries import chosen_queries
+from kinsight.show.report.failing_classes import SHOWN, failing_classes, named
+from kinsight.show.report.queries import chosen_mistakes, chosen_queries
 from kinsight.show.report.trained_and_untrained import (
     MetricRow,
     TrainedAndUntrained,
@@ -22,6 +26,8 @@ from kinsight.show.report.trained_and_untrained import (
     metric_rows,
     side_by_side,
 )
+from kinsight.show.report.verdict import verdict
+from kinsight.show.splits import split_title
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,9 @@ def report_html(run: RunContents) -> str:
     found = side_by_side(run.evaluations)
     main = found[0] if found else None
     result = main.main if main else None
-    tables = [_table(measured) for measured in found]
+    gained = {one.name: gains(run.folder.evaluations, one.trained) for one in found if one.trained}
+    tables = [_table(measured, gained.get(measured.name, {})) for measured in found]
+    judged = verdict(run.folder.path, main, gained.get(main.name, {})) if main else None
     shown = {
         **_pictured(run, result),
         "charts": run_charts(run.history, {key: title_of(key) for line in run.history for key in line}),
@@ -63,12 +71,15 @@ def report_html(run: RunContents) -> str:
         .get_template("report.html")
         .render(
             name=run.name,
+            verdict=judged,
             sentence=provenance.sentence(run, result),
             rendered=provenance.is_rendered(run, result),
             headlines=headlines(metric_rows(main)) if main else [],
             has_untrained=any(result.model == UNTRAINED for result in run.evaluations),
-            main_split=f"on the {main.split} split" if main else "",
+            main_split=f"on {split_title(main.split)}" if main else "",
             sections=_sections(shown),
+            most_failing=SHOWN,
+            named=named,
             events=[
                 (f"{line.get('step', 0):,}", str(line.get("message", "")))
                 for line in run.history
@@ -84,30 +95,39 @@ def report_html(run: RunContents) -> str:
 
 def _sections(shown: dict[str, object]) -> list[tuple[str, str]]:
     titles = {
+        "mistakes": ("mistakes", "Mistakes"),
+        "failing": ("classes", "Classes that fail"),
         "queries": ("queries", "Queries"),
         "atlas": ("map", "Map"),
         "charts": ("curves", "How it learned"),
-        "protocol": ("how", "How it was made"),
         "tables": ("numbers", "All numbers"),
         "diagnosis": ("space", "State of the space"),
+        "protocol": ("how", "How it was made"),
     }
     return [link for piece, link in titles.items() if shown.get(piece)] + [("again", "Make it again")]
 
 
-def _table(measured: TrainedAndUntrained) -> Table:
-    rows = metric_rows(measured)
+def _table(measured: TrainedAndUntrained, gained: Mapping[str, Estimate]) -> Table:
+    rows = metric_rows(measured, gained)
     name, split = measured.name, measured.split
     title = f"{name} split" if name == split else f"{name} ({split} split)"
     return Table(title, any(row.trained for row in rows), any(row.untrained for row in rows), rows)
 
 
 def _pictured(run: RunContents, record: EvaluationRecord | None) -> dict[str, object]:
-    """The pieces made from pictures: queries with what they find, and the map."""
+    """The pieces made from pictures: mistakes, classes that fail, queries with what they find, and the map."""
     ranking = run.folder.evaluations.ranking(record.name) if record else None
-    if ranking is None or not len(ranking.ids):
-        return {"queries": [], "atlas": None}
+    if record is None or ranking is None or not len(ranking.ids):
+        return {"mistakes": None, "failing": None, "queries": [], "atlas": None}
     ranking = replace(ranking, labels=ranking.titles)
-    return {"queries": chosen_queries(ranking), **_atlas(ranking)}
+    pages = {query: f"pairs/{file.name}" for query, file in run.folder.mistake_pages(record.name).items()}
+    failing = failing_classes(ranking)
+    return {
+        "mistakes": chosen_mistakes(ranking, pages),
+        "failing": failing if failing.classes else None,
+        "queries": chosen_queries(ranking),
+        **_atlas(ranking),
+    }
 
 
 def _atlas(ranking: Ranking) -> dict[str, object]:

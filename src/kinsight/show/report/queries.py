@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class QueryRow:
-    """A query, its neighbours best first, and its MAP@R."""
+    """A query, its neighbours best first, its MAP@R, and the page that explains them, relative to the report, where there is one."""
 
     query: Picture
     neighbours: list[Picture]
     average_precision: float
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,25 +43,34 @@ class Chosen:
     rows: list[QueryRow]
 
 
-def chosen_queries(ranking: Ranking, count: int = 6, shown: int = 8) -> list[Chosen]:
-    """The worst, the best and the median queries with the first neighbours of each."""
+def chosen_mistakes(
+    ranking: Ranking, pages: Mapping[int, str] | None = None, count: int = 6, shown: int = 8
+) -> Chosen | None:
+    """The worst queries with the first neighbours of each; `pages` are those that explain them, by query."""
     worst = worst_queries(ranking, count)
-    mistaken = bool(worst) and bool((ranking.precision_at_1[worst] == 0).any())
+    if not worst:
+        return None
+    if not (ranking.precision_at_1[worst] == 0).any():
+        note = "No query has a wrong first neighbour; these have the lowest MAP@R."
+    else:
+        note = "The most confident ones: low MAP@R and a wrong first neighbour, the highest similarity first."
+        if pages:
+            note += " A tap on a row opens why."
+    return Chosen("The worst mistakes", note, rows_of(ranking, worst, shown, pages))
+
+
+def chosen_queries(ranking: Ranking, count: int = 6, shown: int = 8) -> list[Chosen]:
+    """The median and the best queries with the first neighbours of each."""
     chosen = [
-        (
-            "Worst",
-            "The most confident mistakes: low MAP@R and a wrong first neighbour, the highest similarity first."
-            if mistaken
-            else "Lowest MAP@R; no query has a wrong first neighbour.",
-            worst,
-        ),
-        ("Best", "Highest MAP@R, each of another class where there are enough.", best_queries(ranking, count)),
         ("Median", "Around the middle of all queries: what to expect.", median_queries(ranking, count)),
+        ("Best", "Highest MAP@R, each of another class where there are enough.", best_queries(ranking, count)),
     ]
     return [Chosen(title, note, rows_of(ranking, numbers, shown)) for title, note, numbers in chosen if numbers]
 
 
-def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[QueryRow]:
+def rows_of(
+    ranking: Ranking, queries: Iterable[int], shown: int = 8, pages: Mapping[int, str] | None = None
+) -> list[QueryRow]:
     """The rows of query numbers (positions in `query_rows`), with their pictures."""
     found = []
     for query in queries:
@@ -70,7 +80,8 @@ def rows_of(ranking: Ranking, queries: Iterable[int], shown: int = 8) -> list[Qu
             for other, score in zip(ranking.neighbours[query, :shown], ranking.scores[query, :shown], strict=True)
             if other >= 0
         ]
-        found.append(QueryRow(_picture(ranking, row), neighbours, float(ranking.average_precision[query])))
+        page = (pages or {}).get(query, "")
+        found.append(QueryRow(_picture(ranking, row), neighbours, float(ranking.average_precision[query]), page))
     return found
 
 
@@ -130,7 +141,8 @@ def _usable(ranking: Ranking) -> np.ndarray:
 
 def _picture(ranking: Ranking, row: int, score: float | None = None, right: bool = True) -> Picture:
     picture = thumbnail(str(ranking.paths[row]), **THUMBNAIL)
-    return Picture(picture, str(ranking.labels[row]), str(ranking.ids[row]), score, bool(right))
+    title = str(ranking.labels[row]).replace("_", " ")  # names of folders break into lines where they have blanks
+    return Picture(picture, title, str(ranking.ids[row]), score, bool(right))
 
 
 def _label(ranking: Ranking, query: int) -> str:

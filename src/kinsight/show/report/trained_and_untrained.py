@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kinsight.evaluation.estimate import PERCENT, Estimate
@@ -12,7 +12,7 @@ from kinsight.show.metrics import HEADLINES, described, is_fraction, ordered, ti
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric, of the trained and of the untrained model; at least one of them is there."""
+    """One metric, of the trained and of the untrained model; at least one of them is there. `paired`: the gain over the same queries."""
 
     key: str
     title: str
@@ -20,6 +20,7 @@ class MetricRow:
     higher_is_better: bool | None
     trained: Estimate | None
     untrained: Estimate | None
+    paired: Estimate | None = None
 
     @property
     def gain(self) -> str:
@@ -28,6 +29,11 @@ class MetricRow:
             return ""
         # The difference of what is shown, so that a reader who subtracts finds the same.
         return PERCENT(round(self.trained.value, 3) - round(self.untrained.value, 3), signed=True)
+
+    @property
+    def gain_interval(self) -> str:
+        """Of the gain, query by query; nothing where it is not known."""
+        return "" if self.paired is None else self.paired.interval(signed=True)
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,10 @@ def side_by_side(evaluations: Sequence[EvaluationRecord]) -> list[TrainedAndUntr
     return sorted(found, key=lambda one: (one.name != "test", one.split != "test", one.name))
 
 
-def metric_rows(measured: TrainedAndUntrained) -> list[MetricRow]:
+def metric_rows(measured: TrainedAndUntrained, gains: Mapping[str, Estimate] | None = None) -> list[MetricRow]:
     """The ranking and clustering metrics that are fractions, headlines first, in the order of METRICS."""
     keys = {key: None for one in (measured.trained, measured.untrained) if one is not None for key in one.metrics}
-    return [_metric_row(key, measured) for key in ordered(keys) if is_fraction(key)]
+    return [_metric_row(key, measured, (gains or {}).get(key)) for key in ordered(keys) if is_fraction(key)]
 
 
 def headlines(found: Sequence[MetricRow], count: int = 2) -> list[MetricRow]:
@@ -75,7 +81,7 @@ def headlines(found: Sequence[MetricRow], count: int = 2) -> list[MetricRow]:
     return chosen[:count] or list(found[:1])
 
 
-def _metric_row(key: str, measured: TrainedAndUntrained) -> MetricRow:
+def _metric_row(key: str, measured: TrainedAndUntrained, paired: Estimate | None) -> MetricRow:
     metric = described(key)
     return MetricRow(
         key=key,
@@ -84,6 +90,7 @@ def _metric_row(key: str, measured: TrainedAndUntrained) -> MetricRow:
         higher_is_better=None if metric is None else metric.higher_is_better,
         trained=_estimate(key, measured.trained),
         untrained=_estimate(key, measured.untrained),
+        paired=paired,
     )
 
 

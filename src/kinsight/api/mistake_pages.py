@@ -1,0 +1,42 @@
+"""A page for each of the worst mistakes of an evaluation, which its report opens."""
+
+from __future__ import annotations
+
+from kinsight.errors import KinsightError
+from kinsight.explanation import Explainer, Pair
+from kinsight.models import Embedder
+from kinsight.runs.folder import RunFolder
+from kinsight.runs.ranking import Ranking
+from kinsight.show.pair.page import write_pair_page
+from kinsight.show.report.queries import worst_queries
+
+NEIGHBOURS = 3  # on a page: the wrong first one, and what came after it
+
+
+def write_mistake_pages(folder: RunFolder, name: str, model: Embedder, count: int) -> None:
+    """Write `pairs/NAME-QUERY.html` for the worst mistakes: the query explained with its first neighbours.
+
+    Pages of an earlier evaluation of that name are removed. A model that cannot be opened, or a picture that has moved, leaves its page
+    out: the numbers do not depend on it.
+    """
+    for old in folder.mistake_pages(name).values():
+        old.unlink()
+    ranking = folder.evaluations.ranking(name)
+    if ranking is None:
+        return
+    explainer = Explainer(model, stage="auto")
+    for query in worst_queries(ranking, count):
+        if ranking.precision_at_1[query] == 0:
+            _write(folder, name, ranking, query, explainer)
+
+
+def _write(folder: RunFolder, name: str, ranking: Ranking, query: int, explainer: Explainer) -> None:
+    asked, found = int(ranking.query_rows[query]), ranking.neighbours[query]
+    rows = [asked, *found[found >= 0][:NEIGHBOURS].tolist()]
+    classes = [str(title).replace("_", " ") for title in ranking.titles[rows[:2]]]
+    try:
+        first, *others = explainer.views([str(path) for path in ranking.paths[rows]])
+    except KinsightError:
+        return
+    title = f"Why is this {classes[0]} taken for {classes[1]}?"
+    write_pair_page(folder.mistake_page(name, query), [Pair(first, other) for other in others], title=title)
