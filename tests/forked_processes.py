@@ -64,7 +64,8 @@ def assert_same_run(one: Path, two: Path) -> None:
         assert line.keys() == other.keys()
         for key in line.keys() - {"kind"}:
             assert line[key] == pytest.approx(other[key], abs=1e-5), (key, line, other)
-    for name in ("model-last/model.safetensors", "objective"):
+    model = "model-last" if (one / "model-last").is_dir() else "model"
+    for name in (f"{model}/model.safetensors", "objective"):
         files = [
             run / name if "/" in name else next(run.glob("checkpoints/step-*/objective.safetensors"))
             for run in (one, two)

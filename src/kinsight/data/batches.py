@@ -50,12 +50,21 @@ class UniformBatches:
         batch_size: pictures in a global batch.
         drop_last: leave out the last N mod batch_size pictures of the order (other ones each epoch); else the last
             batch is smaller.
+        length: batches in an epoch; None: as many as pass all pictures once. With more the pictures pass again, in another order.
 
     Raises:
         KinsightError: fewer pictures than one batch needs.
     """
 
-    def __init__(self, labels_or_count: Sized | int, batch_size: int, *, seed: int = 0, drop_last: bool = True) -> None:
+    def __init__(
+        self,
+        labels_or_count: Sized | int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        drop_last: bool = True,
+        length: int | None = None,
+    ) -> None:
         self.count = labels_or_count if isinstance(labels_or_count, int) else len(labels_or_count)
         self.batch_size = _positive("batch_size", batch_size)
         self.seed = _seed(seed)
@@ -66,16 +75,21 @@ class UniformBatches:
                 "or give more pictures"
             )
 
+        self._pass = self.count // batch_size if drop_last else math.ceil(self.count / batch_size)
+        self.length = self._pass if length is None else _positive("length", length)
+
     def __len__(self) -> int:
-        return self.count // self.batch_size if self.drop_last else math.ceil(self.count / self.batch_size)
+        return self.length
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from batch `start` on."""
-        order = _random(self.seed, epoch, "order").permutation(self.count)
-        seeds = _draw_seeds(self.seed, epoch, self.count)
-        for number in range(start, len(self)):
-            here = slice(number * self.batch_size, (number + 1) * self.batch_size)
-            yield Batch(_draws(order[here], seeds[here]))
+        random, passes = _random(self.seed, epoch, "order"), math.ceil(self.length / self._pass)
+        orders = np.stack([random.permutation(self.count) for _ in range(passes)])
+        seeds = _draw_seeds(self.seed, epoch, orders.size).reshape(orders.shape)
+        for number in range(start, self.length):
+            turn, place = divmod(number, self._pass)
+            here = slice(place * self.batch_size, (place + 1) * self.batch_size)
+            yield Batch(_draws(orders[turn, here], seeds[turn, here]))
 
 
 class MPerClassBatches:

@@ -20,6 +20,7 @@ from kinsight.models.heads import HEADS, make_head
 from kinsight.models.memory import MEGABYTE, Bounded
 from kinsight.models.network_input import preprocessing_of
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
+from kinsight.models.subspaces import SubspacesHead
 from kinsight.models.trunk import Trunk, seeded
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -160,9 +161,31 @@ class Embedder(nn.Module):
         """P of a head with groups; else 1."""
         return self.parts if self.kind == "groups" else 1
 
+    @property
+    def subspaces(self) -> int:
+        """How many subspaces a division of the data has given this model; else 1."""
+        return self.head.subspaces if isinstance(self.head, SubspacesHead) else 1
+
+    def subspace(self, number: int) -> Embedder:
+        """This model with one subspace alone; it shares its weights.
+
+        Raises:
+            KinsightError: the model has no subspaces, or none of this number.
+        """
+        if not isinstance(self.head, SubspacesHead):
+            raise KinsightError("this model has no subspaces; give one that was trained with the method division")
+        made = Embedder(self.trunk, self.head.alone(number), self.preprocessing, self.settings)
+        return made if self.training else made.eval()
+
+    @property
+    def learned_head(self) -> nn.Module:
+        """The head that learns, without the masks of subspaces around it."""
+        return self.head.head if isinstance(self.head, SubspacesHead) else self.head
+
     def terms(self) -> dict[str, nn.Module]:
         """New terms of the objective that the head brings, by name (`head.terms()`, for example reconstruction)."""
-        return dict(self.head.terms()) if hasattr(self.head, "terms") else {}  # type: ignore[operator]
+        head = self.learned_head
+        return dict(head.terms()) if hasattr(head, "terms") else {}  # type: ignore[operator]
 
     def digest(self) -> str:
         """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""

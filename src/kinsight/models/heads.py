@@ -13,6 +13,7 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.modes import evaluating
 from kinsight.models.pooling import make_pooling, pooled_channels
+from kinsight.models.subspaces import SubspacesHead
 from kinsight.registry import Named, Registry, reason, shown
 
 INITS = ("default", "orthogonal", "kaiming")
@@ -89,7 +90,7 @@ class LinearHead(nn.Module):
         return Embedding.single(self.layers(pooled))  # (N, D)
 
 
-HEADS = Registry(
+_EMBEDDING_HEADS = Registry(
     "head",
     {
         "linear": Named(LinearHead),
@@ -101,6 +102,19 @@ HEADS = Registry(
     call=("feature_map",),
     hands=("channels", "map_size"),
     always=True,
+    default="linear",
+    example="mine.Head",
+)
+HEADS = Registry(
+    "head",
+    {
+        **_EMBEDDING_HEADS,
+        "subspaces": Named(SubspacesHead, "a head; the method division puts it around the one that is chosen"),
+    },
+    call=("feature_map",),
+    hands=("channels", "map_size"),
+    always=True,
+    parts={"head": _EMBEDDING_HEADS},
     default="linear",
     example="mine.Head",
 )
@@ -121,10 +135,16 @@ def make_head(choice: Mapping[str, Any], channels: int, map_size: tuple[int, int
         KinsightError: no such head, no such option, a value that is not allowed, or a class that is no head.
     """
     head: nn.Module = HEADS.build(choice, {"channels": channels, "map_size": map_size})
-    name = choice.get("name", HEADS.default)
-    if name not in HEADS:
-        _try_out(head, name, channels, map_size)
+    inmost = innermost(choice).get("name", HEADS.default)
+    if inmost not in HEADS:
+        _try_out(head, inmost, channels, map_size)
     return head
+
+
+def innermost(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The head inside of all that is put around it."""
+    inside = choice.get("head")
+    return innermost(inside) if isinstance(inside, Mapping) else choice
 
 
 def _try_out(head: nn.Module, name: str, channels: int, map_size: tuple[int, int]) -> None:

@@ -74,6 +74,8 @@ class Objective(nn.Module):
         normalize: give the terms vectors of length 1. The parts of groups come from the head with length 1 and are left as they are.
         brings: what makes the terms that a head or a method brings, by name; called here, so that their initial values follow from `seed`.
             One with the name of a default takes its place.
+        view: (embedding, subset) -> how the terms see the embeddings of the whole batch, before they are normalized; a method's, which
+            keeps what it learns. None: as they are.
 
     Raises:
         KinsightError: the settings name no known loss, miner or term, or options that it does not have.
@@ -91,12 +93,14 @@ class Objective(nn.Module):
         normalize: bool = False,
         seed: int = 0,
         brings: Iterable[Callable[[], Mapping[str, nn.Module]]] = (),
+        view: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if part_dim is None and (parts < 1 or dim % parts):
             raise KinsightError(f"{dim} numbers cannot be split into {parts} parts; give a multiple of the parts")
         self.kind = kind
         self.normalize = normalize
+        self.view = view
         self.dim, self.classes = dim, classes
         self.part_shape = (parts, dim // parts if part_dim is None else part_dim)
         self.name = str(settings.loss.get("name")) if isinstance(settings.loss, dict) else str(settings.loss)
@@ -129,8 +133,9 @@ class Objective(nn.Module):
         self._check_shapes(embedding, labels)
         device = embedding.whole.device
         with torch.autocast(device.type, enabled=False), _fixed_choices(seed, device):
-            embedding, labels = self._gathered(self._float(embedding), labels.to(device).long())
+            embedding, labels = self._gathered(_float(embedding), labels.to(device).long())
             self._check_labels(labels)
+            embedding = self._unit(embedding if self.view is None else self.view(embedding, subset=subset))
             terms = {name: self._value(name, term, embedding, labels, subset) for name, term in self.terms.items()}
             # Whatever the terms left out (no triplet, no positive, another part) still gets a gradient: zero.
             values = [
@@ -156,18 +161,14 @@ class Objective(nn.Module):
             return SubsetPart(make, *self.part_shape, self.dim)
         return (EachPart if name == "parts" else AssignedPart)(make, *self.part_shape)
 
-    def _float(self, embedding: Embedding) -> Embedding:
-        """In float32, and of length 1 where the model's answers are."""
-        whole = embedding.normalized if self.normalize else embedding.whole.float()  # (N, D)
-        extras = {
-            name: value.float() if value.is_floating_point() else value for name, value in embedding.extras.items()
-        }
+    def _unit(self, embedding: Embedding) -> Embedding:
+        """Of length 1 where the model's answers are."""
+        whole = embedding.normalized if self.normalize else embedding.whole  # (N, D)
         if self.kind == "single":
-            return replace(embedding, whole=whole, parts=whole.unsqueeze(1), extras=extras)
-        parts = embedding.parts.float()  # (N, P, d)
-        if self.normalize and self.kind != "groups":
-            parts = F.normalize(parts, dim=2)
-        return replace(embedding, whole=whole, parts=parts, extras=extras)
+            return replace(embedding, whole=whole, parts=whole.unsqueeze(1))
+        normalize = self.normalize and self.kind != "groups"
+        parts = F.normalize(embedding.parts, dim=2) if normalize else embedding.parts  # (N, P, d)
+        return replace(embedding, whole=whole, parts=parts)
 
     def _gathered(self, embedding: Embedding, labels: Tensor) -> tuple[Embedding, Tensor]:
         """The rows of all processes."""
@@ -211,6 +212,11 @@ class Objective(nn.Module):
                 f"the objective got labels from {low} to {high} but was made for {self.classes} classes; "
                 f"number the training classes from 0 to {self.classes - 1}"
             )
+
+
+def _float(embedding: Embedding) -> Embedding:
+    extras = {name: value.float() if value.is_floating_point() else value for name, value in embedding.extras.items()}
+    return replace(embedding, whole=embedding.whole.float(), parts=embedding.parts.float(), extras=extras)
 
 
 def _weights(given: Mapping[str, float] | None, usual: str, brought: Mapping[str, nn.Module]) -> dict[str, float]:

@@ -94,6 +94,15 @@ class Registry(dict[str, Named]):
         except Exception as problem:
             raise self._blame(name, options, problem) from problem
 
+    def named(self, choice: Any) -> tuple[Any, dict[str, Any]]:
+        """The class that a choice names, and its options with their plain defaults.
+
+        Raises:
+            KinsightError: an unknown name or class, or an option that it does not have.
+        """
+        options = self.complete(choice, importing=True)
+        return self._find(options.pop("name")).make, options
+
     def complete(self, choice: Any, *, importing: bool = False) -> dict[str, Any]:
         """The choice with every option whose default is plain (number, word, truth value, list, null): two ways to write one thing are one.
 

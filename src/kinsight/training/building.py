@@ -9,12 +9,23 @@ import numpy as np
 import pandas as pd
 
 from kinsight.errors import KinsightError
-from kinsight.models import Embedder
+from kinsight.models import Embedder, build_embedder
 from kinsight.objectives import Objective
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_training
 from kinsight.training.methods import METHODS, Method
 from kinsight.training.parameter_groups import ParameterGroup, parameter_groups
+from kinsight.training.tables import categories_of
+
+
+def make_embedder(settings: TrainingSettings) -> Embedder:
+    """The model that the settings name, as their method wants it.
+
+    Raises:
+        KinsightError: a setting that is not allowed, or there is no such method.
+    """
+    method, options = METHODS.named(settings.method)
+    return build_embedder(method.model(settings.model, options), seed=settings.seed)
 
 
 def make_method(
@@ -27,6 +38,7 @@ def make_method(
     """
     given = {
         "labels": labels,
+        "categories": categories_of(table, rows),
         "batches": settings.batches,
         "seed": settings.seed,
         "embedder": embedder,
@@ -57,6 +69,7 @@ def make_objective(settings: TrainingSettings, embedder: Embedder, method: Metho
         normalize=settings.model.normalize,
         seed=settings.seed,
         brings=[embedder.terms, method.terms],
+        view=method.view(),
     )
 
 
@@ -71,7 +84,7 @@ def make_groups(
     return parameter_groups(
         settings.optimizer,
         trunk=embedder.trunk,
-        head=embedder.head,
+        head=embedder.learned_head,
         loss=objective.terms,
         method=method,
         method_groups=method.parameter_groups(),
@@ -79,7 +92,8 @@ def make_groups(
     )
 
 
-def trunk_may_rest(groups: Sequence[ParameterGroup], method: Method) -> bool:
+def trunk_may_rest(groups: Sequence[ParameterGroup], method: Method, epochs: int) -> bool:
     """Whether the trunk stands still in some steps, so that its parameters get no gradient there."""
-    waits = any(group.origin == "trunk" and (group.waits or not group.lr) for group in groups)
-    return waits or type(method).lr_factor is not Method.lr_factor
+    trunk = [group for group in groups if group.origin == "trunk"]
+    waits = any(group.waits or not group.lr for group in trunk)
+    return waits or any(not method.lr_factor(group.name, epoch) for group in trunk for epoch in range(epochs))

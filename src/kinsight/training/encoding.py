@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from kinsight import processes
-from kinsight.models import Embedder
+from kinsight.models import Embedder, LinearHead
 from kinsight.pictures import PictureSet
 from kinsight.settings.training import DataSettings
 from kinsight.training.replica import share_buffers
@@ -25,15 +25,35 @@ class EncodedRows:
     unreadable: int
 
 
-def encode_training(embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, data: DataSettings) -> EncodedRows:
+def encode_training(
+    embedder: Embedder,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    data: DataSettings,
+    some: np.ndarray | None = None,
+    *,
+    pooled: bool = False,
+) -> EncodedRows:
     """Embed the training pictures, the given rows of the table, with the transforms of test time; `rows` of the answer count these.
+
+    Args:
+        some: which of them (R,), in rising order; None: all.
+        pooled: give the trunk's maps, averaged over their places, instead of the embedding.
 
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
     """
     share_buffers(embedder)  # every process embeds with the statistics of the main one
-    found = encode_rows(embedder, table, rows, data)
+    model = _with_pooled_trunk(embedder) if pooled else embedder
+    # Without gradients there is room for more pictures at a time.
+    batch_size = 256 if embedder.device.type == "cuda" else 64
+    found = encode_rows(model, table, rows if some is None else rows[some], data, batch_size=batch_size)
     return replace(found, rows=np.searchsorted(rows, found.rows))
+
+
+def _with_pooled_trunk(embedder: Embedder) -> Embedder:
+    head = LinearHead(embedder.trunk.channels, embedder.trunk.map_size, dim=None)
+    return Embedder(embedder.trunk, head, embedder.preprocessing, embedder.settings)
 
 
 def encode_rows(

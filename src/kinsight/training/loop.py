@@ -16,13 +16,13 @@ from kinsight import processes
 from kinsight.data import share
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
-from kinsight.models import Embedder, Embedding, build_embedder
+from kinsight.models import Embedder, Embedding
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import LAST_STEP, data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings
-from kinsight.training.building import make_groups, make_method, make_objective, trunk_may_rest
+from kinsight.training.building import make_embedder, make_groups, make_method, make_objective, trunk_may_rest
 from kinsight.training.checkpoints import (
     Position,
     load_checkpoint,
@@ -58,7 +58,7 @@ class Training:
                 "raise --batches.size or start fewer processes"
             )
 
-        embedder = build_embedder(settings.model, seed=settings.seed).to(self.device)
+        embedder = make_embedder(settings).to(self.device)
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
@@ -76,7 +76,8 @@ class Training:
         )
         self.precision = choose_precision(settings, run, embedder)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        self.forward = replicate(embedder, compiled=settings.compile, some_unused=trunk_may_rest(groups, self.method))
+        may_rest = trunk_may_rest(groups, self.method, settings.epochs)
+        self.forward = replicate(embedder, compiled=settings.compile, some_unused=may_rest)
 
         self.position = Position()
         self.collapse = CollapseWatch(self.objective.collapsed_value)
@@ -139,6 +140,7 @@ class Training:
 
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
+        self.method.observe(batch.indices, embedding)
         losses: Losses = self.objective(embedding, labels, seed=_mix(self.settings.seed, step, -1), subset=subset)
         check_finite(losses.total, embedding.whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(losses.total, embedding.whole)
@@ -166,6 +168,7 @@ class Training:
         position, settings = self.position, self.settings
         position.epoch, position.batch = position.epoch + 1, 0
         last = position.epoch == settings.epochs
+        self.method.settle()
         if (self.table["split"] == "validation").any() and (position.epoch % settings.validate_every == 0 or last):
             self._validate()
         stop = settings.patience is not None and position.since_best >= settings.patience

@@ -54,3 +54,10 @@ def boxes_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
             f"--data.crop_to_box needs the columns {', '.join(BOX)}; add them to the table or leave the option out"
         )
     return read_boxes(table)[rows]
+
+
+def categories_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
+    """The super-category of each of the given rows (R,) int64, from 0; None where the table does not give one for all of them."""
+    if "category" not in table.columns or table["category"].iloc[rows].isna().any():
+        return None
+    return pd.factorize(table["category"].to_numpy()[rows], sort=True)[0].astype(np.int64)

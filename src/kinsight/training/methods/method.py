@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from kinsight.data import BatchSampler
+from kinsight.models import Embedding, ModelSettings
 from kinsight.training.parameter_groups import ParameterGroup
 
 
@@ -17,15 +19,26 @@ class Method(nn.Module, ABC):
     The constructor takes by name what it needs of this, and its own options with defaults behind it:
 
     - `labels`: (N,) int64, the class of each training picture, from 0;
+    - `categories`: (N,) int64, the super-category of each, from 0 (the table's column `category`); None where the table has none;
     - `batches`: the settings of batches;
     - `seed`: of the run;
     - `embedder`: the model that trains, as it stands. A method that keeps it keeps it in a tuple, so that it is not saved twice;
-    - `embed`: a function without arguments that embeds the training pictures with the transforms of test time and gives `EncodedRows`,
-      whose rows count the training pictures. All processes must call it, and all get the whole.
+    - `embed`: a function that embeds the training pictures with the transforms of test time and gives `EncodedRows`, whose rows count
+      the training pictures; `embed(rows)` those (R,) alone, `embed(pooled=True)` gives the trunk's maps, averaged, instead. All processes
+      must call it, and all get the whole.
 
     Whatever must survive a kill is in buffers: they are saved and restored with the model, and after `advance` every process gets those of
     the main one. Their shapes must not change. Random choices are to follow from (seed, epoch).
     """
+
+    @classmethod
+    def model(cls, settings: ModelSettings, options: Mapping[str, Any]) -> ModelSettings:
+        """What the method makes of the model that is asked for, before it is built, such as a head around its head.
+
+        Args:
+            options: those of the method, with their defaults.
+        """
+        return settings
 
     @abstractmethod
     def sampler(self) -> BatchSampler:
@@ -41,8 +54,17 @@ class Method(nn.Module, ABC):
         """
         return {}
 
+    def observe(self, rows: Tensor, embedding: Embedding) -> None:
+        """See what the model gave for this process's share of a batch: the training pictures `rows` (B,), with their augmentation."""
+
+    def settle(self) -> None:
+        """The last batch of an epoch has passed: write into the model whatever it needs of the method to be validated and saved."""
+
     def lr_factor(self, group: str, epoch: int) -> float:
-        """What the learning rate of a parameter group (trunk, head, loss, ...) is multiplied with in an epoch; 0: it stands still."""
+        """What the learning rate of a parameter group (trunk, head, loss, ...) is multiplied with in an epoch; 0: it stands still.
+
+        It follows from the two alone.
+        """
         return 1.0
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -53,3 +75,8 @@ class Method(nn.Module, ABC):
     def terms(self) -> dict[str, nn.Module]:
         """New terms for the objective, by name (`kinsight.objectives.Term`)."""
         return {}
+
+    def view(self) -> nn.Module | None:
+        """How the objective is to see a batch: a module (embedding, subset) -> embedding, of all processes' pictures, before lengths are
+        normalized. What it learns belongs to the method, like the terms' own parameters: every process has its full gradient."""
+        return None

@@ -21,8 +21,10 @@ class PlainMethod(Method):
         return self._sampler
 
 
-def usual_sampler(labels: np.ndarray, batches: BatchSettings, seed: int) -> BatchSampler:
-    """The batch sampler that the settings ask for, over pictures with these labels (N,)."""
+def usual_sampler(labels: np.ndarray, batches: BatchSettings, seed: int, *, length: int | None = None) -> BatchSampler:
+    """The batch sampler that the settings ask for, over pictures with these labels (N,), with `length` batches where it is given."""
     if batches.per_class is None:
-        return UniformBatches(len(labels), batches.size, seed=seed)
-    return MPerClassBatches(labels, batches.size, batches.per_class, seed=seed, balanced=batches.balanced)
+        return UniformBatches(len(labels), batches.size, seed=seed, length=length)
+    return MPerClassBatches(
+        labels, batches.size, batches.per_class, seed=seed, balanced=batches.balanced, length=length
+    )
