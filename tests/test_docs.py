@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from forked_commands import forked_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,15 +31,21 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return blocks_in(page.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Path]:
+    with forked_commands() as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_blocks_run_in_order(page: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_blocks_run_in_order(page: Path, programs: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     (_, first), *others = blocks(page)
     beginning, rest = opening_lines(first)
     folder = tmp_path / "newcomer"
-    shutil.copytree(after(beginning, tmp_path_factory), folder)
+    shutil.copytree(after(beginning, programs, tmp_path_factory), folder)
     for language, text in [("bash", rest), *others]:
-        command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
-        run(command, folder, f"{page.name}:\n{text}")
+        command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else ["python", "-c", text]
+        run(command, programs, folder, f"{page.name}:\n{text}")
 
 
 def opening_lines(block: str) -> tuple[list[str], str]:
@@ -46,7 +55,7 @@ def opening_lines(block: str) -> tuple[list[str], str]:
     return lines[:count], "\n".join(lines[count:])
 
 
-def after(lines: list[str], factory: pytest.TempPathFactory) -> Path:
+def after(lines: list[str], programs: Path, factory: pytest.TempPathFactory) -> Path:
     """A folder in which these commands have run, one after the other: pages that begin alike, in any process, share it."""
     # The processes of one test run have their folders beside each other.
     shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
@@ -58,18 +67,21 @@ def after(lines: list[str], factory: pytest.TempPathFactory) -> Path:
             # Made where it stays: a run remembers its data by their whole path.
             shutil.rmtree(folder, ignore_errors=True)
             if lines:
-                shutil.copytree(after(lines[:-1], factory), folder)
-                run(["bash", "-euo", "pipefail", "-c", lines[-1]], folder, lines[-1])
+                shutil.copytree(after(lines[:-1], programs, factory), folder)
+                run(["bash", "-euo", "pipefail", "-c", lines[-1]], programs, folder, lines[-1])
             else:
                 folder.mkdir()
             lock.write("done")
     return folder
 
 
-def run(command: list[str], folder: Path, what: str) -> None:
-    binaries = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+def run(command: list[str], programs: Path, folder: Path, what: str) -> None:
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    program = shutil.which(command[0], path=path)
+    done = subprocess.run(
+        command, executable=program, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, f"{what}\n{done.stdout}\n{done.stderr}"
 
 

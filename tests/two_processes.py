@@ -1,9 +1,7 @@
-"""A test file run as two gloo processes, each of which writes what it found, against the same in one process."""
+"""Work done in two gloo processes, each of which writes what it found, against the same in one process."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,18 +27,15 @@ def as_one_of_two(rank: int, folder: Path) -> Iterator[dict[str, np.ndarray]]:
     dist.destroy_process_group()
 
 
-def run_two(script: str, folder: Path) -> list[dict[str, np.ndarray]]:
-    """Run `script RANK FOLDER` for both ranks at once and read the arrays of `FOLDER/RANK.npz`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    running = [
-        subprocess.Popen(
-            [sys.executable, script, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
+def run_two(process: Callable[[int, Path], None], folder: Path) -> list[dict[str, np.ndarray]]:
+    """Fork `process(rank, folder)` for both ranks at once and read the arrays that they write."""
+    fork = multiprocessing.get_context("fork")
+    running = [fork.Process(target=process, args=(rank, folder)) for rank in range(2)]
     for one in running:
-        _, errors = one.communicate(timeout=300)
-        assert one.returncode == 0, errors
+        one.start()
+    for one in running:
+        one.join(300)
+    assert [one.exitcode for one in running] == [0, 0]
     return [dict(np.load(folder / f"{rank}.npz", allow_pickle=False)) for rank in range(2)]
 
 

@@ -1,8 +1,7 @@
-"""Two processes have the loss and the gradients of one; run as a script, this file is one of the two."""
+"""Two processes have the loss and the gradients of one."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ def process(rank: int, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
-    return run_two(__file__, tmp_path_factory.mktemp("two"))
+    return run_two(process, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,3 @@ def test_one_process_gathers_nothing() -> None:
     (everything,), own = gather(share)
     assert everything is share
     assert own == slice(0, 3)
-
-
-if __name__ == "__main__":
-    process(int(sys.argv[1]), Path(sys.argv[2]))

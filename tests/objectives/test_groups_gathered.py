@@ -1,8 +1,7 @@
-"""Two processes have the grouped loss and the gradients of one; run as a script, this file is one of the two."""
+"""Two processes have the grouped loss and the gradients of one."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def process(rank: int, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
-    return run_two(__file__, tmp_path_factory.mktemp("two"))
+    return run_two(process, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,3 @@ def test_both_processes_have_the_very_same_numbers(both: list[dict[str, np.ndarr
     first, second = both
     for key in first:
         np.testing.assert_array_equal(first[key], second[key], err_msg=key)
-
-
-if __name__ == "__main__":
-    process(int(sys.argv[1]), Path(sys.argv[2]))
