@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 from kinsight.api.mistake_pages import write_mistake_pages
@@ -31,7 +32,10 @@ def test_each_of_the_worst_mistakes_has_a_page_that_the_report_opens(tmp_path: P
     for query, page in pages.items():
         asked, first = (ranking.titles[row] for row in (ranking.query_rows[query], ranking.neighbours[query, 0]))
         title = f"Why is this {asked} taken for {first}?".replace("_", " ")
-        assert f"<h1>{title}</h1>" in page.read_text(encoding="utf-8")
+        html = page.read_text(encoding="utf-8")
+        assert f"<h1>{title}</h1>" in html
+        own = (ranking.labels[ranking.neighbours[query, :3]] == asked).sum()
+        assert f"3 matches, best first: {own} of the query's class" in unescape(html)
     write_mistake_pages(run, "test", model, 0)
     assert run.mistake_pages("test") == {}
 

@@ -19,8 +19,10 @@ def test_mean_over_runs_has_student_s_interval():
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_one_run_has_no_interval_and_none_is_refused():
+def test_fewer_than_three_runs_have_no_interval_and_none_is_refused():
     assert over_runs([0.4]) == Estimate(0.4)
+    assert over_runs([0.4, 0.5]) == Estimate(pytest.approx(0.45), n=2)
+    assert difference_over_runs([0.5, 0.5], [0.25, 0.5]) == Estimate(0.125, n=2)
     assert difference_over_runs([0.5], [0.25]) == Estimate(0.25)
     assert not Estimate(0.25).excludes_zero
     with pytest.raises(KinsightError, match="at least one"):
@@ -32,10 +34,17 @@ def test_one_run_has_no_interval_and_none_is_refused():
 
 
 def test_values_all_alike_claim_no_certainty():
-    assert over_runs([0.125, 0.125]) == Estimate(0.125, method="t", n=2)
+    assert over_runs([0.125] * 3) == Estimate(0.125, method="t", n=3)
     found = difference_over_runs([0.3, 0.5, 0.9], [0.2, 0.4, 0.8])
     assert (found.value, found.n, found.low, found.excludes_zero) == (pytest.approx(0.1), 3, None, False)
-    assert over_runs([0.125, 0.125001]).low is not None
+    assert over_runs([0.125, 0.125, 0.125001]).low is not None
+
+
+def test_no_interval_goes_beyond_what_is_possible():
+    high = over_runs([0.99, 0.9, 1.0], (0.0, 1.0))
+    assert high.high == 1.0
+    assert high.low == over_runs([0.99, 0.9, 1.0]).low
+    assert difference_over_runs([0.1, 0.9, 1.0], [0.0, 0.0, 0.0], (-1.0, 1.0)).high == 1.0
 
 
 def test_difference_over_pairs_is_that_of_scipy_s_paired_test():

@@ -63,7 +63,7 @@ def _groups_beside(folder: Path) -> MadePage:
 
 
 def _comparison(folder: Path) -> MadePage:
-    return MadePage(comparison_html(made_comparison.made()), strips=".scroll")
+    return MadePage(comparison_html(made_comparison.made()))
 
 
 def _diagnosis(folder: Path) -> MadePage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -25,8 +26,10 @@ from kinsight.runs.repeats import (
 )
 from kinsight.show.comparison.files import check_format, write_comparison
 from kinsight.show.comparison.result import Comparison, Row
+from kinsight.show.metrics import is_fraction, least_of
 
 DEFAULT_METRICS = ("precision_at_1", "map_at_r", "r_precision", "nmi")
+_ANYTHING = (-math.inf, math.inf)
 Pair = tuple[EvaluatedRun, EvaluatedRun]
 
 
@@ -41,8 +44,9 @@ def compare(
 ) -> Comparison:
     """Settings side by side: runs that differ only in seed and fold are one setting, paired with the baseline's by seed and fold.
 
-    Means and differences over two or more runs have Student's t-interval. One run has the interval of its own evaluation, one pair a
-    bootstrap over classes and queries where both stored the values of each query (ranking metrics); otherwise there is none.
+    Means and differences over three or more runs have Student's t-interval, as far as is possible at all. One run has the interval of
+    its own evaluation, one pair a bootstrap over classes and queries where both stored the values of each query (ranking metrics);
+    otherwise there is none.
 
     Args:
         runs: run folders; plain files among them are passed over.
@@ -129,7 +133,7 @@ def _row(setting: Setting, baseline: Setting, metrics: Sequence[str], notes: lis
 
 def _value(runs: Sequence[EvaluatedRun], key: str) -> Estimate:
     if len(runs) > 1:
-        return over_runs([run.metrics[key] for run in runs])
+        return over_runs([run.metrics[key] for run in runs], (least_of(key), 1) if is_fraction(key) else _ANYTHING)
     return Estimate.of(runs[0].metrics, key)
 
 
@@ -152,7 +156,9 @@ def _distinct(pairs: Iterable[Pair]) -> list[Pair]:
 def _differences(pairs: Sequence[Pair], metrics: Sequence[str], notes: list[str]) -> dict[str, Estimate]:
     found = {
         key: difference_over_runs(
-            [ours.metrics[key] for ours, _ in pairs], [theirs.metrics[key] for _, theirs in pairs]
+            [ours.metrics[key] for ours, _ in pairs],
+            [theirs.metrics[key] for _, theirs in pairs],
+            (least_of(key) - 1, 1 - least_of(key)) if is_fraction(key) else _ANYTHING,
         )
         for key in metrics
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Pair
 from kinsight.models import Embedder
@@ -33,10 +35,11 @@ def write_mistake_pages(folder: RunFolder, name: str, model: Embedder, count: in
 def _write(folder: RunFolder, name: str, ranking: Ranking, query: int, explainer: Explainer) -> None:
     asked, found = int(ranking.query_rows[query]), ranking.neighbours[query]
     rows = [asked, *found[found >= 0][:NEIGHBOURS].tolist()]
-    classes = [str(title).replace("_", " ") for title in ranking.titles[rows[:2]]]
+    classes = [str(title).replace("_", " ") for title in ranking.titles[rows]]
     try:
-        first, *others = explainer.views([str(path) for path in ranking.paths[rows]])
+        views = explainer.views([str(path) for path in ranking.paths[rows]])
     except KinsightError:
         return
+    first, *others = (replace(view, label=label) for view, label in zip(views, classes, strict=True))
     title = f"Why is this {classes[0]} taken for {classes[1]}?"
     write_pair_page(folder.mistake_page(name, query), [Pair(first, other) for other in others], title=title)

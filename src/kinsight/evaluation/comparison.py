@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,25 +11,39 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation.estimate import Estimate
 from kinsight.evaluation.statistics import over_classes, paired_difference, t_interval
 
+Range = tuple[float, float]
 
-def over_runs(values: Sequence[float]) -> Estimate:
-    """Mean over repeated runs, with Student's t-interval from two runs on; none for one, nor for runs whose values are all alike.
+
+FEWEST = 3  # runs behind an interval; that of two is twelve times as wide as they are apart, and says nothing
+
+
+def over_runs(values: Sequence[float], possible: Range = (-math.inf, math.inf)) -> Estimate:
+    """Mean over repeated runs, with Student's t-interval from three runs on; none for fewer, nor for runs whose values are all alike.
+
+    Args:
+        possible: what the mean may be; an interval does not go beyond it.
 
     Raises:
         KinsightError: no value.
     """
-    return t_interval(values) if len(values) > 1 else Estimate(_only(values))
+    if not len(values):
+        raise KinsightError("0 values were given; give one for each run, and at least one")
+    if len(values) < FEWEST:
+        return Estimate(float(np.mean(values)), n=len(values))
+    return t_interval(values).within(*possible)
 
 
-def difference_over_runs(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    """Mean of ours - theirs over pairs of runs, with Student's t-interval from two pairs on; none for one, nor for equal differences.
+def difference_over_runs(
+    ours: Sequence[float], theirs: Sequence[float], possible: Range = (-math.inf, math.inf)
+) -> Estimate:
+    """Mean of ours - theirs over pairs of runs, with Student's t-interval from three pairs on; none for fewer, nor for equal differences.
 
     Raises:
         KinsightError: lengths that differ, or no pair.
     """
-    if len(ours) == len(theirs) < 2:
-        return Estimate(_only(ours) - _only(theirs))
-    return paired_difference(ours, theirs)
+    if len(ours) == len(theirs) < FEWEST:
+        return over_runs([a - b for a, b in zip(ours, theirs, strict=True)])
+    return paired_difference(ours, theirs).within(*possible)
 
 
 def differences_over_queries(ours: np.ndarray, theirs: np.ndarray, classes: np.ndarray) -> list[Estimate]:
@@ -47,9 +62,3 @@ def differences_over_queries(ours: np.ndarray, theirs: np.ndarray, classes: np.n
             f"values of the shapes {ours.shape} and {theirs.shape} cannot be paired; give both runs' values query by query"
         )
     return over_classes(np.asarray(ours, np.float64) - theirs, classes)
-
-
-def _only(values: Sequence[float]) -> float:
-    if len(values) != 1:
-        raise KinsightError(f"{len(values)} values were given; give one for each run, and at least one")
-    return float(values[0])

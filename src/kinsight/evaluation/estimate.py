@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Method = Literal["t", "bootstrap"]
@@ -70,6 +70,12 @@ class Estimate:
         if low is not None and high is not None:
             return cls.between(metrics[key], low, high, "bootstrap")
         return cls(metrics[key], deviation=metrics.get(f"{key}_sd"))
+
+    def within(self, least: float, most: float) -> Estimate:
+        """The same with an interval that ends where what is possible ends."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
     @property
     def known(self) -> bool:

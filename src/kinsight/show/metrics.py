@@ -59,6 +59,11 @@ def is_fraction(key: str) -> bool:
     return key not in COUNTS and not is_diagnosis(key)
 
 
+def least_of(key: str) -> float:
+    """The least that a fraction can be: AMI is negative where clusters agree with the classes less than chance."""
+    return -1.0 if key == "ami" else 0.0
+
+
 def is_diagnosis(key: str) -> bool:
     """Whether the number describes the space and not how well it ranks."""
     return key.startswith(DIAGNOSIS)

@@ -42,6 +42,11 @@ def titles(found: Comparison) -> list[str]:
     return [title_of(key) + ("" if plain or not is_fraction(key) else ", %") for key in found.metrics]
 
 
+def to_baseline(found: Comparison) -> str:
+    """What stands above a difference."""
+    return f"difference to {found.baseline}"
+
+
 def others(found: Comparison) -> list[Row]:
     """The rows that are compared with the baseline."""
     return [row for row in found.rows if row.setting != found.baseline]
@@ -69,7 +74,7 @@ def legend(found: Comparison) -> Iterator[str]:
             "with this very training."
         )
     if any(estimate.method is None for estimate in estimates):
-        yield "Without [ ]: one run or pair, and nothing to resample."
+        yield "Without [ ]: fewer than three runs or pairs, and nothing to resample."
     if any(estimate.method is not None and estimate.ends is None for estimate in estimates):
         yield f"{NO_INTERVAL}: no interval, since all values are alike."
     if any(estimate.excludes_zero for row in found.rows for estimate in row.differences.values()):

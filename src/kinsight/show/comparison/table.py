@@ -19,8 +19,10 @@ from kinsight.show.comparison.cells import (
     others,
     setting_text,
     titles,
+    to_baseline,
 )
 from kinsight.show.comparison.result import Comparison
+from kinsight.show.comparison.verdict import verdicts
 from kinsight.show.metrics import described, is_fraction, title_of
 from kinsight.show.table import aligned
 
@@ -29,10 +31,13 @@ _NOTHING = Estimate(float("nan"))
 
 
 def comparison_text(found: Comparison, width: int = 120) -> str:
-    """What differs, the means, the differences to the baseline, and notes; tables wider than `width` go on below."""
-    blocks = [_fitted(table, width, keep) for table, keep in _tables(found, _plain_difference)]
+    """The verdicts, what differs, the means beside their differences to the baseline, and notes; tables wider than `width` go on below."""
+    judged = "\n".join(
+        textwrap.fill(one, width, subsequent_indent="  ", break_on_hyphens=False) for _, one in verdicts(found)
+    )
+    blocks = [_fitted(table, width, keep, to_baseline(found)) for table, keep in _tables(found, _plain_difference)]
     said = [textwrap.fill(note, width, subsequent_indent="  ", break_on_hyphens=False) for note in _sentences(found)]
-    return "\n\n".join([*blocks, "\n".join(said)]).rstrip()
+    return "\n\n".join([*([judged] if judged else []), *blocks, "\n".join(said)]).rstrip()
 
 
 def comparison_markdown(found: Comparison) -> str:
@@ -42,7 +47,8 @@ def comparison_markdown(found: Comparison) -> str:
     meanings = [
         f"- {title_of(key)} (`{key}`): {metric.definition}" for key in found.metrics if (metric := described(key))
     ]
-    return "\n\n".join([*tables, "\n".join(notes), "\n".join(meanings)]).strip() + "\n"
+    judged = [f"- {_escaped(sentence)}" for _, sentence in verdicts(found)]
+    return "\n\n".join(["\n".join(judged), *tables, "\n".join(notes), "\n".join(meanings)]).strip() + "\n"
 
 
 def comparison_csv(found: Comparison) -> str:
@@ -68,23 +74,19 @@ def _tables(found: Comparison, difference: Callable[[str, Estimate], str]) -> li
         names = [row.setting for row in found.rows]
         keys = [[key, *(setting_text(values[name]) for name in names)] for key, values in found.recipe.items()]
         tables.append(([["what differs", *names], *keys], 1))
-    means = [
-        [row.setting, str(row.n), *(_cell(key, row.values.get(key)) for key in found.metrics), *costs_of(row)]
-        for row in found.rows
-    ]
-    tables.append(
-        ([[f"{found.name}, %" if all(map(is_fraction, found.metrics)) else found.name, "n", *heads, *COSTS], *means], 2)
-    )
-    if rest := others(found):
-        lines = [
-            [
-                row.setting,
-                str(row.pairs),
-                *(difference(key, row.differences[key]) if key in row.differences else "-" for key in found.metrics),
-            ]
-            for row in rest
-        ]
-        tables.append(([[f"less {found.baseline}", "pairs", *heads], *lines], 2))
+    compared = bool(others(found))
+    plain = all(map(is_fraction, found.metrics))
+    head = [f"{found.name}, %" if plain else found.name, "n", *(["pairs"] if compared else [])]
+    head += [title for one in heads for title in ([one, to_baseline(found)] if compared else [one])]
+    lines = []
+    for row in found.rows:
+        line = [row.setting, str(row.n), *([str(row.pairs or "-")] if compared else [])]
+        for key in found.metrics:
+            line.append(_cell(key, row.values.get(key)))
+            if compared:
+                line.append(difference(key, row.differences[key]) if key in row.differences else "-")
+        lines.append([*line, *costs_of(row)])
+    tables.append(([[*head, *COSTS], *lines], 3 if compared else 2))
     return tables
 
 
@@ -107,10 +109,12 @@ def _bold_difference(key: str, estimate: Estimate) -> str:
     return f"**{text}**\\{OUTSIDE}" if estimate.excludes_zero else text
 
 
-def _fitted(table: Table, width: int, keep: int) -> str:
+def _fitted(table: Table, width: int, keep: int, to_one: str) -> str:
     """The table, broken between columns where it is too wide; the first `keep` columns are repeated, costs stay together."""
     first_cost = len(table[0]) - len(COSTS) if table[0][-1] == COSTS[-1] else len(table[0])
-    units = [[column] for column in range(keep, first_cost)]
+    # A metric and its difference stay together: their titles say to what.
+    step = 2 if to_one in table[0][keep:first_cost] else 1
+    units = [list(range(column, column + step)) for column in range(keep, first_cost, step)]
     if first_cost < len(table[0]):
         units.append(list(range(first_cost, len(table[0]))))
     blocks: list[list[int]] = []
