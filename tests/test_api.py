@@ -29,7 +29,7 @@ __all__ = ["finished", "pictures"]
 
 # Every public function with its words and defaults. Who changes a line here changes programs of others: say so in CHANGELOG.md.
 SIGNATURES = {
-    "check_data": "source, *, split_by=None, pictures=False",
+    "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
     "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0",
     "diagnose": "runs, *, out=None, splits=('train', 'test'), pairs=6, stage=0, limit=None, seed=0",
@@ -38,7 +38,8 @@ SIGNATURES = {
         "progress=False, group=None"
     ),
     "evaluate": (
-        "run=None, labels=None, *, embeddings=None, data=None, split=None, split_by=None, untrained=False, "
+        "run=None, labels=None, *, embeddings=None, data=None, split=None, split_by=None, root=None, "
+        "path_column=None, label_column=None, untrained=False, "
         "groups=False, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
         "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
         "device=None, budget_mb=512, progress=False"
@@ -63,7 +64,7 @@ SIGNATURES = {
         "stage=0, limit=None, seed=0, which='best', drawing='centred'"
     ),
     "own_code": "allowed=True",
-    "read_table": "source, *, split_by=None, root=None",
+    "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",
     "recipes": "name=None",
     "render_data": "folder, *, classes=32, per_class=24, size=96, seed=0, progress=False",
     "report": "run",

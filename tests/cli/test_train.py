@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.described import described_settings
-from kinsight.settings.names import setting_types
+from kinsight.settings.names import SHORT, setting_types
 from kinsight.training.loop import Training
 from tiny_run import TINY, dumped, numbers_of, weights_of, write_table
 
@@ -222,12 +222,13 @@ def test_help_says_what_every_setting_means(kinsight: Call) -> None:
     said = kinsight("train", "--help")
     assert said.code == 0
     text = " ".join(said.out.split())
+    shorter = {full.removeprefix("--"): short for short, full in SHORT.items()}
     settings = [each for group in described_settings() for each in group.settings]
     assert {each.name for each in settings} == set(setting_types())
     for each in settings:
         assert each.meaning, each.name
         assert each.meaning in text, each.name
-        assert f"--{each.name.removesuffix('.path')} " in text
+        assert f"{shorter.get(each.name, f'--{each.name}')} " in text
     beginning = said.out[: said.out.index("data: ")]
     assert all(option in beginning for option in ("--data", "--recipe", "--out", "--epochs", "--optimizer.trunk_lr"))
     assert "--data.workers" not in beginning

@@ -204,11 +204,27 @@ def test_report(kinsight: Call, trained: Path, tmp_path: Path) -> None:
 def test_data_check(kinsight: Call, pictures: Path, tmp_path: Path) -> None:
     said = kinsight("data", "check", pictures, "--pictures")
     assert said.code == 0
-    assert said.out.endswith(f"{pictures}: 72 pictures, no errors\n")
+    counts = "36 in train (6 classes of 6), 36 in test (6 classes of 6)"
+    assert said.out == f"{pictures}: 72 pictures: {counts}; no errors\n"
     table = write_table(tmp_path / "bad.csv", [{"path": "a.png", "label": "a"}, {"path": "b.png", "label": "b"}])
     said = kinsight("data", "check", table)
     assert "error: row 2, column path: " in said.out
     assert said.sentence.startswith(f"{table} has 3 errors; repair them")
+    assert "2 pictures: 1 in train (1 class of 1), 1 in test (1 class of 1); 3 errors and 2 warnings\n" in said.out
+
+
+def test_a_table_of_another_tool_trains_nothing_but_is_read(kinsight: Call, pictures: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(pictures).rename(columns={"path": "Scan", "label": "Species"})
+    rows["Scan"] = rows["Scan"].str.replace("/", "\\")
+    pd.concat([rows, rows[:2]]).to_csv(tmp_path / "other.csv", index=False, encoding="utf-16", sep="\t")
+    words = ("--path-column", "scan", "--label_column", "Species", "--root", pictures.parent)
+    said = kinsight("data", "check", tmp_path / "other.csv", *words)
+    assert said.code == 0, said.err
+    assert "warning: 2 rows repeat earlier ones and were dropped, the first in row 74" in said.out
+    assert said.out.endswith(
+        "72 pictures: 36 in train (6 classes of 6), 36 in test (6 classes of 6); no errors and 2 warnings\n"
+    )
+    assert "has no column path and no column label" in kinsight("data", "check", tmp_path / "other.csv").sentence
 
 
 def test_data_list(kinsight: Call) -> None:
@@ -222,7 +238,7 @@ def test_data_render(kinsight: Call, tmp_path: Path) -> None:
     said = kinsight("data", "render", tmp_path / "scenes", *options)
     assert said.code == 0
     assert said.out == f"8 rendered pictures of 4 species in {tmp_path / 'scenes'}\n"
-    assert kinsight("data", "check", tmp_path / "scenes", "--pictures").out.endswith("8 pictures, no errors\n")
+    assert kinsight("data", "check", tmp_path / "scenes", "--pictures").out.endswith("no errors\n")
 
 
 def test_recipes(kinsight: Call) -> None:

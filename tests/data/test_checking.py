@@ -61,11 +61,14 @@ def test_all_problems_are_found_and_long_lists_are_counted(tmp_path: Path) -> No
     table = _table(tmp_path, [*SOUND, *((f"x{number}", 2, "tset") for number in range(LISTED + 5))])
     sentences = _sentences(table)
     assert len(sentences) == LISTED + 1
+    assert sum(problem.count for problem in check_table(table) if problem.severity == "error") == LISTED + 5
+    with pytest.raises(KinsightError, match=f", and {LISTED + 4} more; "):
+        require_sound(table)
     assert sentences[-1] == "column split: 5 more rows have the problem of row 8; repair them in the same way"
 
 
 def test_a_picture_listed_twice(tmp_path: Path) -> None:
-    sentences = _sentences(_table(tmp_path, [*SOUND, ("a", 0, "train")]))
+    sentences = _sentences(_table(tmp_path, [*SOUND, ("a", 1, "train")]))
     assert sentences == [
         f"row 8, column path: this picture is listed before ({tmp_path}/a); delete one of the rows",
     ]
@@ -80,7 +83,9 @@ def _boxed(*boxes: tuple) -> list[tuple]:
 
 def test_several_boxes_of_one_picture_are_no_duplicates(tmp_path: Path) -> None:
     assert check_table(_table(tmp_path, _boxed((5, 0, 10, 10), (None,) * 4), BOXED)) == []
-    assert len(_sentences(_table(tmp_path, _boxed((5, 0, 10, 10), (5, 0, 10, 10)), BOXED))) == 1
+    rows = _boxed((5, 0, 10, 10), (5, 0, 10, 10))
+    rows[-1] = ("b", 1, *rows[-1][2:])
+    assert len(_sentences(_table(tmp_path, rows, BOXED))) == 1
 
 
 @pytest.mark.parametrize(

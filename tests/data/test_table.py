@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kinsight.data.checking import describe, table_digest
+from kinsight.data.checking import check_table, describe, table_digest
 from kinsight.data.table import read_table
 from kinsight.errors import KinsightError
 
@@ -232,10 +232,71 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_missing_columns_list_what_was_found(tmp_path: Path) -> None:
-    with pytest.raises(KinsightError, match="no column path and no column label; it has file, class"):
-        read_table(_csv(tmp_path, "file,class\na,0\n"))
-    with pytest.raises(KinsightError, match="no column label; it has path, class"):
-        read_table(_csv(tmp_path, "path,class\na,0\n"))
+    with pytest.raises(KinsightError, match=r"no column path and no column label; it has where, what.*--path-column"):
+        read_table(_csv(tmp_path, "where,what\na,0\n"))
+    with pytest.raises(KinsightError, match="no column label; it has path, what"):
+        read_table(_csv(tmp_path, "path,what\na,0\n"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["image,class", "Filename,Target", " File , Class ", "IMAGE PATH,class id", "Path,Label", "img,class_name"],
+)
+def test_headers_of_other_tools(tmp_path: Path, header: str) -> None:
+    table = read_table(_csv(tmp_path, f"{header},Split,Other\na.jpg,007,train,1\nb.jpg,7,test,2\n"))
+    assert table[["id", "label", "split", "Other"]].to_numpy().tolist() == [
+        ["a.jpg", "007", "train", 1],
+        ["b.jpg", "7", "test", 2],
+    ]
+    assert table.attrs["notes"] == []
+
+
+def test_the_standard_word_wins_and_a_choice_is_said(tmp_path: Path) -> None:
+    table = read_table(_csv(tmp_path, "path,image,label,class\na,x,0,9\n"))
+    assert (table["id"][0], table["label"][0], table["image"][0], table["class"][0]) == ("a", 0, "x", 9)
+    table = read_table(_csv(tmp_path, "image,filename,class\nx,a.jpg,0\n"))
+    assert table["id"][0] == "a.jpg"
+    (note,) = table.attrs["notes"]
+    assert note == "column 'filename' of table.csv is read as path, not 'image'; choose with --path-column"
+    assert note in map(str, check_table(table))
+
+
+def test_columns_that_the_user_names(tmp_path: Path) -> None:
+    source = _csv(tmp_path, "path,Scan,label,species\na,x,0,9\n")
+    table = read_table(source, path_column="scan", label_column="species")
+    assert (table["id"][0], table["label"][0], table["other_path"][0], table["other_label"][0]) == ("x", 9, "a", 0)
+    with pytest.raises(KinsightError, match="has no column 'none' to take as label; it has path, Scan, label, species"):
+        read_table(source, label_column="none")
+
+
+def test_paths_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "b\\c.jpg").touch()  # where a backslash may be part of a name
+    table = read_table(_csv(tmp_path, "path,label\nbirds\\a.jpg,0\nb\\c.jpg,1\n"))
+    assert table["id"].tolist() == ["birds/a.jpg", "b\\c.jpg"]
+    assert table["path"].tolist() == [f"{tmp_path}/birds/a.jpg", f"{tmp_path}/b\\c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "note"), [("utf-16", "is UTF-16 text"), ("latin-1", "was read as Latin-1"), ("utf-8", None)]
+)
+def test_encodings_of_spreadsheets(tmp_path: Path, encoding: str, note: str | None) -> None:
+    (tmp_path / "table.csv").write_bytes("path;label\na.jpg;Mésange\n".encode(encoding))
+    table = read_table(tmp_path / "table.csv")
+    assert table["label"].tolist() == ["Mésange"]
+    assert len(table.attrs["notes"]) == (note is not None)
+    assert all(note in each for each in table.attrs["notes"] if note)
+
+
+def test_rows_that_repeat_are_dropped_and_said(tmp_path: Path) -> None:
+    table = read_table(_csv(tmp_path, "id,path,label,split\n1,a,0,train\n2,a,0,train\n3,b,0,trian\n4,a,1,train\n"))
+    assert table["id"].tolist() == ["1", "3", "4"]
+    assert table.index.tolist() == [0, 1, 2]
+    assert table.attrs["notes"] == ["1 row repeats an earlier one and was dropped, the first in row 3 (2)"]
+    rows = {problem.row for problem in check_table(table) if problem.column == "split"}
+    assert 4 in rows  # as a spreadsheet counts, with the dropped row
+    part = table.iloc[[1]].assign(split="test")
+    part.attrs.update(table.attrs)
+    assert {each.row for each in check_table(part) if each.column == "path"} == {4}
 
 
 @pytest.mark.parametrize(
@@ -245,8 +306,9 @@ def test_missing_columns_list_what_was_found(tmp_path: Path) -> None:
         (b"path,label\n", "has no rows"),
         (b"path,label\na.jpg,1\nb.jpg,2,3,4\n", "is not a CSV table"),
         (b"path,label\na.jpg,1,9\nb.jpg,2,9\n", "is not a CSV table"),
-        (b"path,label\n\xff\xfe.jpg,1\n", "is not UTF-8"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "is not UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "is no text; save it as CSV in UTF-8"),
+        (b"\xff\xfepath", "has no rows"),
+        (b"\xff\xfepat", "is no text"),
     ],
 )
 def test_what_is_no_csv_is_refused(tmp_path: Path, data: bytes, said: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kinsight.api.numbers import require_seed
 from kinsight.data import check_table, describe, describe_sources, read_table, write_scenes
-from kinsight.data.problems import Problem
+from kinsight.data.problems import Problem, Severity
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,56 @@ class CheckedData:
         """The problems for which the table would be refused."""
         return [problem for problem in self.problems if problem.severity == "error"]
 
+    def count(self, severity: Severity) -> int:
+        """How many there are, every row counted."""
+        return sum(problem.count for problem in self.problems if problem.severity == severity)
 
-def check_data(source: str | Path, *, split_by: str | None = None, pictures: bool = False) -> CheckedData:
+    def __str__(self) -> str:
+        """One sentence: what there is, and whether anything is wrong with it."""
+        said = [_counted(split, counts) for split, counts in self.splits.items()]
+        errors, warnings = self.count("error"), self.count("warning")
+        wrong = [_number(errors, "error"), *([_number(warnings, "warning")] if warnings else [])]
+        if not errors:
+            wrong[0] = "no errors"
+        return f"{_number(self.pictures, 'picture')}: {', '.join(said) or 'in no split'}; {' and '.join(wrong)}"
+
+
+def _counted(split: str, counts: Mapping[str, float]) -> str:
+    pictures, classes = int(counts["pictures"]), int(counts["classes"])
+    text = f"{pictures:,} in {split} ({_number(classes, 'class', 'classes')}"
+    if classes:
+        few, most = int(counts["min_per_class"]), int(counts["max_per_class"])
+        text += f" of {few:,}" if few == most else f" of {few:,} to {most:,}"
+    if "queries" in counts:
+        text += f"; {int(counts['queries']):,} search, {int(counts['gallery']):,} are searched"
+    return f"{text})"
+
+
+def _number(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def check_data(
+    source: str | Path,
+    *,
+    split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    pictures: bool = False,
+) -> CheckedData:
     """What is wrong with a table, folder or zip: row, column, value, repair.
 
     Args:
         split_by: which column of the table is the split, or `halves`.
+        root: the folder that relative paths begin at; None: the table's own place.
+        path_column, label_column: where paths and classes are, under names of their own.
         pictures: also open every picture.
 
     Raises:
         KinsightError: it cannot be read as a table at all.
     """
-    table = read_table(source, split_by=split_by)
+    table = read_table(source, split_by=split_by, root=root, path_column=path_column, label_column=label_column)
     return CheckedData(len(table), check_table(table, pictures=pictures), describe(table))
 
 

@@ -32,7 +32,8 @@ from kinsight.training.validation import roles
 
 # Which parameters belong to what is measured; the others are for all.
 _OF_RUN = ("untrained", "groups", "which", "mistakes")
-_OF_TABLE = ("data", "split", "split_by")
+_COLUMNS = ("root", "path_column", "label_column")
+_OF_TABLE = ("data", "split", "split_by", *_COLUMNS)
 _OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
 _OF_NUMBERS = ("clustering", "diagnosis", "intervals", "whole_gallery", "seed", "device", "budget_mb")
 
@@ -45,6 +46,9 @@ def evaluate(
     data: Pictures | None = None,
     split: str | None = None,
     split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     untrained: bool = False,
     groups: bool = False,
     which: str = "best",
@@ -80,6 +84,8 @@ def evaluate(
         data: for a model its table, folder, zip or list of pictures; for a run another table than its own.
         split: test, validation, train or all; None: test for a run, all for a model.
         split_by: which column of the table is the split, or `halves`.
+        root: of `data`: the folder that its relative paths begin at.
+        path_column, label_column: of `data`: where its paths and classes are, under names of their own.
         untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head.
         groups: of a run: also each group of the trained model alone.
         which: of a run: `best` (chosen on validation classes) or `last`.
@@ -126,13 +132,28 @@ def evaluate(
                 "data of a run is a table, folder or zip; give its path, or load the model and give that"
             )
         wanted = {name: given[name] for name in ("split_by", "untrained", "which", "groups", "mistakes", "progress")}
-        found = evaluate_run(run, data=data, split=split or "test", k=k, **wanted)
+        columns = {name: str(given[name]) for name in _COLUMNS if given[name] is not None}
+        if columns and data is None:
+            raise KinsightError(
+                f"{next(iter(columns))} cannot be given without data; it says how another table is read"
+            )
+        found = evaluate_run(run, data=data, split=split or "test", k=k, columns=columns, **wanted)
         result = found.pop("trained")
         result.others = found
     elif isinstance(run, str | Path | Embedder):
         _refuse("a model", given, (*_OF_RUN, *_OF_VECTORS))
         model = run if isinstance(run, Embedder) else load(run, device=processes.device())
-        result = _of_model(model, labels, data, split or "all", split_by, k, numbers, progress)
+        result = _of_model(
+            model,
+            labels,
+            data,
+            split or "all",
+            split_by,
+            {name: given[name] for name in _COLUMNS},
+            k,
+            numbers,
+            progress,
+        )
     else:
         _refuse("vectors", given, (*_OF_RUN, *_OF_TABLE))
         known = {name: given[name] for name in ("labels", *_OF_VECTORS)}
@@ -160,6 +181,7 @@ def _of_model(
     data: Pictures | None,
     split: str,
     split_by: str | None,
+    columns: Mapping[str, Any],
     k: Sequence[int],
     numbers: Mapping[str, Any],
     progress: bool,
@@ -174,7 +196,7 @@ def _of_model(
             raise KinsightError(
                 f"labels were given beside {data}, which brings its own; give a list of files, or no labels"
             )
-        table = read_table(data, split_by=split_by)
+        table = read_table(data, split_by=split_by, **columns)
         rows = sound_rows(table, split, settings)
     else:
         table = pictures_table(data).assign(split="test")

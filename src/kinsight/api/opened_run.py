@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from kinsight.api.load import load
 from kinsight.api.numbers import require_seed, require_whole
-from kinsight.data import read_boxes, read_table, require_sound
+from kinsight.data import read_boxes, require_sound
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.partners import BEST
@@ -22,7 +23,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import DataSettings, TrainingSettings
-from kinsight.training.tables import BOX, prepare_table
+from kinsight.training.tables import BOX, prepare_table, read_named
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,25 @@ def open_run(
 
 
 def evaluation_data(
-    folder: RunFolder, *, data: str | Path | None, split: str, split_by: str | None
+    folder: RunFolder,
+    *,
+    data: str | Path | None,
+    split: str,
+    split_by: str | None,
+    columns: Mapping[str, Any] | None = None,
 ) -> tuple[pd.DataFrame, TrainingSettings]:
     """The table that a run is measured on, its own or another, and the settings with its place.
+
+    Args:
+        columns: of another table: `root`, `path_column` and `label_column` where they are given.
 
     Raises:
         KinsightError: the data have changed since the training, or the split is not sound.
     """
     settings = settings_from(folder.settings())
     if data is not None:
-        settings.data = replace(settings.data, path=str(data), split_by=split_by, fold=None)
+        known = {"root": None, "path_column": None, "label_column": None} | dict(columns or {})
+        settings.data = replace(settings.data, path=str(data), split_by=split_by, fold=None, **known)
     elif split_by is not None:
         settings.data = replace(settings.data, split_by=split_by, fold=None)
     return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
@@ -140,7 +150,7 @@ def _evaluation_table(data: DataSettings, folder: RunFolder, split: str, *, own:
                 "restore it, or name it with --data to evaluate on it as other data"
             )
         return table
-    table = read_table(data.path, split_by=data.split_by)
+    table = read_named(data)
     sound_rows(table, split, data)
     return table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ def evaluate_run(
     groups: bool,
     mistakes: int,
     progress: bool,
+    columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Evaluation]:
     """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ...
 
@@ -50,7 +51,7 @@ def evaluate_run(
         KinsightError: there is no run, the split has no pictures, or the model has no groups.
     """
     folder = RunFolder(run).require()
-    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
+    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by, columns=columns)
     name = evaluation_name(data=data, split=split, split_by=split_by, which=which)
     trained = load_embedder(folder.trained_model(which), device=device())
     if groups and trained.groups < 2:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_split_by, given, hyphened, verb_parser
+from kinsight.cli.options import add_columns, add_split_by, given, hyphened, verb_parser
 from kinsight.errors import KinsightError
 
 
@@ -19,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("source", help="a table, folder or zip")
     add_split_by(check)
+    add_columns(check)
     check.add_argument("--pictures", action="store_true", help="also open every picture")
     verbs.add_parser("list", help="the known data sets, where to get each, what is expected where")
     render = verbs.add_parser(
@@ -44,13 +44,12 @@ def _check(options: argparse.Namespace) -> None:
     found = check_data(**given(options, "verb"))
     for problem in found.problems:
         print(f"{problem.severity}: {problem}")
-    print(json.dumps(found.splits, indent=2))
-    errors = len(found.errors)
+    print(f"{options.source}: {found}")
+    errors = found.count("error")
     if errors:
         raise KinsightError(
-            f"{options.source} has {errors} error{'s' if errors > 1 else ''}; repair {'them' if errors > 1 else 'it'} and check again"
+            f"{options.source} has {errors:,} error{'s' if errors > 1 else ''}; repair {'them' if errors > 1 else 'it'} and check again"
         )
-    print(f"{options.source}: {found.pictures} pictures, no errors")
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinsight.cli.options import add_split_by, given, hyphened, verb_parser
+from kinsight.cli.options import add_columns, add_split_by, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         "--split", help="test, validation, train or all (default: test for a run, all for a model folder)"
     )
     add_split_by(parser)
+    add_columns(parser)
     parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
     parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
     parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")

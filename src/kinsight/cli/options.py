@@ -77,6 +77,13 @@ def add_split_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-by", "--data.split-by", dest="split_by", help="which column is the split, or halves")
 
 
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """How a table is read that calls its columns otherwise, or lies elsewhere than its pictures."""
+    parser.add_argument("--path-column", help="which column holds the files (default: path, or image, filename, ...)")
+    parser.add_argument("--label-column", help="which column holds the classes (default: label, or class, target, ...)")
+    parser.add_argument("--root", help="the folder or zip that relative paths begin at (default: the table's own)")
+
+
 def add_stage(parser: argparse.ArgumentParser, *, automatic: bool = False) -> None:
     """Which map; `automatic`: a finer one than the last where that is too coarse to show parts."""
     if not automatic:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kinsight import files
+from kinsight import files, processes
 from kinsight.data.class_checks import hopeless_queries, seen_classes, sides, single_pictures
 from kinsight.data.columns import BOX, FALSE, FLAGS, TRUE
 from kinsight.data.containers import existing
 from kinsight.data.problems import Problem, in_rows
+from kinsight.data.repeats import spreadsheet_row
 from kinsight.data.splits import SPLITS
 from kinsight.errors import KinsightError
+
+logger = logging.getLogger("kinsight")
 
 
 def check_table(
@@ -40,6 +44,7 @@ def check_table(
         ]
     there = existing(table["path"])
     problems = [
+        *(Problem(None, None, None, note, "warning") for note in table.attrs.get("notes", ())),
         *_empty(table),
         *_unknown_splits(table),
         *_duplicates(table),
@@ -58,7 +63,7 @@ def check_table(
 
 
 def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, evaluation_only: bool = False) -> None:
-    """Refuse a table that has errors; warnings pass. The arguments are those of `check_table`.
+    """Refuse a table that has errors; warnings pass. What is worth knowing of its reading is said. Arguments: see `check_table`.
 
     Raises:
         KinsightError: the first error, and how many more there are.
@@ -66,14 +71,17 @@ def require_sound(table: pd.DataFrame, *, seen_classes_allowed: bool = False, ev
     problems = check_table(table, seen_classes_allowed=seen_classes_allowed, evaluation_only=evaluation_only)
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:
+        for note in table.attrs.get("notes", ()) if processes.is_main() else ():
+            logger.warning("%s", note)
         return
     source = table.attrs.get("source")
     name = Path(source).name if source else "the image table"
     sentence = f"{name} {errors[0]}" if errors[0].row is not None else f"{name}: {errors[0]}"
-    if len(errors) > 1:
+    more = sum(each.count for each in errors) - 1
+    if more:
         split_by = table.attrs.get("split_by")
         command = f"kinsight data check {source or 'FILE'}" + (f" --split-by {split_by}" if split_by else "")
-        sentence += f", and {len(errors) - 1} more; `{command}` lists them"
+        sentence += f", and {more} more; `{command}` lists them"
     raise KinsightError(sentence)
 
 
@@ -156,7 +164,7 @@ def _missing_files(table: pd.DataFrame, there: np.ndarray) -> list[Problem]:
         table,
         table["path"].notna().to_numpy() & ~there,
         "path",
-        "there is no file {value}; correct the path or give the folder that paths begin at as root",
+        "there is no file {value}; correct the path or give the folder that paths begin at with --root",
     )
     for column in ("mask_path", "part_mask_path"):
         if column in table:
@@ -226,7 +234,7 @@ def _unreadable_pictures(table: pd.DataFrame, there: np.ndarray) -> list[Problem
         try:
             sizes.iloc[places] = open_picture(str(path)).size
         except KinsightError as problem:
-            problems.append(Problem(int(places[0]) + 2, "path", path, str(problem)))
+            problems.append(Problem(spreadsheet_row(table, int(places[0])), "path", path, str(problem)))
     if set(BOX) <= set(table.columns):
         for column, way in (("x_2", "wide"), ("y_2", "high")):
             beyond = _edges(table)[column] > sizes[way]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from kinsight.data.containers import existing
 from kinsight.data.splits import SPLIT_NAMES, SPLITS, halves
 from kinsight.errors import KinsightError
 
@@ -55,15 +56,15 @@ def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: s
     if missing:
         raise KinsightError(
             f"{name} has no column {' and no column '.join(missing)}; it has {_listed(table.columns)}: "
-            "an image table needs path and label, so rename the columns that hold them"
+            "an image table needs path and label, so name the columns that hold them with --path-column and --label-column, or rename them"
         )
-    given = _text(table["path"], strip=False)  # a file's name may begin with a blank
+    given = _with_slashes(_text(table["path"], strip=False), base)  # a file's name may begin with a blank
     has_ids = "id" in table
     table["id"] = _plain(_text(table["id"]) if has_ids else given)
     table["path"] = _absolute(given, base)
     table["label"] = _labels(table["label"])
     for column in {"mask_path", "part_mask_path"} & set(table.columns):
-        table[column] = _absolute(_text(table[column]), base)
+        table[column] = _absolute(_with_slashes(_text(table[column]), base), base)
     table = _with_box(table, name)
     if not has_ids:
         table["id"] = _distinct_ids(table)
@@ -127,6 +128,15 @@ def _absolute(given: pd.Series, base: str) -> pd.Series:
     if messy.any():
         paths[messy] = [os.path.normpath(path).replace(os.sep, "/") for path in paths[messy]]
     return _plain(paths)
+
+
+def _with_slashes(given: pd.Series, base: str) -> pd.Series:
+    """Paths as Windows writes them get the slashes of everywhere else, unless a file has the backslash in its name."""
+    backslashed = given.str.contains("\\", regex=False).fillna(False).astype(bool)
+    if not backslashed.any():
+        return given
+    wrong = backslashed & ~existing(_absolute(given.where(backslashed), base))
+    return given.mask(wrong, given.str.replace("\\", "/", regex=False))
 
 
 def _with_box(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from kinsight.data.repeats import spreadsheet_row
+
 LISTED = 20  # rows listed one by one for each kind of problem; further ones are counted
 
 Severity = Literal["error", "warning"]
@@ -21,6 +23,7 @@ class Problem:
         row: its line in the table as a spreadsheet shows it (the header is line 1), None if it is in no single row.
         message: the value, what is wrong with it, and the repair.
         severity: with an error the table is refused; a warning is something to know before believing a number.
+        count: how many rows have it, where it stands for several.
     """
 
     row: int | None
@@ -28,6 +31,7 @@ class Problem:
     value: object
     message: str
     severity: Severity = "error"
+    count: int = 1
 
     def __str__(self) -> str:
         place = ", ".join(
@@ -46,8 +50,9 @@ def in_rows(
     for row in rows[:LISTED]:
         value = table[column].iloc[row]
         value = value.item() if isinstance(value, np.generic) else value
-        problems.append(Problem(int(row) + 2, column, value, message.format(value=value), severity))
+        problems.append(Problem(spreadsheet_row(table, int(row)), column, value, message.format(value=value), severity))
     if len(rows) > LISTED:
-        text = f"{len(rows) - LISTED} more rows have the problem of row {problems[0].row}; repair them in the same way"
-        problems.append(Problem(None, column, None, text, severity))
+        more = len(rows) - LISTED
+        text = f"{more} more rows have the problem of row {problems[0].row}; repair them in the same way"
+        problems.append(Problem(None, column, None, text, severity, more))
     return problems

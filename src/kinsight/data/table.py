@@ -14,6 +14,9 @@ import pandas as pd
 from kinsight.data.class_folders import read_class_folders
 from kinsight.data.columns import STANDARD, TEXT_COLUMNS, standardise
 from kinsight.data.containers import MOST_BYTES, Container, open_container
+from kinsight.data.csv_text import decoded
+from kinsight.data.headers import standard_names
+from kinsight.data.repeats import without_repeats
 from kinsight.errors import KinsightError
 from kinsight.pictures.archive import read_bytes
 
@@ -23,7 +26,14 @@ MOST_CELLS = 50_000_000
 _MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "nan", "NaN", "null", "NULL", "None"]
 
 
-def read_table(source: str | Path, *, split_by: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
+def read_table(
+    source: str | Path,
+    *,
+    split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+) -> pd.DataFrame:
     """The image table of a CSV or parquet file, of a folder, or of a .zip.
 
     A folder or zip holds `metadata.csv` (or one other table with columns path and label) at its top or in its only top
@@ -40,6 +50,10 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
             for training, the rest for the test; else the name of the column to use. Under another split than the
             table's own, query and gallery flags are kept only if every evaluated picture has one.
         root: the folder (or zip) that relative paths begin at; the table's own place if None.
+        path_column: the column that holds the paths; None: `path`, or what other tools call it (`image`, `filename`, ...).
+        label_column: the column that holds the classes; None: `label`, or `class`, `target`, ...
+
+    Rows that repeat an earlier one are dropped. What is worth knowing about the reading is kept in `attrs["notes"]`.
 
     Returns:
         The columns `id, path, label, split`, the optional ones that are known, and all others as they are; rows are
@@ -48,10 +62,13 @@ def read_table(source: str | Path, *, split_by: str | None = None, root: str | P
     Raises:
         KinsightError: the source cannot be read, or holds no image table.
     """
-    table, name, base = _read(source, labelled=True)
+    table, name, base = _read(source, labelled=True, columns={"path": path_column, "label": label_column})
+    notes = table.attrs.pop("notes", [])
     base = base if root is None else Path(os.path.abspath(root)).as_posix()
     table = standardise(table, base=base, split_by=split_by, name=name)
-    table.attrs.update(source=str(source), split_by=split_by)  # for the messages of checking
+    table, repeated = without_repeats(table)
+    # For the messages of checking.
+    table.attrs.update(source=str(source), split_by=split_by, notes=notes + repeated)
     return table
 
 
@@ -80,14 +97,17 @@ def read_pictures(source: str | Path) -> pd.DataFrame:
     return pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
 
 
-def _read(source: str | Path, *, labelled: bool) -> tuple[pd.DataFrame, str, str]:
+Columns = dict[str, str | None]
+
+
+def _read(source: str | Path, *, labelled: bool, columns: Columns | None = None) -> tuple[pd.DataFrame, str, str]:
     place = Path(os.path.abspath(source))
     if not place.exists():
         raise KinsightError(f"{source} does not exist; give a CSV or parquet file, a folder or a zip")
     if not place.is_file() and not place.is_dir():
         raise KinsightError(f"{source} is a pipe or a device; give a CSV or parquet file, a folder or a zip")
     try:
-        table, name, base = _load(place, labelled)
+        table, name, base = _load(place, labelled, columns or {})
     except OSError as problem:
         raise KinsightError(f"{source} cannot be read ({problem.strerror}); make it readable or give a copy") from None
     if table.empty:
@@ -95,10 +115,10 @@ def _read(source: str | Path, *, labelled: bool) -> tuple[pd.DataFrame, str, str
     return table, name, base
 
 
-def _load(place: Path, labelled: bool) -> tuple[pd.DataFrame, str, str]:
+def _load(place: Path, labelled: bool, columns: Columns) -> tuple[pd.DataFrame, str, str]:
     """The table as its author wrote it, what messages call it, and where its relative paths begin."""
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
-        return _parse(read_bytes(place, most=MOST_BYTES), place.name), place.name, place.parent.as_posix()
+        return _parse(read_bytes(place, most=MOST_BYTES), place.name, columns), place.name, place.parent.as_posix()
     if place.is_file() and place.suffix.lower() != ".zip":
         raise KinsightError(f"{place} is no image table; give a .csv, .tsv, .parquet or .zip file, or a folder")
     if place.is_dir():
@@ -111,7 +131,7 @@ def _load(place: Path, labelled: bool) -> tuple[pd.DataFrame, str, str]:
     inside = _find_table(container)
     if inside is not None:
         folder, _, name = f"{place.as_posix()}/{inside}".rpartition("/")
-        return _parse(read_bytes(f"{folder}/{name}", most=MOST_BYTES), name), name, folder
+        return _parse(read_bytes(f"{folder}/{name}", most=MOST_BYTES), name, columns), name, folder
     table, top = read_class_folders(container, labelled=labelled)
     return table, str(place), f"{place.as_posix()}/{top}".rstrip("/")
 
@@ -130,7 +150,7 @@ def _find_table(container: Container) -> str | None:
     found = [
         name
         for name in tables
-        if {"path", "label"} <= set(_parse(read_bytes(folder + name, most=MOST_BYTES), name).columns)
+        if {"path", "label"} <= set(_parse(read_bytes(folder + name, most=MOST_BYTES), name, {}).columns)
     ]
     if len(found) > 1:
         raise KinsightError(
@@ -139,53 +159,63 @@ def _find_table(container: Container) -> str | None:
     return at + found[0] if found else None
 
 
-def _parse(data: bytes, name: str) -> pd.DataFrame:
-    return _parse_parquet(data, name) if name.lower().endswith((".parquet", ".pq")) else _parse_csv(data, name)
+def _parse(data: bytes, name: str, columns: Columns) -> pd.DataFrame:
+    parse = _parse_parquet if name.lower().endswith((".parquet", ".pq")) else _parse_csv
+    return parse(data, name, columns)
 
 
-def _parse_csv(data: bytes, name: str) -> pd.DataFrame:
+def _parse_csv(data: bytes, name: str, columns: Columns) -> pd.DataFrame:
+    text, notes = decoded(data, name)
     try:
-        header = data.partition(b"\n")[0].decode("utf-8-sig")
+        header = text.partition("\n")[0]
         separator = max(",;\t", key=header.count)
-        _check_cells(name, data.count(b"\n") + data.count(b"\r"), header.count(separator) + 1)
-        read: Any = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True, "index_col": False}
-        columns = pd.read_csv(io.BytesIO(data), nrows=0, **read).columns
+        _check_cells(name, text.count("\n") + text.count("\r"), header.count(separator) + 1)
+        read: Any = {"sep": separator, "skipinitialspace": True, "index_col": False}
+        names, found = standard_names(
+            map(str, pd.read_csv(io.StringIO(text), nrows=0, **read).columns), name, **columns
+        )
+        texts = [column for column, standard in names.items() if standard in TEXT_COLUMNS]
         with warnings.catch_warnings():
             # A row longer than the header would be cut with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
-                io.BytesIO(data),
-                dtype={column: str for column in columns if column.strip() in TEXT_COLUMNS},
+                io.StringIO(text),
+                dtype=dict.fromkeys(texts, str),
                 keep_default_na=False,
-                na_values={column: [""] if column.strip() in TEXT_COLUMNS else _MISSING for column in columns},
+                na_values={column: [""] if column in texts else _MISSING for column in names},
                 skip_blank_lines=False,  # so that row numbers in messages are those of a spreadsheet
                 low_memory=False,
                 **read,
             )
-    except UnicodeDecodeError:
-        raise KinsightError(f"{name} is not UTF-8 text; save it as CSV in UTF-8") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError) as problem:
         reason = " ".join(str(problem).split())
         raise KinsightError(
             f"{name} is not a CSV table ({reason}); write one header row and one row a picture"
         ) from None
-    table.columns = table.columns.str.strip()
+    table.columns = pd.Index([names[column] for column in table.columns])
     filled = table.notna().any(axis=1).to_numpy()
-    return table.iloc[: len(filled) - int(np.argmax(filled[::-1])) if filled.any() else 0]  # blank lines at the end
+    table = table.iloc[: len(filled) - int(np.argmax(filled[::-1])) if filled.any() else 0]  # blank lines at the end
+    table.attrs["notes"] = notes + found
+    return table
 
 
-def _parse_parquet(data: bytes, name: str) -> pd.DataFrame:
+def _parse_parquet(data: bytes, name: str, columns: Columns) -> pd.DataFrame:
     try:
         from pyarrow.parquet import ParquetFile
 
         described = ParquetFile(io.BytesIO(data)).metadata
         _check_cells(name, described.num_rows, described.num_columns)
-        return _with_texts(pd.read_parquet(io.BytesIO(data), engine="pyarrow"), name)
+        table = pd.read_parquet(io.BytesIO(data), engine="pyarrow")
     except ImportError:
         raise KinsightError(f"{name} needs pyarrow to be read; pip install kinsight[parquet]") from None
     except (ValueError, OSError, NotImplementedError, TypeError) as problem:
         reason = " ".join(str(problem).split())
         raise KinsightError(f"{name} is not a parquet table ({reason}); write it again or give a CSV") from None
+    names, notes = standard_names(map(str, table.columns), name, **columns)
+    table.columns = pd.Index([names[str(column)] for column in table.columns])
+    table = _with_texts(table, name)
+    table.attrs["notes"] = notes
+    return table
 
 
 def _with_texts(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -14,6 +14,9 @@ from kinsight.settings.training import TrainingSettings
 # `--data X` and `--model.head X` are short for the key that a person means.
 SHORT = {
     "--data": "--data.path",
+    "--path_column": "--data.path_column",
+    "--label_column": "--data.label_column",
+    "--root": "--data.root",
     "--model.head": "--model.head.name",
     "--objective.loss": "--objective.loss.name",
     "--objective.miner": "--objective.miner.name",

@@ -25,6 +25,12 @@ class DataSettings:
 
     path: str = field(default="", metadata=_MOVES_NO_NUMBER)  # data may lie elsewhere; their digest is compared
     """Image table (CSV, parquet), folder or zip."""
+    path_column: str | None = field(default=None, metadata=_MOVES_NO_NUMBER)
+    """Column of the table that holds the pictures' files; null: `path`, or what other tools call it (image, filename, file, ...)."""
+    label_column: str | None = field(default=None, metadata=_MOVES_NO_NUMBER)
+    """Column that holds the classes; null: `label`, or what other tools call it (class, target, ...)."""
+    root: str | None = field(default=None, metadata=_MOVES_NO_NUMBER)
+    """Folder or zip that relative paths of the table begin at; null: the table's own place."""
     split_by: str | None = None
     """Column that holds the split, or `halves` (first half of the sorted classes trains); default: `split` if there, else halves."""
     fold: int | None = field(default=0, metadata=_TELLS_REPEATS)

@@ -55,6 +55,10 @@ def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
     data, model = settings.data, settings.model
     return replace(
         settings,
-        data=replace(data, path=str(Path(data.path).resolve()) if data.path else ""),
+        data=replace(
+            data,
+            path=str(Path(data.path).resolve()) if data.path else "",
+            root=str(Path(data.root).resolve()) if data.root else None,
+        ),
         model=replace(model, weights=str(Path(model.weights).resolve()) if model.weights else None),
     )

@@ -25,7 +25,7 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
         raise KinsightError(
             "no data were given; add --data with a table, a folder or a zip (`kinsight data list` shows known data sets)"
         )
-    table = read_table(settings.path, split_by=settings.split_by)
+    table = read_named(settings)
     require_sound(table)
     if not settings.crop_to_box and table["path"].duplicated().any():
         first = table["id"][table["path"].duplicated()].iloc[0]
@@ -41,6 +41,21 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
             "the table has no training pictures; mark some rows `train` in its split column, or give --data.split_by halves"
         )
     return table
+
+
+def read_named(settings: DataSettings) -> pd.DataFrame:
+    """The table that the settings name, as it stands.
+
+    Raises:
+        KinsightError: it cannot be read.
+    """
+    return read_table(
+        settings.path,
+        split_by=settings.split_by,
+        root=settings.root,
+        path_column=settings.path_column,
+        label_column=settings.label_column,
+    )
 
 
 def boxes_of(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
