@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -197,6 +198,25 @@ def test_plain_losses_beside_a_method_are_called_baselines() -> None:
         names = [name for name in NAMES if name.startswith(f"{folder}/")]
         assert all("baseline" in name for name in names)
         assert all("plain-loss baseline" in recipe_title(name) for name in names if "baseline-128" not in name)
+
+
+def test_division_is_the_baseline_and_its_method() -> None:
+    names = [name for name in NAMES if name.startswith("division/")]
+    assert len(names) == 40
+    for name in names:
+        data, loss, kind = re.fullmatch(
+            r"division/(.+?)-(margin|triplet|soft-triplet|n-pairs)-(learn|fix)", name
+        ).groups()
+        found, plain = loaded(name), loaded(f"divide-and-conquer/{data}-margin-baseline")
+        table = {"cub": (4, 10), "cars": (4, 10), "in-shop": (8, 2), "sop": (32, 2), "vehicle-id": (16, 2)}[data]
+        assert (found.method["subspaces"], found.method["every"]) == table
+        assert found.method.get("fine_tune") == (80 if data in ("sop", "vehicle-id") else None)
+        assert found.method["masks"] == kind
+        assert (found.batches, found.optimizer, found.epochs) == (plain.batches, plain.optimizer, plain.epochs)
+        if loss == "margin":
+            assert found.objective == plain.objective
+        elif data in ("cub", "cars", "sop"):
+            assert found.objective == loaded(f"divide-and-conquer/{data}-{loss}-baseline").objective
 
 
 def test_contrastive_recipes_say_which_pairs_they_average() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+import kinsight
 from forked_processes import assert_same_run, on_two_processes
 from kinsight.errors import KinsightError
 from kinsight.models import load_embedder
@@ -85,6 +87,19 @@ def test_the_model_has_the_masks_that_were_learned(divided: Path) -> None:
     learned = np.maximum(state_of(divided)["masks.learned.2"], 0)
     np.testing.assert_array_equal(model.head.masks, learned)
     assert (learned != 1).any()
+
+
+def test_one_subspace_is_evaluated_alone(divided: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(divided, run)
+    found = kinsight.evaluate(run, split="train", subspace=1, mistakes=0, k=(1,))
+    (name, alone), *more = found.others.items()
+    assert (name, more) == ("subspace 1", [])
+    assert alone["intra_class_distance"] != found["intra_class_distance"]
+    records = {record.name: record.model for record in RunFolder(run).evaluations.read_all()}
+    assert records == {"train": "trained", "train-subspace-1": "subspace 1"}
+    with pytest.raises(KinsightError, match="has the subspaces 0 to 3"):
+        kinsight.evaluate(run, split="train", subspace=4)
 
 
 @pytest.mark.parametrize("loss", [{"name": "margin", "learn_beta": True}, {"name": "proxy-anchor"}])

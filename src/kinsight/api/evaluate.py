@@ -31,7 +31,7 @@ from kinsight.training.encoding import encode_rows
 from kinsight.training.validation import roles
 
 # Which parameters belong to what is measured; the others are for all.
-_OF_RUN = ("untrained", "groups", "which", "mistakes")
+_OF_RUN = ("untrained", "groups", "subspace", "which", "mistakes")
 _COLUMNS = ("root", "path_column", "label_column")
 _OF_TABLE = ("data", "split", "split_by", *_COLUMNS)
 _OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
@@ -51,6 +51,7 @@ def evaluate(
     label_column: str | None = None,
     untrained: bool = False,
     groups: bool = False,
+    subspace: int | None = None,
     which: str = "best",
     mistakes: int = 6,
     k: Sequence[int] = (1, 2, 4, 8),
@@ -88,6 +89,7 @@ def evaluate(
         path_column, label_column: of `data`: where its paths and classes are, under names of their own.
         untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head.
         groups: of a run: also each group of the trained model alone.
+        subspace: of a run that was trained with the method division: also this subspace alone, from 0.
         which: of a run: `best` (chosen on validation classes) or `last`.
         mistakes: of a run: how many of the worst mistakes are explained, each on a page in `pairs/` that the report opens.
         k: the k of recall@k.
@@ -106,7 +108,7 @@ def evaluate(
 
     Returns:
         The numbers by name, fractions not percent, with `per_query`, `neighbours` and `protocol`. Of a run, `others` has the
-        evaluations that `untrained` and `groups` ask for.
+        evaluations that `untrained`, `groups` and `subspace` ask for.
 
     Raises:
         KinsightError: what was given cannot be measured, or belongs to another way of calling.
@@ -131,7 +133,8 @@ def evaluate(
             raise KinsightError(
                 "data of a run is a table, folder or zip; give its path, or load the model and give that"
             )
-        wanted = {name: given[name] for name in ("split_by", "untrained", "which", "groups", "mistakes", "progress")}
+        names = ("split_by", "untrained", "which", "groups", "subspace", "mistakes", "progress")
+        wanted = {name: given[name] for name in names}
         columns = {name: str(given[name]) for name in _COLUMNS if given[name] is not None}
         if columns and data is None:
             raise KinsightError(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -35,14 +36,15 @@ Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 @overload
 def explain(
     model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None,
-    gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None, other: Any = None,
+    gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
+    subspaces: bool = False, other: Any = None,
     layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
 ) -> ShownPair: ...
 @overload
 def explain(
     model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: Stage = "auto",
     layer: str | None = None, gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
-    layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
+    subspaces: bool = False, layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
     workers: int = 2, progress: bool = False,
 ) -> ShownPairs: ...
 @overload
@@ -64,6 +66,7 @@ def explain(
     chunk: int = 64,
     groups: bool = False,
     group: int | None = None,
+    subspaces: bool = False,
     other: Any = None,
     layout: Layout | None = None,
     preprocessing: Feeding | None = None,
@@ -96,6 +99,8 @@ def explain(
         chunk: places computed at a time, which bounds the memory.
         groups: `out` also shows each pair as every group of the model sees it.
         group: of a model with groups: search and explain with this group alone; without it `pair.groups` has them all.
+        subspaces: `out` also shows each pair in every subspace of a divided model, what carries most of the similarity first;
+            `pair.subspaces` and `pair.carried` have them.
         other: the model of the second picture where it has a stream of its own: a model, or a tuple (trunk, head).
         layout: the axes of the feature map, where they cannot be guessed.
         preprocessing: what a foreign model is fed with, a `Preprocessing` or a callable from a PIL picture to a tensor.
@@ -142,7 +147,7 @@ def explain(
         search: dict[str, Any] = {"top": top, "group": group, "workers": workers, "progress": progress}
         found = ShownPairs(best_matches(_model(model), pictures[0], gallery, **search, options=options))
     if out is not None:
-        _write(out, [found] if isinstance(found, ShownPair) else found, groups=groups)
+        _write(out, [found] if isinstance(found, ShownPair) else found, groups=groups, subspaces=subspaces)
     return found
 
 
@@ -191,18 +196,29 @@ def _without(gallery: Pictures, pictures: Sequence[Any]) -> list[str]:
     return left
 
 
-def _write(out: str | Path, pairs: Sequence[ShownPair], *, groups: bool) -> None:
-    if not groups:
+def _write(out: str | Path, pairs: Sequence[ShownPair], *, groups: bool, subspaces: bool) -> None:
+    if not (groups or subspaces):
         write_pair(out, pairs)
         return
     named = {}
     for rank, pair in enumerate(pairs, start=1):
-        if len(pair.groups) < 2:
-            raise KinsightError(NO_GROUPS)
         match = f"match {rank}" if len(pairs) > 1 else ""
-        named[match or "all groups"] = pair
-        named |= {f"{match} group {number}".strip(): each for number, each in enumerate(pair.groups)}
+        named[match or f"all {'subspaces' if subspaces else 'groups'}"] = pair
+        parts = _subspaces(pair) if subspaces else _groups(pair)
+        named |= {f"{match} {name}".strip(): each for name, each in parts.items()}
     write_pair(out, list(named.values()), names=list(named))
+
+
+def _groups(pair: ShownPair) -> dict[str, ShownPair]:
+    if len(pair.groups) < 2:
+        raise KinsightError(NO_GROUPS)
+    return {f"group {number}": each for number, each in enumerate(pair.groups)}
+
+
+def _subspaces(pair: ShownPair) -> dict[str, ShownPair]:
+    """What carries most of the similarity first."""
+    order = np.argsort(-pair.carried, kind="stable").tolist()
+    return {f"subspace {number}, carries {pair.carried[number]:+.3f}": pair.subspaces[number] for number in order}
 
 
 def _model(model: Any) -> Any:

@@ -39,16 +39,17 @@ def evaluate_run(
     which: str,
     k: Sequence[int],
     groups: bool,
+    subspace: int | None,
     mistakes: int,
     progress: bool,
     columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Evaluation]:
-    """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ...
+    """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ..., `subspace 3`.
 
     Each is written into the run folder, and the report anew.
 
     Raises:
-        KinsightError: there is no run, the split has no pictures, or the model has no groups.
+        KinsightError: there is no run, the split has no pictures, or the model has no groups, or no such subspace.
     """
     folder = RunFolder(run).require()
     table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by, columns=columns)
@@ -57,12 +58,14 @@ def evaluate_run(
     if groups and trained.groups < 2:
         raise KinsightError(NO_GROUPS)
     models = [(TRAINED, trained, name)]
+    if subspace is not None:
+        models.append((f"subspace {subspace}", trained.subspace(subspace), f"{name}-subspace-{subspace}"))
     if untrained:
         start = evaluation_name(data=data, split=split, split_by=split_by)
         models.append((UNTRAINED, starting_point(settings).to(device()), f"{start}-{UNTRAINED}"))
     found: dict[str, Evaluation] = {}
     for kind, model, title in models:
-        selection = _selection(folder, which) if model is trained else None
+        selection = None if kind == UNTRAINED else _selection(folder, which)
         found |= _evaluate_one(
             folder, title, kind, model, table, split, settings.data, k, progress,
             selection=selection, groups=groups and model is trained,

@@ -25,6 +25,12 @@ def parser() -> argparse.ArgumentParser:
     add_columns(parser)
     parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
     parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
+    parser.add_argument(
+        "--subspace",
+        type=int,
+        metavar="N",
+        help="also evaluate subspace N of a divided model alone (see --method division)",
+    )
     parser.add_argument("--which", choices=("best", "last"), default="best", help="which checkpoint (default: best)")
     parser.add_argument(
         "--mistakes",

@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--groups", action="store_true", help="also show each pair as every group of the model sees it")
+    which.add_argument(
+        "--subspaces",
+        action="store_true",
+        help="also show each pair in every subspace of a divided model, the one that carries most of the similarity first",
+    )
     which.add_argument("--group", type=int, metavar="N", help="search and explain with group N of the model alone")
     return parser
 
@@ -74,7 +79,18 @@ def run(arguments: Sequence[str]) -> None:
         print(_lines(pair, automatic=options.stage == "auto"))
         if options.groups:
             print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
+        if options.subspaces:
+            print(_subspace_lines(pair))
     print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")
+
+
+def _subspace_lines(pair: Pair) -> str:
+    rows = zip(range(len(pair.carried)), pair.subspaces, pair.carried, strict=True)
+    ordered = sorted(rows, key=lambda row: -row[2])
+    return "".join(
+        f"  subspace {number:<27}{each.similarity:+.4f}  carries {carried:+.4f} of the similarity\n"
+        for number, each, carried in ordered
+    )
 
 
 def _verdict(pair: Pair) -> str:

@@ -6,7 +6,7 @@ matrices, diagonal for batch norm and for ReLU with the signs it had.
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,14 @@ from kinsight.explanation.tied_maxima import even_shares
 from kinsight.models import LinearHead
 from kinsight.models.grouping import GroupingHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
+from kinsight.models.subspaces import OneSubspace, SubspacesHead
 
 
-def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead]:
+def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead | SubspacesHead | OneSubspace]:
     """Whether `closed_form` knows the head."""
     # A subclass may compute something else.
+    if type(head) in (SubspacesHead, OneSubspace):
+        return has_closed_form(head.head)  # type: ignore[attr-defined]
     if type(head) in KNOWN:
         return True
     if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
@@ -31,13 +34,17 @@ def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead]:
     return type(head.pooling) in _POOLINGS
 
 
-def closed_form(head: LinearHead | GroupingHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+def closed_form(
+    head: LinearHead | GroupingHead | SubspacesHead | OneSubspace, feature_map: Tensor
+) -> tuple[Tensor, Tensor]:
     """The contributions of the places (N, h, w, D) and the bias (N, D), which is computed on its own, not as the rest.
 
     Args:
         head: in eval mode, one for which `has_closed_form` holds.
         feature_map: (N, C, h, w).
     """
+    if isinstance(head, SubspacesHead | OneSubspace):
+        return _masked(head, feature_map)
     if isinstance(head, GroupingHead):
         return grouped_closed_form(head, feature_map)
     values = head.pooling(feature_map)  # (N, C')
@@ -62,6 +69,20 @@ def closed_form(head: LinearHead | GroupingHead, feature_map: Tensor) -> tuple[T
             places, bias = places * passes[:, None, None], bias * passes
         values = layer(values)
     return places, bias
+
+
+def _masked(head: SubspacesHead | OneSubspace, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+    """Every number weighed, and the groups' lengths taken anew."""
+    inner: Any = head.head
+    places, bias = closed_form(inner, feature_map)
+    weights = head.weights
+    if weights is None:
+        return places, bias
+    if isinstance(inner, GroupingHead):
+        vectors = (inner(feature_map).whole * weights).unflatten(1, (head.parts, head.part_dim))  # (N, P, d)
+        lengths = vectors.norm(dim=2).clamp_min(1e-12).repeat_interleave(head.part_dim, dim=1)  # (N, D)
+        return places * (weights / lengths)[:, None, None], bias * weights / lengths
+    return places * weights, bias * weights
 
 
 def spread_pooling(pooling: nn.Module, feature_map: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,6 +64,7 @@ class Explainer:
         self.stage: int = stage
         self.opening: Opening = open_model(model, layer=layer, stage=stage, layout=layout)
         self.preprocessing = model.preprocessing if isinstance(model, Embedder) else preprocessing
+        self.shares = model.subspace_shares if isinstance(model, Embedder) else None
         self.gates = gates
         self.chunk = chunk
         self.tolerance = tolerance
@@ -147,6 +148,7 @@ class Explainer:
         errors = found.affinity_error.tolist()
         attention = None if found.attention is None else _array(found.attention)  # (N, P, h, w)
         seen = _array(opened.layout.places(opened.feature_map)) if activations else None  # (N, h, w, C)
+        shares = None if self.shares is None else _array(self.shares)  # (K, D)
         return [
             View(
                 places[n],
@@ -162,6 +164,7 @@ class Explainer:
                 None if attention is None else attention[n],
                 None if seen is None else seen[n],
                 self.stage,
+                subspaces=shares,
             )
             for n, one in enumerate(batch)
         ]

@@ -206,6 +206,35 @@ class Pair:
         numbers = range(self.query.groups)
         return tuple(type(self)(self.query.group(number), self.other.group(number)) for number in numbers)
 
+    @cached_property
+    def subspaces(self) -> tuple[Self, ...]:
+        """The pair as each subspace of a divided model sees it, with maps of its own in units of its own cosine.
+
+        A subspace in which one of the pictures is nothing (its mask is all zero there) has no cosine: asking for it is refused.
+
+        Raises:
+            KinsightError: the embeddings have no subspaces, or not equally many.
+        """
+        counts = [0 if view.subspaces is None else len(view.subspaces) for view in (self.query, self.other)]
+        if counts[0] != counts[1] or not counts[0]:
+            raise KinsightError(
+                f"the embeddings of this pair have {counts[0]} and {counts[1]} subspaces; give a model that was trained with the method "
+                "division"
+            )
+        return tuple(type(self)(self.query.subspace(one), self.other.subspace(one)) for one in range(counts[0]))
+
+    @cached_property
+    def carried(self) -> np.ndarray:
+        """How much of the similarity each subspace carries, (K,): the numbers' terms of the cosine, shared by their masks' weights.
+
+        Where the embedding is weighed by the sum of the masks, or these share nothing, they add up to the similarity.
+        """
+        assert self.subspaces
+        assert self.query.subspaces is not None
+        weights = self.query.subspaces.astype(np.float64)  # (K, D)
+        terms = self.query.whole.astype(np.float64) * self.other.whole.astype(np.float64) / self._norms  # (D,)
+        return weights / np.maximum(weights.sum(0), 1e-12) @ terms
+
     def swapped(self) -> Self:
         """The same pair seen from the other side."""
         return type(self)(self.other, self.query)

@@ -29,6 +29,7 @@ class View:
         activations: (h, w, C), the feature map itself, where it was asked for.
         stage: how many stages below the model's last map the places stand.
         label: its class as a person calls it, where known.
+        subspaces: (K, D), what the numbers are multiplied with to see each subspace of the embedding, where it has some.
     """
 
     places: np.ndarray
@@ -45,6 +46,7 @@ class View:
     activations: np.ndarray | None = field(default=None, repr=False)
     stage: int = 0
     label: str = ""
+    subspaces: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -74,7 +76,25 @@ class View:
             whole=self.whole[mine],
             groups=1,
             attention=attention,
+            subspaces=None if self.subspaces is None else self.subspaces[:, mine],
         )
+
+    def subspace(self, number: int) -> View:
+        """The same picture as one subspace embeds it: a linear step behind the head, then groups of length 1 again, each a gate.
+
+        Raises:
+            KinsightError: there is no such subspace.
+        """
+        count = 0 if self.subspaces is None else len(self.subspaces)
+        if self.subspaces is None or not 0 <= number < count:
+            has = f"has the subspaces 0 to {count - 1}" if count else "has no subspaces"
+            raise KinsightError(f"subspace {number} does not exist; this embedding {has}")
+        weights = self.subspaces[number]
+        if self.groups > 1:
+            lengths = np.linalg.norm((self.whole * weights).reshape(self.groups, -1), axis=1)
+            weights = weights / np.repeat(np.maximum(lengths, 1e-12), len(weights) // self.groups)
+        parts = {"places": self.places * weights, "bias": self.bias * weights, "whole": self.whole * weights}
+        return replace(self, **parts, subspaces=None)
 
     def share_of(self, mask: np.ndarray) -> np.ndarray:
         """How much of each place belongs to a mask of places (h, w) or of pixels (H, W), (h, w).

@@ -166,6 +166,11 @@ class Embedder(nn.Module):
         """How many subspaces a division of the data has given this model; else 1."""
         return self.head.subspaces if isinstance(self.head, SubspacesHead) else 1
 
+    @property
+    def subspace_shares(self) -> Tensor | None:
+        """What the numbers of an embedding are multiplied with to see each subspace, (K, D); None for a model without subspaces."""
+        return self.head.shares if isinstance(self.head, SubspacesHead) else None
+
     def subspace(self, number: int) -> Embedder:
         """This model with one subspace alone; it shares its weights.
 

@@ -70,8 +70,20 @@ class SubspacesHead(nn.Module):
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> the conquered embedding."""
         found: Embedding = self.head(feature_map)
-        seen = found if self.conquer == "unmasked" else through(found, self.masks.sum(0))
+        weights = self.weights
+        seen = found if weights is None else through(found, weights)
         return replace(seen, extras={**found.extras, "unmasked": found.whole})
+
+    @property
+    def weights(self) -> Tensor | None:
+        """What the numbers are multiplied with, (D,); None: they are left as they are."""
+        return None if self.conquer == "unmasked" else self.masks.sum(0)
+
+    @property
+    def shares(self) -> Tensor:
+        """What the numbers of the conquered embedding are multiplied with to see each subspace, (K, D)."""
+        masks = self.masks[: self.subspaces]
+        return masks if self.conquer == "unmasked" else masks / self.masks.sum(0).clamp_min(1e-12)
 
     def alone(self, number: int) -> OneSubspace:
         """The head of one subspace.
@@ -102,6 +114,11 @@ class OneSubspace(nn.Module):
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> the embedding in this subspace."""
         return through(self.head(feature_map), self.mask)
+
+    @property
+    def weights(self) -> Tensor:
+        """See `SubspacesHead.weights`."""
+        return self.mask
 
 
 def through(embedding: Embedding, weights: Tensor) -> Embedding:

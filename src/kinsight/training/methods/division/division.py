@@ -55,7 +55,7 @@ class Division(Method):
         fine_tune: epoch (from 0) from which the final embedding trains instead of the subspaces, still on clusters; null: never.
         orthogonality: lambda, what the mean cosine of learned masks counts beside the loss.
         mask_lr: learning rate of learned masks; null: that of the loss's own parameters.
-        mask_weight_decay: likewise.
+        mask_decay: their weight decay, likewise.
         mask_start: learned masks begin as `ones` or as `normal` draws.
         matching: old and new clusters by `iou` (the paper) or `overlap` (the public code).
         inverse_matching: give clusters the inverse numbers of the matching, as the public code does.
@@ -88,7 +88,7 @@ class Division(Method):
         fine_tune: int | None = None,
         orthogonality: float = 0.01,
         mask_lr: float | None = None,
-        mask_weight_decay: float | None = None,
+        mask_decay: float | None = None,
         mask_start: str = "ones",
         matching: str = "iou",
         inverse_matching: bool = False,
@@ -107,7 +107,7 @@ class Division(Method):
             tries,
             iterations,
         )
-        self.mask_rates = mask_lr, mask_weight_decay
+        self.mask_rates = mask_lr, mask_decay
         self.orthogonality, self.progressive = orthogonality, progressive
         self._embedder, self._embed = (embedder,), embed
         self.steps = len(usual_sampler(labels, batches, seed))

@@ -26,7 +26,7 @@ _SMALLEST = {
     "fine_tune": 0,
     "orthogonality": 0,
     "mask_lr": 0,
-    "mask_weight_decay": 0,
+    "mask_decay": 0,
     "freeze": 0,
     "tries": 1,
     "iterations": 1,
