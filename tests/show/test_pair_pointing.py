@@ -249,9 +249,8 @@ def test_a_finger_taps_drags_and_still_scrolls(open_page: Open, made: Pair) -> N
     page.wait_for_function("from => scrollY > from + 40", arg=scrolled)
     assert state(page)["target"] == moved
 
-    page.evaluate("scrollTo(0, 0)")
     page.locator("input[name=tool][value=region]").check(force=True)
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("at => scrollTo(0, at)", scrolled)
     slide(page, (x - 40, y - 40), (x + 40, y + 40))
     found = state(page)
     top, left, bottom, right = found["target"]["box"]
