@@ -31,7 +31,7 @@ __all__ = ["finished", "pictures"]
 SIGNATURES = {
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
-    "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0",
+    "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0, out=None",
     "diagnose": "runs, *, out=None, splits=('train', 'test'), pairs=6, stage=0, limit=None, seed=0",
     "embed": (
         "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
@@ -50,8 +50,8 @@ SIGNATURES = {
         "progress=False, methods=None"
     ),
     "faithfulness": (
-        "run, *, methods='all', split='test', data=None, split_by=None, stage=0, pairs=64, replacement='blurred', "
-        "sanity=False, seed=0"
+        "run, *, methods=('decomposition', 'grad-cam'), split='test', data=None, split_by=None, stage=0, pairs=64, "
+        "replacement='blurred', sanity=False, seed=0, out=None"
     ),
     "gate": "value",
     "groups": (
@@ -60,8 +60,8 @@ SIGNATURES = {
     "list_data": "",
     "load": "path, device='cpu', *, own_code=False",
     "localize": (
-        "run, *, methods='all', partners='best match', thresholds=None, split='test', data=None, split_by=None, "
-        "stage=0, limit=None, seed=0, which='best', drawing='centred'"
+        "run, *, methods=('decomposition', 'grad-cam'), partners='best match', thresholds=None, split='test', data=None, "
+        "split_by=None, stage=0, limit=None, seed=0, which='best', drawing='centred', out=None"
     ),
     "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",

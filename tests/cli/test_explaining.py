@@ -117,11 +117,15 @@ def test_what_cannot_be_explained_is_said(kinsight: Call, trained: Path, picture
         package.explain(trained, a)
 
 
-def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
+def test_localize(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
-        "localize", trained, "--data", scenes, "--split", "all", "--methods", "decomposition", "grad-cam", "--stage", 2
+        "localize", trained, "--data", scenes, "--split", "all", "--stage", 2, "--out", tmp_path / "found.html"
     )
     assert said.code == 0, said.err
+    page = (tmp_path / "found.html").read_text()
+    assert page.count("<article") == 12
+    assert page.split('<p class="lead">')[1][:30] == said.out[:30]
+    assert said.out.endswith("found.html\n")
     assert {"decomposition", "grad-cam", "centre", "0.15"} <= set(said.out.split())
     found = json.loads((trained / "maps" / "localization-all-stage-2.json").read_text())
     assert found["pictures"] == 24
@@ -132,7 +136,19 @@ def test_localize(kinsight: Call, trained: Path, scenes: Path) -> None:
     whole = found["methods"]["whole picture"]["held_out"]["value"]
     assert whole == pytest.approx((area >= 0.5 - 1e-9).mean(), abs=0.13)
     again = json.loads(
-        kinsight("localize", trained, "--data", scenes, "--split", "all", "--partners", "itself", "--json").out
+        kinsight(
+            "localize",
+            trained,
+            "--data",
+            scenes,
+            "--split",
+            "all",
+            "--partners",
+            "itself",
+            "--methods",
+            "all",
+            "--json",
+        ).out
     )
     assert again["partners"] == "itself"
     low = kinsight("localize", trained, "--data", scenes, "--split", "all", "--thresholds", 0.01, 0.1, "--json")
@@ -156,9 +172,23 @@ def test_localize_needs_boxes_and_known_names(kinsight: Call, trained: Path, sce
     assert "holds no run" in kinsight("localize", scenes).sentence
 
 
-def test_correspond(kinsight: Call, trained: Path, scenes: Path) -> None:
-    said = kinsight("correspond", trained, "--data", scenes, "--split", "all", "--per_class", 3, "--stage", 2)
+def test_correspond(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
+    said = kinsight(
+        "correspond",
+        trained,
+        "--data",
+        scenes,
+        "--split",
+        "all",
+        "--per_class",
+        3,
+        "--stage",
+        2,
+        "--out",
+        tmp_path / "parts.html",
+    )
     assert said.code == 0, said.err
+    assert (tmp_path / "parts.html").read_text().count("<article") == 10
     assert {"PCK@0.1", "PCK@0.2"} <= set(said.out.split())
     found = json.loads((trained / "maps" / "correspondence-all-stage-2.json").read_text())
     row = next(row for row in found["rows"] if row["part"] == "all" and row["alpha"] == 0.2)
@@ -166,12 +196,14 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path) -> None:
     assert found["pairs"] == 18
 
 
-def test_faithfulness(kinsight: Call, trained: Path, scenes: Path) -> None:
+def test_faithfulness(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
         "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 3, "--methods", "decomposition",
-        "--sanity", "--stage", 2,
+        "--sanity", "--stage", 2, "--out", tmp_path / "faithful.html",
     )  # fmt: skip
     assert said.code == 0, said.err
+    assert (tmp_path / "faithful.html").read_text().count("<article") == 3
+    assert "is not a page" in kinsight("faithfulness", trained, "--out", tmp_path / "faithful.png").sentence
     assert {"deletion", "insertion", "random"} <= set(said.out.split())
     found = json.loads((trained / "maps" / "faithfulness-all-stage-2.json").read_text())
     assert found["pairs"] == 3

@@ -14,10 +14,13 @@ from kinsight.show.comparison.page import comparison_html
 from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.groups.beside import groups_beside_html
 from kinsight.show.groups.page import groups_html
+from kinsight.show.maps.correspondence import correspondence_html
+from kinsight.show.maps.faithfulness import faithfulness_html, shown_pairs
+from kinsight.show.maps.localization import localization_html, shown_pictures
 from kinsight.show.method_grid.page import method_grid_html
 from kinsight.show.pair.page import pair_html
 from kinsight.show.report.page import write_report
-from show import made_comparison, made_diagnosis, made_groups, made_pair
+from show import made_comparison, made_diagnosis, made_groups, made_maps, made_pair
 from show.made_run import make_run
 
 Tap = tuple[str, str]  # what a finger taps, and what must be in view then: CSS selectors
@@ -50,7 +53,7 @@ def _pair(folder: Path) -> MadePage:
 
 
 def _matches(folder: Path) -> MadePage:
-    return MadePage(pair_html(made_pair.matches(5)), strips=".matches")
+    return MadePage(pair_html(made_pair.matches(5)), (POINT,), strips=".matches")
 
 
 def _groups(folder: Path) -> MadePage:
@@ -79,8 +82,26 @@ def _method_grid(folder: Path) -> MadePage:
         np.array([0.5, 0.25]),
         [random.integers(0, 256, (48, 48, 3)).astype(np.uint8) for _ in range(2)],
         Centres.even((48, 48), (4, 4)),
+        np.full((2, 4), np.nan),
     )
     return MadePage(method_grid_html(found))
+
+
+def _localization(folder: Path) -> MadePage:
+    found = made_maps.localization()
+    drawn = made_maps.drawn(len(shown_pictures(found)))
+    return MadePage(localization_html(found, drawn, masks=None, record={"run": "a/long/path/of/" * 9}), strips=".table")
+
+
+def _correspondence(folder: Path) -> MadePage:
+    found = correspondence_html(made_maps.correspondence(), made_maps.files(folder), record={"run": "birds"})
+    return MadePage(found, strips=".table")
+
+
+def _faithfulness(folder: Path) -> MadePage:
+    found = made_maps.faithfulness()
+    drawn = made_maps.drawn(len(shown_pairs(found)), ("decomposition",))
+    return MadePage(faithfulness_html(found, drawn, made_maps.files(folder), record={}), strips=".table")
 
 
 PAGES: dict[str, Callable[[Path], MadePage]] = {
@@ -92,4 +113,7 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "comparison": _comparison,
     "diagnosis": _diagnosis,
     "methods": _method_grid,
+    "localization": _localization,
+    "correspondence": _correspondence,
+    "faithfulness": _faithfulness,
 }

@@ -68,6 +68,18 @@ class OpenedRun:
             )
         return read_boxes(self.table)
 
+    def record(self, **more: str) -> dict[str, str]:
+        """What was measured, fact by fact, for a person."""
+        known = self.protocol
+        return {
+            "run": str(self.folder.path),
+            "data": str(known["data"]["source"]),
+            "pictures": f"{known['pictures']} of {known['drawn_from']} ({known['split']})",
+            "map": "the model's last" if not known["stage"] else f"{known['stage']} stages below the model's last",
+            "model": f"{known['model']['dim']} dimensions, digest {known['model']['digest']}",
+            **more,
+        }
+
     def write(self, name: str, result: dict[str, Any]) -> Path:
         """Write a result with its protocol into `maps/`."""
         path = self.folder.maps / f"{name}.json"

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_json, add_subject, given, hyphened, verb_parser
+from kinsight.cli.options import add_json, add_page, add_subject, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_subject(parser)
     parser.add_argument("--per-class", type=int, default=50, help="pairs drawn of each class (default: 50)")
+    add_page(parser, "pairs of pictures with their parts and where the maps answered")
     add_json(parser)
     return parser
 
@@ -31,3 +32,5 @@ def run(arguments: Sequence[str]) -> None:
 
     found = correspond(**given(options, "json"))
     print(json.dumps(found.to_dict(), indent=2) if options.json else correspondence_table(found))
+    if options.out and not options.json:
+        print(f"\npage: {options.out}")

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_json, add_methods, add_subject, given, hyphened, verb_parser
+from kinsight.cli.options import add_json, add_methods, add_page, add_subject, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sanity", action="store_true", help="also: do maps change when the trunk's weights are randomised?"
     )
+    add_page(parser, "the curves, and maps of a few pairs")
     add_json(parser)
     return parser
 
@@ -41,3 +42,5 @@ def run(arguments: Sequence[str]) -> None:
     print(faithfulness_table(found))
     if found.sanity:
         print(f"\nrank correlation with the original maps\n{sanity_table(found.sanity)}")
+    if options.out and not options.json:
+        print(f"\npage: {options.out}")

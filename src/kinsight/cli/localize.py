@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_json, add_methods, add_subject, given, hyphened, verb_parser
+from kinsight.cli.options import add_json, add_methods, add_page, add_subject, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "clipped before the map is drawn out to pixels (default: centred; the paper's authors: even-clipped)",
     )
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
+    add_page(parser, "pictures with true boxes, boxes of maps, and masks")
     add_json(parser)
     return parser
 
@@ -51,3 +52,5 @@ def run(arguments: Sequence[str]) -> None:
 
     found = localize(**given(options, "json"))
     print(json.dumps(found.to_dict(), indent=2) if options.json else localization_table(found))
+    if options.out and not options.json:
+        print(f"\npage: {options.out}")

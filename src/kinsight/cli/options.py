@@ -105,8 +105,17 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 def add_methods(parser: argparse.ArgumentParser) -> None:
     """Which methods draw the maps."""
     parser.add_argument(
-        "--methods", nargs="+", default=["all"], metavar="METHOD", help="all, or some by name (default: all)"
+        "--methods",
+        nargs="+",
+        default=["decomposition", "grad-cam"],
+        metavar="METHOD",
+        help="all, or some by name (default: decomposition grad-cam)",
     )
+
+
+def add_page(parser: argparse.ArgumentParser, what: str) -> None:
+    """A page to write as well."""
+    parser.add_argument("--out", metavar="PAGE.html", help=f"a page to write as well: the conclusion, and {what}")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

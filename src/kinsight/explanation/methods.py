@@ -208,6 +208,10 @@ _LIST = (
 METHODS: dict[str, Method] = {method.name: method for method in _LIST}
 
 
+# What is measured unless others are asked for: the exact maps, and the best known ones.
+USUAL = ("decomposition", "grad-cam")
+
+
 def chosen_methods(names: str | Sequence[str] = "all", *, class_weights: bool = False) -> list[Method]:
     """Methods by name.
 

@@ -6,7 +6,7 @@ from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.diagnosis.table import diagnosis_table
 from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.table import groups_beside_table, groups_table
-from kinsight.show.map_tables import correspondence_table, faithfulness_table, localization_table, sanity_table
+from kinsight.show.maps.table import correspondence_table, faithfulness_table, localization_table, sanity_table
 from kinsight.show.method_grid.files import write_method_grid
 from kinsight.show.pair.files import write_pair
 from kinsight.show.pair.shown import ShownPair, ShownPairs

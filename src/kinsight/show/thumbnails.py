@@ -31,6 +31,14 @@ def thumbnail(path: str, side: int = 128, limit: int = 8_000) -> str:
     return data_uri(picture, side, limit)
 
 
+def opened_or_blank(path: str) -> Image.Image:
+    """The picture, or a grey one where it cannot be read."""
+    try:
+        return open_picture(path)
+    except UnreadablePicture:
+        return Image.new("RGB", (64, 64), (128, 128, 128))
+
+
 def data_uri(picture: Image.Image, side: int, limit: int) -> str:
     """As `thumbnail`, for an open picture."""
     small = picture.convert("RGB")

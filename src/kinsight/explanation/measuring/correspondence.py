@@ -52,6 +52,9 @@ class Correspondence:
         part: (M,), the name of each point's part.
         labels: (M,), the class of each point's pair.
         pairs: (M, 2), rows of the query and the other picture.
+        points: (M, 3, 2), x, y in pixels of the upright pictures: the part in the query, the part in the other picture, and where the
+            partial map peaks there.
+        radii: (M, alphas), what counts as near, in pixels of the other picture.
         out_of_view: points left out because what the network sees does not hold the part in both pictures.
     """
 
@@ -60,6 +63,8 @@ class Correspondence:
     part: np.ndarray
     labels: np.ndarray
     pairs: np.ndarray
+    points: np.ndarray
+    radii: np.ndarray
     out_of_view: int
 
     def pck(self, row: str, alpha: float, *, part: str | None = None) -> Estimate:
@@ -203,7 +208,7 @@ class _Points:
     def __init__(self, alphas: tuple[float, ...]) -> None:
         self.alphas = alphas
         self.right: dict[str, list[np.ndarray]] = {row: [] for row in ROWS}
-        self.about: list[tuple[str, object, tuple[int, int]]] = []
+        self.about: list[tuple[str, object, tuple[int, int], list[tuple[float, float]], np.ndarray]] = []
         self.out_of_view = 0
 
     def add(
@@ -245,16 +250,16 @@ class _Points:
             near = [squares <= radius**2 for radius in radii]
             self.right[CHANCE].append(np.array([each.mean() for each in near]))
             self.right[CHANCE_IN_BOX].append(np.array([each[in_box].mean() if in_box.any() else 0.0 for each in near]))
-            self.about.append((part, label, rows))
+            self.about.append((part, label, rows, [(x, y), truth, guesses[PARTIAL]], radii))
 
     def result(self) -> Correspondence:
         if not self.about:
             raise KinsightError(
                 "no part is visible in both pictures of any pair; give more pairs, or parts that are annotated"
             )
-        part, labels, pairs = zip(*self.about, strict=True)
+        part, labels, pairs, points, radii = map(np.array, zip(*self.about, strict=True))
         right = {row: np.stack(values) for row, values in self.right.items()}
-        return Correspondence(self.alphas, right, np.array(part), np.array(labels), np.array(pairs), self.out_of_view)
+        return Correspondence(self.alphas, right, part, labels, pairs, points, radii, self.out_of_view)
 
 
 def _likeness(pair: Pair, y: float, x: float) -> np.ndarray:

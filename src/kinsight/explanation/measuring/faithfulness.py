@@ -43,6 +43,7 @@ class Faithfulness:
         curves: by kind and method (M, S + 1), the similarity of the pair; `random order` is the mean over the random orders.
         labels: (M,), what intervals are drawn over: the class of the query, or the pair itself.
         replacement: what pixels are replaced by.
+        pairs: (M, 2), the rows of query and partner, where known.
         sanity: whether maps change when weights are randomised, where that was asked for.
     """
 
@@ -50,6 +51,7 @@ class Faithfulness:
     curves: dict[Kind, dict[str, np.ndarray]]
     labels: np.ndarray
     replacement: str
+    pairs: np.ndarray | None = None
     sanity: SanityCheck | None = None
 
     def areas(self, kind: Kind, method: str) -> np.ndarray:
@@ -158,7 +160,7 @@ def faithfulness(
     curves_of = {
         kind: {name: np.stack(curves) for name, curves in by_method.items()} for kind, by_method in found.items()
     }
-    return Faithfulness(np.linspace(0, 1, steps + 1), curves_of, over, replacement)
+    return Faithfulness(np.linspace(0, 1, steps + 1), curves_of, over, replacement, pairs)
 
 
 class _Watched:

@@ -16,7 +16,7 @@ pointing game, without the tolerance of 15 pixels that others allow).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -107,8 +107,9 @@ def localize(
     collection = Collection(explainer, pictures, chosen, batch_size=batch_size, memory_mb=memory_mb)
     partner = choose_partners(BEST, collection.whole, labels) if partner is None else partner
     weights = None if class_weights is None else np.asarray(class_weights)[rows]
-    maps = collection.maps(np.stack([rows, partner[rows]], axis=1), class_weights=weights)
-    return score_maps(
+    pairs = np.stack([rows, partner[rows]], axis=1)  # (N, 2)
+    maps = collection.maps(pairs, class_weights=weights)
+    found = score_maps(
         maps,
         size=collection.size,
         windows=collection.windows[rows],
@@ -122,6 +123,7 @@ def localize(
         centres=collection.centres,
         drawing=drawing,
     )
+    return replace(found, pairs=pairs)
 
 
 def score_maps(
@@ -182,7 +184,7 @@ def score_maps(
     # A constant map has no peak: what it is worth in the pointing game is the chance that any pixel lies inside.
     scores[WHOLE].box_peak[:] = scores[WHOLE].box_energy
     scores[WHOLE].mask_peak[:] = scores[WHOLE].mask_energy
-    return Localization(scores, labels, thresholds, iou, connectivity, partners, drawing)
+    return Localization(scores, labels, thresholds, iou, connectivity, partners, drawing, truths=boxes)
 
 
 class _Truth:
@@ -219,7 +221,10 @@ def _note(
     scores: Scores, row: int, truth: _Truth, pixels: np.ndarray, found: np.ndarray, peak: tuple[float, float]
 ) -> None:
     total = float(pixels.sum())
-    scores.overlaps[row] = overlaps(to_picture(found, truth.window, truth.size), truth.box)
+    boxes = to_picture(found, truth.window, truth.size)  # (T, 4)
+    if scores.boxes is not None:
+        scores.boxes[row] = boxes
+    scores.overlaps[row] = overlaps(boxes, truth.box)
     # A map without a positive value does not say where the object is: it gets nothing.
     heard = total > 0
     scores.silent[row] = not heard

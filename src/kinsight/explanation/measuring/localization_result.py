@@ -27,6 +27,7 @@ class Scores:
         box_peak: (N,), 1 where the peak lies inside the box, else 0; of a constant map the chance of it.
         mask_energy, mask_peak: (N,), the same with masks; NaN where there is none.
         silent: (N,) bool, maps without a positive value; they count as wrong everywhere.
+        boxes: (N, T, 4), the boxes themselves, in pixels of the upright picture, where kept; NaN where a map has none.
     """
 
     overlaps: np.ndarray
@@ -35,13 +36,15 @@ class Scores:
     mask_energy: np.ndarray
     mask_peak: np.ndarray
     silent: np.ndarray
+    boxes: np.ndarray | None = None
 
     @classmethod
     def empty(cls, count: int, thresholds: int) -> Scores:
         """Nothing noted yet of `count` maps."""
         box_energy, box_peak, mask_energy, mask_peak = np.full((4, count), np.nan)
         overlaps = np.zeros((count, thresholds))
-        return cls(overlaps, box_energy, box_peak, mask_energy, mask_peak, np.zeros(count, bool))
+        boxes = np.full((count, thresholds, 4), np.nan)
+        return cls(overlaps, box_energy, box_peak, mask_energy, mask_peak, np.zeros(count, bool), boxes)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Localization:
         connectivity: neighbours of a component.
         partners: how partners were chosen.
         drawing: how maps were drawn out to pixels.
+        pairs: (N, 2), the rows of each picture and its partner among the given pictures, where known.
+        truths: (N, 4), the true boxes, where known.
     """
 
     scores: dict[str, Scores]
@@ -67,6 +72,8 @@ class Localization:
     connectivity: int
     partners: str
     drawing: str = CENTRED
+    pairs: np.ndarray | None = None
+    truths: np.ndarray | None = None
 
     def correct(self, method: str) -> np.ndarray:
         """(N, T) bool: whether the box at each threshold is right."""
@@ -93,6 +100,23 @@ class Localization:
         """(N,) bool: pictures of the second half, which is every second class in sorted order."""
         return np.unique(self.labels, return_inverse=True)[1] % 2 == 1
 
+    def applied(self, method: str) -> np.ndarray | None:
+        """(N,), the number of the threshold that is applied to each picture, chosen on the other half; None with one class."""
+        chosen = self.held_out_thresholds(method)
+        return (
+            None if np.isnan(chosen).any() else np.searchsorted(self.thresholds, np.where(self.halves, *chosen[::-1]))
+        )
+
+    def boxes(self, method: str) -> np.ndarray:
+        """(N, 4), the box of each picture at the threshold that is applied to it; with one class at the best of the same pictures."""
+        columns = self.applied(method)
+        if columns is None:
+            columns = np.full(len(self.labels), self.thresholds.index(self.best_threshold(method)))
+        kept = self._of(method).boxes
+        if kept is None:
+            raise KinsightError(f"the boxes of {method} were not kept; measure again")
+        return kept[np.arange(len(columns)), columns]
+
     def values(self, method: str, figure: str) -> np.ndarray:
         """(N,), what each picture adds to a figure: one of `FIGURES`, or `at_` and a threshold.
 
@@ -101,10 +125,8 @@ class Localization:
         """
         scores, correct = self._of(method), self.correct(method).astype(np.float64)
         if figure == HELD_OUT:
-            applied = np.where(self.halves, *reversed(self.held_out_thresholds(method)))
-            known = np.isin(applied, self.thresholds)
-            columns = np.searchsorted(self.thresholds, np.where(known, applied, self.thresholds[0]))
-            return np.where(known, correct[np.arange(len(correct)), columns], np.nan)
+            columns = self.applied(method)
+            return np.full(len(correct), np.nan) if columns is None else correct[np.arange(len(correct)), columns]
         if figure == SAME:
             return correct[:, self.thresholds.index(self.best_threshold(method))]
         if figure in FIGURES:

@@ -27,6 +27,7 @@ class MethodMaps:
         similarities: (N,), the cosine of each to its partner.
         pictures: N pictures as the network saw them, (H, W, 3) uint8.
         centres: where the places of the maps stand in them.
+        windows: (N, 4), left, top, right, bottom of what the network saw, in pixels of the upright pictures; NaN where not known.
     """
 
     maps: dict[str, np.ndarray]
@@ -35,6 +36,7 @@ class MethodMaps:
     similarities: np.ndarray
     pictures: Sequence[np.ndarray]
     centres: Centres
+    windows: np.ndarray
 
     @property
     def meanings(self) -> dict[str, str]:
@@ -77,19 +79,50 @@ def method_maps(
         partners = choose_partners(BEST, whole, np.arange(count))
     else:
         partners = count + (whole[:count] @ whole[count:].T).argmax(1)
-    prepared = [explainer.prepare(picture) for picture in pictures]
-    pixels = [
-        each.picture if each.picture is not None else np.full((*each.size, 3), 128, np.uint8) for each in prepared
-    ]
-    names = _names(everything)
+    return _drawn(collection, everything, np.stack([np.arange(count), partners], axis=1), class_weights)
+
+
+def maps_of_pairs(
+    explainer: Explainer,
+    pictures: Sequence[Picture],
+    pairs: np.ndarray,
+    *,
+    methods: str | Sequence[str] = "all",
+    class_weights: np.ndarray | None = None,
+    batch_size: int = 16,
+) -> MethodMaps:
+    """As `method_maps`, for pictures whose partners are known.
+
+    Args:
+        pairs: (M, 2), rows of each picture and its partner among `pictures`; only these pass the network.
+        class_weights: (M, C), for cam.
+    """
+    chosen = chosen_methods(methods, class_weights=class_weights is not None)
+    rows, again = np.unique(np.asarray(pairs), return_inverse=True)
+    needed = [pictures[row] for row in rows.tolist()]
+    collection = Collection(explainer, needed, chosen, batch_size=batch_size)
+    return _drawn(collection, needed, again.reshape(-1, 2), class_weights)
+
+
+def _drawn(
+    collection: Collection, pictures: Sequence[Picture], pairs: np.ndarray, class_weights: np.ndarray | None
+) -> MethodMaps:
+    """The maps of pairs (M, 2) of pictures that have passed the network."""
+    queries, partners = pairs.T
+    prepared = [collection.explainer.prepare(pictures[row]) for row in queries.tolist()]
+    names = _names(pictures)
+    whole = collection.whole / np.linalg.norm(collection.whole, axis=1, keepdims=True)
     assert collection.centres is not None
     return MethodMaps(
-        maps=collection.maps(np.stack([np.arange(count), partners], axis=1), class_weights=class_weights),
-        names=names[:count],
+        maps=collection.maps(pairs, class_weights=class_weights),
+        names=[names[row] for row in queries.tolist()],
         partners=[names[row] for row in partners.tolist()],
-        similarities=(whole[:count] * whole[partners]).sum(1),
-        pictures=pixels,
+        similarities=(whole[queries] * whole[partners]).sum(1),
+        pictures=[
+            each.picture if each.picture is not None else np.full((*each.size, 3), 128, np.uint8) for each in prepared
+        ],
         centres=collection.centres,
+        windows=collection.windows[queries],
     )
 
 
