@@ -7,3 +7,7 @@ class KinsightError(Exception):
     The message is one sentence: what was given, what is allowed, how to repair. The command line prints it and exits with
     code 1; any other exception is a fault of the program and keeps its stack trace.
     """
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody stopped a long work (Ctrl-C); the message says what of it is stored and how to go on."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,11 +47,12 @@ def test_train_interrupt_and_go_on_with_out_alone(
         patch.setattr(Training, "_step", interrupted)
         said = kinsight("train", "--data", pictures, "--recipe", recipe, "--out", out)
     assert said.code == 130
-    assert said.err.endswith("kinsight: stopped; the same command goes on where it was\n")
+    assert said.err.endswith(f"kinsight: stopped; step 5 is stored; `kinsight train --out {out}` goes on from there\n")
     said = kinsight("train", "--out", out)
     assert said.code == 0
     assert "going on at step 5 of 9" in said.err
     assert "epoch 3/3: validation MAP@R" in said.err
+    assert said.err.endswith(f"{out}/model is ready; next: kinsight evaluate {out}\n")
     assert numbers_of(out) == numbers_of(finished)
     assert weights_of(out) == weights_of(finished)
     said = kinsight("train", "--out", out)
@@ -84,13 +90,88 @@ def test_bad_options_are_one_sentence_and_leave_nothing(
 
 
 def test_what_must_be_given(kinsight: Call, tmp_path: Path) -> None:
-    assert (
-        kinsight("train", "--epochs", 2).sentence == "no run folder was given; add --out, for example --out runs/birds"
-    )
-    assert kinsight("train", "--out", tmp_path / "run").sentence.startswith(
-        "no data were given; add --data with a table"
-    )
+    for options in (["--epochs", 2], ["--out", tmp_path / "run"]):
+        assert kinsight("train", *options).sentence.startswith("no data were given; add --data with a table")
+    assert kinsight("train", "a", "--data", "b").sentence == "a and --data were given; give the pictures once"
     assert not (tmp_path / "run").exists()
+
+
+SMALL = (
+    "--model.trunk", "test_resnet", "--model.size", 32, "--model.resize", 32, "--epochs", 2, "--validate_every", 1,
+    "--data.workers", 0,
+)  # fmt: skip
+
+
+def test_a_folder_and_nothing_else_is_enough(
+    kinsight: Call, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KINSIGHT_WEIGHTS", raising=False)
+    photos = tmp_path / "photos"
+    shutil.copytree(pictures.parent, photos, ignore=shutil.ignore_patterns("*.csv"))
+    said = kinsight("train", photos, *SMALL)
+    assert said.code == 0, said.err
+    lines = said.err.splitlines()
+    assert lines[0] == "data: 36 pictures of 6 classes to train on; 6 other classes are left for `kinsight evaluate`"
+    assert lines[1].startswith(
+        "trunk: test_resnet with random weights, of which little can be expected; give pretrained"
+    )
+    assert "run folder: runs/photos (--out chooses another)" in lines
+    assert lines[-1] == "runs/photos/model is ready; next: kinsight evaluate runs/photos"
+    recipe = (tmp_path / "runs" / "photos" / "recipe.yaml").read_text()
+    assert recipe.startswith(f"# {lines[0]}\n# {lines[1]}\n")
+    assert RunFolder("runs/photos").settings()["epochs"] == 2
+    # The same command comes back to its run; another one, or other pictures, overwrite nothing.
+    assert "runs/photos is finished after" in kinsight("train", photos, *SMALL).err
+    assert "run folder: runs/photos-2 " in kinsight("train", photos, *SMALL, "--seed", 1).err
+    (photos / "class_11" / "5.png").unlink()
+    assert "run folder: runs/photos-3 " in kinsight("train", photos, *SMALL).err
+
+
+def test_a_recipe_is_lowered_to_what_the_data_fill_unless_it_was_written(
+    kinsight: Call, tmp_path: Path, pictures: Path
+) -> None:
+    command = ("train", pictures, "--recipe", "photos-mobilenetv2", "--out", tmp_path / "run", *SMALL)
+    command += ("--model.trunk", "mobilenetv2_035")
+    sentence = kinsight(*command, "--batches.size", 60, "--batches.per_class", 5).sentence
+    assert sentence.startswith(
+        "a batch of 60 with 5 pictures a class needs 12 classes but the training pictures have 4"
+    )
+    said = kinsight(*command)
+    assert said.code == 0, said.err
+    assert "data.folds: 3 instead of 4, so that 2 of the 6 training classes or more validate" in said.err
+    assert "batches.size: 20 instead of 60, which is what 24 training pictures of 4 classes fill" in said.err
+    stored = RunFolder(tmp_path / "run").settings()
+    assert (stored["data"]["folds"], stored["batches"]["size"], stored["epochs"]) == (3, 20, 2)
+
+
+def test_a_real_interrupt_is_answered_at_once_and_its_message_is_true(
+    kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path
+) -> None:
+    out = tmp_path / "run"
+    command = ["train", "--data", str(pictures), "--recipe", str(recipe), "--out", str(out), "--data.workers", "1"]
+    code = "import sys; from kinsight.cli import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command, "--epochs", "9999"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while process.poll() is None and not list(out.glob("checkpoints/step-*")):
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        stopped = time.monotonic()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(60) == 130, said
+        assert time.monotonic() - stopped < 10  # a second or two where the machine has nothing else to do
+    (checkpoint,) = out.glob("checkpoints/step-*")
+    step = int(checkpoint.name.removeprefix("step-"))
+    assert (
+        said.splitlines()[-1]
+        == f"kinsight: stopped; step {step} is stored; `kinsight train --out {out}` goes on from there"
+    )
+    assert "Traceback" not in said
 
 
 def test_an_unknown_key_in_a_recipe(kinsight: Call, tmp_path: Path, pictures: Path) -> None:
@@ -194,7 +275,7 @@ def test_no_space_left(
         assert "checkpoints/step-000000001 could not be written: no space is left there" in said.sentence
         assert list((out / "checkpoints").iterdir()) == []
     assert kinsight("train", "--out", out).code == 0  # after some space was made
-    assert len(numbers_of(out)) == 12
+    assert len(numbers_of(out)) == 13
 
 
 def test_a_checkpoint_of_another_model(

@@ -12,13 +12,14 @@ import torch
 from safetensors.numpy import load_file
 
 from kinsight.errors import KinsightError
-from kinsight.models import Embedding, load_embedder
+from kinsight.models import Embedding, build_embedder, load_embedder
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import Selection
 from kinsight.training import loop as loop_module
 from kinsight.training import train
 from kinsight.training import validation as validation_module
 from kinsight.training.loop import Training
+from kinsight.training.precision import ruled_precision
 from kinsight.training.tables import boxes_of, prepare_table
 from tiny_run import CLASSES, PER_CLASS, dumped, numbers_of, tiny, write_table
 
@@ -39,7 +40,7 @@ def test_the_folder_of_a_finished_run(finished: Path) -> None:
     train_steps = [("train", step, (step - 1) // 3 + 1) for step in range(1, 10)]
     assert [each for each in steps if each[0] == "train"] == train_steps
     assert [each for each in steps if each[0] == "validation"] == [
-        ("validation", 3 * epoch, epoch) for epoch in (1, 2, 3)
+        ("validation", 3 * epoch, epoch) for epoch in (0, 1, 2, 3)
     ]
     protocol = json.loads((finished / "protocol.json").read_text())
     assert protocol["data"]["splits"]["train"]["pictures"] == 4 * PER_CLASS
@@ -51,7 +52,7 @@ def test_the_folder_of_a_finished_run(finished: Path) -> None:
 def test_the_model_is_the_best_one_on_validation_classes(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = iter([0.2, 0.5, 0.4])
+    scores = iter([0.1, 0.2, 0.5, 0.4])
     kept: list[dict[str, np.ndarray]] = []
 
     def validate(embedder: Any, *_: Any) -> dict[str, float]:
@@ -60,10 +61,10 @@ def test_the_model_is_the_best_one_on_validation_classes(
 
     monkeypatch.setattr(loop_module, "validate", validate)
     run = train(tiny(pictures), tmp_path / "run", progress=False)
-    for folder, expected in ((run.model, kept[1]), (run.last_model, kept[2])):
+    for folder, expected in ((run.model, kept[2]), (run.last_model, kept[3])):
         found = tensors_of(folder)
         assert all(np.array_equal(found[name], value) for name, value in expected.items())
-    assert run.read_protocol().selection == Selection("map_at_r", 6, 0.5)
+    assert run.read_protocol().selection == Selection("map_at_r", 6, 0.5, start=0.1)
 
 
 @pytest.mark.parametrize(("metric", "better", "worse"), [("map_at_r", 0.6, 0.4), ("intra_class_distance", 0.4, 0.6)])
@@ -78,18 +79,18 @@ def test_better_is_what_the_metric_says(
 
 
 def test_patience_ends_the_run(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = iter([0.5, 0.4, 0.3, 0.2])
+    scores = iter([0.6, 0.5, 0.4, 0.3, 0.2])
     monkeypatch.setattr(
         loop_module, "validate", lambda *_: {"precision_at_1": 0.0, "r_precision": 0.0, "map_at_r": next(scores)}
     )
     run = train(tiny(pictures, {"epochs": 9, "patience": 2}), tmp_path / "run", progress=False)
-    assert [record["step"] for record in numbers_of(run.path) if record["kind"] == "validation"] == [3, 6, 9]
-    assert run.read_protocol().selection == Selection("map_at_r", 3, 0.5)
+    assert [record["step"] for record in numbers_of(run.path) if record["kind"] == "validation"] == [0, 3, 6, 9]
+    assert run.read_protocol().selection == Selection("map_at_r", 0, 0.6, start=0.6)
 
 
 def test_validation_every_other_epoch_and_at_the_end(tmp_path: Path, pictures: Path) -> None:
     run = train(tiny(pictures, {"validate_every": 2}), tmp_path / "run", progress=False)
-    assert [record["epoch"] for record in numbers_of(run.path) if record["kind"] == "validation"] == [2, 3]
+    assert [record["epoch"] for record in numbers_of(run.path) if record["kind"] == "validation"] == [0, 2, 3]
 
 
 def test_without_validation_classes_the_last_model_is_the_model(tmp_path: Path, pictures: Path) -> None:
@@ -113,6 +114,47 @@ def test_logged_losses_are_means_since_the_line_before(tmp_path: Path, pictures:
 def test_one_validation_class_is_said_to_choose_nothing(tmp_path: Path, pictures: Path) -> None:
     run = train(tiny(pictures, {"data": {"folds": 4}, "epochs": 1}), tmp_path / "run", progress=False)
     assert events_of(run.path)[0].startswith("there is one validation class only, on which every model scores 100 %")
+    assert run.read_protocol().selection == Selection("map_at_r", 3, 1.0, start=1.0)
+
+
+def scored(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
+    """Let the validations of a run, the start's first, have these scores."""
+    coming = iter(scores)
+    answer = lambda *_: {"precision_at_1": 0.5, "r_precision": 0.0, "map_at_r": next(coming)}  # noqa: E731
+    monkeypatch.setattr(loop_module, "validate", answer)
+
+
+def test_a_run_that_ends_below_its_start_keeps_it_and_says_so(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(monkeypatch, 0.5, 0.4, 0.3, 0.2)
+    run = train(tiny(pictures), tmp_path / "run", progress=False)
+    settings = tiny(pictures)
+    start = build_embedder(settings.model, seed=settings.seed).state_dict()
+    kept = tensors_of(run.model)
+    assert all(np.array_equal(kept[name], value.numpy()) for name, value in start.items())
+    assert run.read_protocol().selection == Selection("map_at_r", 0, 0.5, start=0.5)
+    assert events_of(run.path)[-1].startswith(
+        "training did not help: on the 2 validation classes the network as it started has MAP@R 0.5000"
+    )
+
+
+def test_a_run_may_keep_its_trained_model_below_the_start(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(monkeypatch, 0.5, 0.4, 0.3, 0.2)
+    run = train(tiny(pictures, {"keep_start": False}), tmp_path / "run", progress=False)
+    assert run.read_protocol().selection == Selection("map_at_r", 3, 0.4, start=0.5)
+    assert events_of(run.path)[-1].startswith("training did harm: on the 2 validation classes MAP@R 0.4000")
+
+
+def test_of_equal_validations_the_last_is_kept(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored(monkeypatch, 0.5, 0.5, 0.4, 0.5)
+    run = train(tiny(pictures), tmp_path / "run", progress=False)
+    assert run.read_protocol().selection == Selection("map_at_r", 9, 0.5, start=0.5)
+    best, last = tensors_of(run.model), tensors_of(run.last_model)
+    assert all(np.array_equal(best[name], last[name]) for name in last)
+    assert "cannot tell whether training helped" in events_of(run.path)[-1]
 
 
 @pytest.mark.parametrize("changes", [{"schedule": {"head_first": 9.0}}, {"optimizer": {"trunk_lr": 0.0}}])
@@ -181,7 +223,7 @@ def test_half_precision_needs_a_gpu(tmp_path: Path, pictures: Path) -> None:
 def test_the_measured_precision_is_remembered_and_leaves_the_trunk_alone(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = tiny(pictures, {"precision": "auto", "model": {"frozen_norm": "none"}})
+    settings = tiny(pictures, {"precision": "fastest", "model": {"frozen_norm": "none"}})
     run, table = RunFolder(tmp_path / "run"), prepare_table(settings.data)
     measured = Training(settings, run, table, progress=False)
     fixed = Training(tiny(pictures, {"model": {"frozen_norm": "none"}}), run, table, progress=False)
@@ -192,6 +234,18 @@ def test_the_measured_precision_is_remembered_and_leaves_the_trunk_alone(
     run.update_protocol({"training": {"precision": "bf16"}})
     monkeypatch.setattr("kinsight.training.precision.fastest_precision", lambda *_, **__: "fp32")
     assert Training(settings, run, table, progress=False).precision == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "groups", "expected"), [(False, 1, "fp32"), (True, 1, "bf16"), (True, 4, "fp32")]
+)
+def test_auto_precision_is_a_rule_of_processor_and_network(
+    monkeypatch: pytest.MonkeyPatch, instructions: bool, groups: int, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 4, 3, groups=groups))
+    assert ruled_precision(network, torch.device("cpu")) == expected
 
 
 def test_a_batch_without_readable_pictures_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,24 +30,33 @@ def train(
 
     Args:
         settings: nested as in a recipe, over which they win; or all settings, from `kinsight.settings_from`.
-        out: the run folder.
-        recipe: a shipped recipe by name (`kinsight.recipes()`) or a YAML file.
+        out: the run folder; None makes one up from the name of the data.
+        recipe: a shipped recipe by name (`kinsight.recipes()`) or a YAML file; None chooses settings that fit the data and this machine,
+            and says why. What of a recipe or a choice the data cannot fill (batch, folds) is lowered; `settings` never are.
         progress: show a bar on a terminal.
 
     Raises:
         KinsightError: the settings, the data, or the run folder cannot be used; a loss became non-finite.
     """
-    if out is None or not str(out).strip():
-        raise KinsightError("no run folder was given; add --out, for example --out runs/birds")
-    run = RunFolder(out)
-    if recipe is not None and isinstance(settings, TrainingSettings):
-        raise KinsightError("all settings and a recipe were given; give kinsight.settings_from(recipe, changes) alone")
-    if not isinstance(settings, TrainingSettings):
-        layers: list[Any] = (
-            [str(recipe)] if recipe is not None else [_stored(run, settings or {})] if run.exists else []
-        )
-        settings = settings_from(*layers, settings or {})
-    return training.train(settings, out, progress=progress)
+    if out is not None and not str(out).strip():
+        raise KinsightError("the run folder has no name; give --out one, for example --out runs/birds, or leave it out")
+    if isinstance(settings, TrainingSettings):
+        if recipe is not None:
+            raise KinsightError(
+                "all settings and a recipe were given; give kinsight.settings_from(recipe, changes) alone"
+            )
+        if out is None:
+            raise KinsightError("no run folder was given; add out, for example out='runs/birds'")
+        return training.train(settings, out, progress=progress)
+    given = settings or {}
+    if recipe is None and out is not None and (run := RunFolder(out)).exists:
+        return training.train(settings_from(_stored(run, given), given), out, progress=progress)
+    made = training.plan(given, None if recipe is None else str(recipe))
+    reasons = made.reasons
+    if out is None:
+        out = training.made_up_folder(made)
+        reasons = [*reasons, f"run folder: {out} (--out chooses another)"]
+    return training.train(made.settings, out, progress=progress, table=made.table, reasons=reasons)
 
 
 def _stored(run: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:

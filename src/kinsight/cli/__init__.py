@@ -87,10 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = name if len(name) <= 100 else f"{name[:100]}..."
         print(f"kinsight: {shown} cannot be used ({problem.strerror}); give another path", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(
-            f"kinsight: stopped{'; the same command goes on where it was' if verb == 'train' else ''}", file=sys.stderr
-        )
+    except KeyboardInterrupt as stop:
+        print(f"kinsight: stopped{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
         return 130
     return 0
 
@@ -103,10 +101,19 @@ def _own_code(allowed: bool) -> AbstractContextManager[None]:
     return own_code()
 
 
+class _AboveBars(logging.StreamHandler):
+    """Writes above a bar that stands there, not into it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        bars = sys.modules.get("tqdm")  # who draws one has imported it
+        with bars.tqdm.external_write_mode(file=self.stream) if bars else nullcontext():
+            super().emit(record)
+
+
 def _log_to_terminal() -> None:
     logger = logging.getLogger("kinsight")
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = _AboveBars()
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

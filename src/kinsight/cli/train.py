@@ -7,21 +7,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kinsight.cli.options import underscored, verb_parser
+from kinsight.errors import KinsightError
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
 # The few that a newcomer needs, in this order; `--help` shows them before all others.
 FIRST = ("data.path", "model.trunk", "model.weights", "epochs", "batches.size", "optimizer.trunk_lr", "seed")
-USAGE = "kinsight train --data DATA --out RUN [--recipe RECIPE] [--KEY VALUE ...]"
+USAGE = "kinsight train DATA [--recipe RECIPE] [--out RUN] [--KEY VALUE ...]"
 
 
 def add_own_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """The options of the verb beside the settings."""
     parser.add_argument(
-        "--recipe", help="a shipped recipe (`kinsight recipes`) or a YAML file; what stands beside it wins over it"
+        "--recipe",
+        help="a shipped recipe (`kinsight recipes`) or a YAML file, over which options win; without one, settings that fit the data",
     )
-    parser.add_argument("--out", help="the run folder; a run found there goes on")
+    parser.add_argument(
+        "--out", help="the run folder; a run found there goes on (default: made up from the data's name)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -30,6 +34,7 @@ def parser() -> ArgumentParser:
     from kinsight.settings.parsing import settings_parser
 
     made = settings_parser()
+    made.add_argument("pictures", nargs="?")  # the table, folder or zip, as with --data
     add_own_options(made)
     return made
 
@@ -76,6 +81,11 @@ def run(arguments: Sequence[str]) -> None:
     from kinsight.settings.parsing import given_options
 
     given = given_options(parser(), underscored(arguments))
+    pictures = given.pop("pictures", None)
+    if pictures is not None:
+        if given.get("data", {}).get("path"):
+            raise KinsightError(f"{pictures} and --data were given; give the pictures once")
+        given["data"] = {**given.get("data", {}), "path": pictures}
     recipe, out, quiet = given.pop("recipe", None), given.pop("out", None), given.pop("quiet", False)
 
     from kinsight.api.train import train

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -108,14 +109,22 @@ class RunFolder:
         if self.path.is_dir() and any(entry for entry in self.path.iterdir() if not entry.name.startswith(".")):
             raise KinsightError(f"{self.path} is not empty and holds no run; give a new or empty folder as --out")
 
-    def claim(self, settings: TrainingSettings) -> None:
-        """Check the folder and store the settings in it.
+    def claim(self, settings: TrainingSettings, reasons: Sequence[str] = ()) -> None:
+        """Check the folder and store the settings in it, below comments that say how they came about.
 
         Raises:
             KinsightError: the folder holds something else, or a run with other settings.
         """
         self.check(settings)
-        write_text(self.recipe, yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
+        comments = [f"# {' '.join(each.split())}\n" for each in reasons or self.reasons]
+        write_text(
+            self.recipe, "".join(comments) + yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True)
+        )
+
+    @property
+    def reasons(self) -> list[str]:
+        """How the settings came about, where `recipe.yaml` says so above them."""
+        return [line.removeprefix("# ") for line in self.recipe_text().splitlines() if line.startswith("# ")]
 
     @property
     def evaluations(self) -> Evaluations:

@@ -31,11 +31,13 @@ class Selection:
         by: the metric on validation classes whose best value chose it, such as `map_at_r`; `last_step` without validation classes.
         step: after how many optimizer steps.
         value: the best value.
+        start: what the network had before its first step; where `step` is 0, it is the model of the run.
     """
 
     by: str
     step: int
     value: float | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True)

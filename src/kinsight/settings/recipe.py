@@ -84,6 +84,18 @@ def read_recipe(name_or_file: str) -> dict[str, Any]:
     return _parse(read_text(name_or_file, most=MOST_BYTES, otherwise="give a recipe file"), name_or_file)
 
 
+def own_settings(name_or_file: str) -> dict[str, Any]:
+    """What somebody's own recipe file says itself, without what it extends; nothing for a shipped recipe.
+
+    Raises:
+        KinsightError: the file is not a YAML mapping.
+    """
+    if name_or_file in _shipped():
+        return {}
+    content = yaml_mapping(read_text(name_or_file, most=MOST_BYTES, otherwise="give a recipe file"))
+    return {key: value for key, value in content.items() if key != "extends"}
+
+
 def _like(name: str) -> str:
     close = difflib.get_close_matches(name[:200], recipe_names(), n=3, cutoff=0.5)
     return (f"did you mean {' or '.join(close)}? " if close else "") + "`kinsight recipes` lists all"

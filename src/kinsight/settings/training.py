@@ -117,8 +117,10 @@ class TrainingSettings:
     """Epochs between two validations."""
     patience: int | None = None
     """Stop after this many validations without a better MAP@R; null: never."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the network; auto: the fastest one here, measured once and logged. The loss is always float32."""
+    keep_start: bool = True
+    """Whether the network as it starts may be the best one on the validation classes; false: it is only measured there."""
+    precision: Literal["auto", "fastest", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network; auto: by a rule of device and trunk; fastest: measured once. The loss is always float32."""
     channels_last: bool = True
     """Memory layout that convolutions are fastest in."""
     compile: bool = False

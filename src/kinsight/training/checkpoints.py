@@ -36,6 +36,9 @@ class Position:
     step: int = 0
     best: float | None = None
     best_step: int | None = None
+    chosen: dict[str, float] = field(default_factory=dict)  # all that the best one scored
+    start: dict[str, float] = field(default_factory=dict)  # what the network scored before its first step
+    best_trained: float | None = None  # the start left out
     since_best: int = 0
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,19 @@ from kinsight.models import Embedder, Embedding
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.runs.folder import RunFolder
-from kinsight.runs.protocol import LAST_STEP, data_protocol, training_protocol
+from kinsight.runs.protocol import data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.building import make_embedder, make_groups, make_method, make_objective, trunk_may_rest
-from kinsight.training.checkpoints import (
-    Position,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-)
+from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, save_checkpoint
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.replica import replicate, share_buffers
+from kinsight.training.seeds import mixed
+from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
 from kinsight.training.tables import boxes_of
-from kinsight.training.validation import CHOSEN_BY, is_better, validate
+from kinsight.training.validation import validate
 
 logger = logging.getLogger("kinsight")
 
@@ -81,7 +77,7 @@ class Training:
 
         self.position = Position()
         self.collapse = CollapseWatch(self.objective.collapsed_value)
-        self.progress = Progress(self.total_steps, shown=progress and processes.is_main())
+        self.progress = Progress(self.total_steps, settings.epochs, shown=progress and processes.is_main())
         self.log = RunLog(run, writes=processes.is_main(), tensorboard=settings.tensorboard)
         self._seconds_before = 0.0
         self._started = self._saved = time.monotonic()
@@ -91,16 +87,24 @@ class Training:
         """Optimizer steps of the whole run."""
         return self.steps_per_epoch * self.settings.epochs
 
+    @property
+    def validation_classes(self) -> int:
+        """How many classes choose the best checkpoint."""
+        return int(self.table.loc[self.table["split"] == "validation", "label"].nunique())
+
     def fit(self) -> None:
         """Train to the end from wherever the run stands."""
+        try:
+            self._fit()
+        finally:
+            self.progress.close()
+
+    def _fit(self) -> None:
         resumed = self._resume()
-        if self.table.loc[self.table["split"] == "validation", "label"].nunique() == 1:
-            self.log.say(
-                "there is one validation class only, on which every model scores 100 %: lower --data.folds, or give more "
-                "classes, to choose the best checkpoint",
-                self.position.step,
-            )
+        if self.validation_classes == 1:
+            self.log.say(ONE_CLASS, self.position.step)
         if not resumed:
+            self._measure_start()
             self._advance()
             if self.method.state_dict():  # stored before the first batch that uses it
                 self._checkpoint()
@@ -123,7 +127,7 @@ class Training:
 
     def _step(self, epoch: int, batch: PictureBatch, subset: int) -> None:
         step = self.position.step
-        torch.manual_seed(_mix(self.settings.seed, step, processes.rank()))  # dropout
+        torch.manual_seed(mixed(self.settings.seed, step, processes.rank()))  # dropout
         rates = set_rates(
             self.optimizer,
             self.settings.schedule,
@@ -141,7 +145,7 @@ class Training:
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             embedding: Embedding = self.forward(images, trunk_trains)
         self.method.observe(batch.indices, embedding)
-        losses: Losses = self.objective(embedding, labels, seed=_mix(self.settings.seed, step, -1), subset=subset)
+        losses: Losses = self.objective(embedding, labels, seed=mixed(self.settings.seed, step, -1), subset=subset)
         check_finite(losses.total, embedding.whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(losses.total, embedding.whole)
         if sentence:
@@ -159,7 +163,7 @@ class Training:
         self.position.step += 1
         values = losses.values()
         self.position.count(values)
-        self.progress.advance(values["loss"], self.settings.batches.size)
+        self.progress.advance(epoch, values["loss"], self.settings.batches.size)
         if self.position.step % self.settings.log_every == 0 or self.position.step % self.steps_per_epoch == 0:
             self._log_window(epoch, rates)
 
@@ -185,39 +189,46 @@ class Training:
         if facts:
             self.log.record("method", self.position.step, epoch=self.position.epoch + 1, **facts)
 
+    def _measure_start(self) -> None:
+        """The network before its first step, on the validation classes: what training is held against."""
+        if not self.validation_classes:
+            return
+        if processes.is_main():
+            pictures = int((self.table["split"] == "validation").sum())
+            logger.info(
+                "measuring the start on %d pictures of %d validation classes", pictures, self.validation_classes
+            )
+        metrics = self._validated()
+        if take_start(self.position, metrics, candidate=self.settings.keep_start) and processes.is_main():
+            self.embedder.save(self.run.model)
+        self.log.say(f"start: validation {numbers(metrics)}", 0)
+
     def _validate(self) -> None:
-        position = self.position
+        position, metrics = self.position, self._validated()
+        if take(position, metrics) and processes.is_main():
+            self.embedder.save(self.run.model)
+        best = f"best: step {position.best_step}" if position.best_step else "best: the start"
+        self.log.say(
+            f"epoch {position.epoch}/{self.settings.epochs}: validation {numbers(metrics)} ({best})", position.step
+        )
+
+    def _validated(self) -> dict[str, float]:
+        self.progress.say("validating")
         share_buffers(self.embedder)
         metrics = validate(self.embedder, self.table, self.settings)
-        score = metrics[CHOSEN_BY]
-        if is_better(score, position.best):
-            position.best, position.best_step, position.since_best = score, position.step, 0
-            if processes.is_main():
-                self.embedder.save(self.run.model)
-        else:
-            position.since_best += 1
         self.progress.restart_clock()
-        self.log.record("validation", position.step, epoch=position.epoch, **metrics)
-        self.log.say(
-            f"epoch {position.epoch}/{self.settings.epochs}: validation MAP@R {score:.4f}, "
-            f"P@1 {metrics['precision_at_1']:.4f} (best MAP@R {position.best:.4f} at step {position.best_step})",
-            position.step,
-        )
+        self.log.record("validation", self.position.step, epoch=self.position.epoch, **metrics)
+        return metrics
 
     def _finish(self) -> None:
         position = self.position
         position.finished = True
         self.progress.close()
         if processes.is_main():
-            validated = position.best is not None
-            self.embedder.save(self.run.last_model if validated else self.run.model)
-            selection = (
-                {"by": CHOSEN_BY, "step": position.best_step, "value": position.best}
-                if validated
-                else {"by": LAST_STEP, "step": position.step}
-            )
+            self.embedder.save(self.run.model if position.best is None else self.run.last_model)
             training = {"steps_done": position.step, "minutes": round(self._seconds() / 60, 2)}
-            self.run.update_protocol({"training": training, "selection": selection})
+            self.run.update_protocol({"training": training, "selection": selection_of(position)})
+        self.log.say(verdict(position, self.validation_classes), position.step)
         self._checkpoint()
         self.log.close()
 
@@ -287,9 +298,3 @@ class Training:
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
-
-
-def _mix(*numbers: int) -> int:
-    """One 63-bit seed from several numbers."""
-    words: Any = [number & 0xFFFFFFFF for number in numbers]
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)

@@ -1,4 +1,4 @@
-"""Which arithmetic is fastest here: measured, not guessed."""
+"""Which arithmetic a network trains in: by a rule, so that equal commands give equal numbers, or the fastest, measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embedder) -> str:
-    """The arithmetic of a run, the same on every process: as set, as found before a kill, or measured on the main process.
+    """The arithmetic of a run, the same on every process: as set, as found before a kill, by rule, or measured on the main process.
 
     Raises:
         KinsightError: fp16 is set where there is no GPU.
@@ -29,22 +29,47 @@ def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embed
     device = processes.device()
     if settings.precision == "fp16" and device.type == "cpu":
         raise KinsightError("precision fp16 needs a GPU; write fp32, bf16 or auto")
-    if settings.precision != "auto":
+    if settings.precision in DTYPES:
         return settings.precision
     names = list(DTYPES)
     chosen = torch.zeros((), dtype=torch.int64)
     if processes.is_main():
         known = run.read_protocol().training.precision
         if known not in names:
-            known = fastest_precision(
-                embedder.trunk,
-                embedder.preprocessing.height_width,
-                batch=min(32, max(1, settings.batches.size // processes.count())),
-                device=device,
-                channels_last=settings.channels_last,
+            known = (
+                ruled_precision(embedder.trunk, device)
+                if settings.precision == "auto"
+                else fastest_precision(
+                    embedder.trunk,
+                    embedder.preprocessing.height_width,
+                    batch=min(32, max(1, settings.batches.size // processes.count())),
+                    device=device,
+                    channels_last=settings.channels_last,
+                )
             )
         chosen += names.index(known)
     return names[int(processes.broadcast(chosen))]
+
+
+def ruled_precision(trunk: nn.Module, device: torch.device) -> str:
+    """bf16 where device and network gain by it, else fp32: the same answer every time.
+
+    A GPU gains wherever it knows bfloat16. A processor gains where it has instructions for it and the network's convolutions are plain
+    ones, as in a ResNet; depthwise ones (MobileNets) are faster in float32.
+    """
+    convolutions = [each for each in trunk.modules() if isinstance(each, nn.Conv2d)]
+    if device.type == "cuda":
+        choice, why = (
+            ("bf16", "this GPU knows it") if torch.cuda.is_bf16_supported() else ("fp32", "this GPU knows no bfloat16")
+        )
+    elif not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        choice, why = "fp32", "this processor has no instructions for bfloat16"
+    elif not convolutions or any(each.groups > 1 for each in convolutions):
+        choice, why = "fp32", "on a processor only plain convolutions gain by bfloat16"
+    else:
+        choice, why = "bf16", "this processor has instructions for it, and the network has plain convolutions"
+    logger.info("precision: %s (%s)", choice, why)
+    return choice
 
 
 def fastest_precision(
@@ -58,6 +83,7 @@ def fastest_precision(
     candidates = ["fp32", "bf16"]
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
         candidates = ["fp32", "fp16"]
+    logger.info("timing the network in %s", " and ".join(candidates))
     images = torch.zeros(batch, 3, *size, device=device)  # (B, 3, H, W)
     if channels_last:
         images = images.contiguous(memory_format=torch.channels_last)

@@ -12,11 +12,23 @@ from kinsight.settings.training import DataSettings
 BOX = ["x_1", "y_1", "x_2", "y_2"]
 
 
-def prepare_table(settings: DataSettings) -> pd.DataFrame:
-    """Read, check and split the table that the settings name.
+def prepare_table(settings: DataSettings, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Read, check and split the table that the settings name; or split the one that `sound_table` gave.
 
     Returns:
         The image table with `train`, `test` and, unless the fold is null or the table brings its own, `validation` classes.
+
+    Raises:
+        KinsightError: no data were named, the table is not sound, or the fold cannot be made.
+    """
+    table = sound_table(settings) if table is None else table
+    if settings.fold is not None and not (table["split"] == "validation").any():
+        table = with_validation(table, settings.fold, settings.folds)
+    return table
+
+
+def sound_table(settings: DataSettings) -> pd.DataFrame:
+    """Read and check the table that the settings name; validation classes are not held out yet.
 
     Raises:
         KinsightError: no data were named, or the table is not sound.
@@ -34,8 +46,6 @@ def prepare_table(settings: DataSettings) -> pd.DataFrame:
         )
     if settings.crop_to_box:
         boxes_of(table, np.arange(0))  # refuse now what would fail at the first batch
-    if settings.fold is not None and not (table["split"] == "validation").any():
-        table = with_validation(table, settings.fold, settings.folds)
     if not (table["split"] == "train").any():
         raise KinsightError(
             "the table has no training pictures; mark some rows `train` in its split column, or give --data.split_by halves"
