@@ -144,6 +144,21 @@ def read_npz(
         raise KinsightError(f"{path} is not an .npz of plain arrays ({reason}); {otherwise}") from None
 
 
+def read_npy(path: str | Path, *, otherwise: str = "write it anew") -> np.ndarray:
+    """The array of a `.npy`, without pickle; held against the bytes that are there as those of an `.npz`.
+
+    Raises:
+        KinsightError: the file is missing, no `.npy` of a plain array, damaged, or claims more than it holds.
+    """
+    path = require_file(path, otherwise=otherwise)
+    try:
+        with path.open("rb") as stream:
+            return _read_array(stream, path.stat().st_size, path.stem)
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as problem:
+        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+        raise KinsightError(f"{path} is not a .npy of a plain array ({reason}); {otherwise}") from None
+
+
 def _read_array(stream: IO[bytes], size: int, name: str) -> np.ndarray:
     """One `.npy` of `size` bytes, as numpy.lib.format describes it."""
     version = np.lib.format.read_magic(stream)

@@ -93,7 +93,7 @@ def test_a_k_larger_than_the_gallery(kinsight: Call, trained: Path) -> None:
 
 def test_evaluate_where_nothing_can_be_evaluated(kinsight: Call, tmp_path: Path, trained: Path) -> None:
     assert "holds no run (no recipe.yaml)" in kinsight("evaluate", tmp_path).sentence
-    assert "give either a run folder, a model or vectors, or --embeddings FILE.npz" in kinsight("evaluate").sentence
+    assert "give either a run folder, a model or vectors, or --embeddings FILE" in kinsight("evaluate").sentence
     assert "has no pictures in the split 'tset'" in kinsight("evaluate", trained, "--split", "tset").sentence
     shutil.copy(trained / "recipe.yaml", tmp_path)
     assert "has no best model yet; go on with it" in kinsight("evaluate", tmp_path).sentence
@@ -123,6 +123,43 @@ def test_evaluate_embeddings_of_any_model(kinsight: Call, tmp_path: Path) -> Non
     assert "MAP@R" in kinsight("evaluate", "--embeddings", tmp_path / "good.npz", "--k", 1).out
 
 
+def test_embeddings_of_other_tools(kinsight: Call, tmp_path: Path) -> None:
+    vectors, labels = np.random.default_rng(0).normal(size=(12, 12)).astype(np.float32), np.repeat(list("abcd"), 3)
+    np.savez(tmp_path / "ours.npz", vectors=vectors, labels=labels)
+    np.savez(tmp_path / "features.npz", features=vectors, targets=labels, other=vectors.T)
+    np.savez(tmp_path / "named.npz", left=vectors[:, :3], right=vectors, y=labels)
+    np.save(tmp_path / "vectors.npy", vectors)
+    np.save(tmp_path / "labels.npy", labels)
+    (tmp_path / "labels.txt").write_text("\n".join(labels) + "\n")
+    pd.DataFrame({"target": labels}).to_csv(tmp_path / "labels.csv", index=False)
+    columns = {f"dim_{number}": vectors[:, number] for number in reversed(range(12))}
+    table = pd.DataFrame({"Filename": np.arange(12), "Class": labels, **columns, "pca0": 0.0})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    table.to_parquet(tmp_path / "table.parquet")
+    pd.DataFrame({"label": labels, "embedding": list(vectors)}).to_parquet(tmp_path / "lists.parquet")
+
+    def found(name: str, *options: object) -> dict[str, float]:
+        said = kinsight("evaluate", "--embeddings", tmp_path / name, "--json", "--k", 1, *options)
+        assert said.code == 0, said.err
+        return json.loads(said.out)
+
+    ours = found("ours.npz")
+    for name, *options in (
+        ("features.npz",),
+        ("named.npz", "--vectors-key", "right"),
+        *(("vectors.npy", "--labels", tmp_path / f"labels.{kind}") for kind in ("npy", "txt", "csv")),
+        ("table.csv",),
+        ("table.csv", "--vectors-key", "dim_"),
+        ("table.parquet",),
+        ("lists.parquet",),
+    ):
+        assert found(name, *options) == pytest.approx(ours, abs=1e-6), (name, options)
+    refused = kinsight("evaluate", "--embeddings", tmp_path / "table.csv", "--vectors-key", "f")
+    assert "has no columns of vectors that begin with 'f'" in refused.sentence
+    refused = kinsight("evaluate", "--embeddings", tmp_path / "named.npz", "--vectors-key", "middle")
+    assert "has no array 'middle' (it has: left, right, y)" in refused.sentence
+
+
 def test_embeddings_that_cannot_be_used(kinsight: Call, tmp_path: Path) -> None:
     vectors, labels = np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1])
     np.savez(tmp_path / "objects.npz", vectors=vectors, labels=np.array(["a", None, 3, {}], dtype=object))
@@ -130,15 +167,29 @@ def test_embeddings_that_cannot_be_used(kinsight: Call, tmp_path: Path) -> None:
     np.savez(tmp_path / "short.npz", vectors=vectors, labels=labels[:3])
     np.savez(tmp_path / "nan.npz", vectors=vectors * np.nan, labels=labels)
     np.save(tmp_path / "single.npy", vectors)
+    np.savez(tmp_path / "named.npz", a=vectors, b=vectors)
+    np.save(tmp_path / "objects.npy", np.array([{}, None], dtype=object), allow_pickle=True)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "single.npy").read_bytes()[:-5])
+    (tmp_path / "words.csv").write_text("path,label,note\na,0,x\n")
+    (tmp_path / "holes.csv").write_text("label,f0,f1\n0,1,2\n0,1,\n")
+    (tmp_path / "unlabelled.csv").write_text("f0,f1\n0,1\n0,1\n")
+    pd.DataFrame({"label": [0, 0], "embedding": [[1.0], [1.0, 2.0]]}).to_parquet(tmp_path / "ragged.parquet")
     (tmp_path / "text.npz").write_text("vectors and labels")
     (tmp_path / "cut.npz").write_bytes((tmp_path / "short.npz").read_bytes()[:300])
     (tmp_path / "empty.npz").write_bytes(b"")
     for name, part in {
         "objects.npz": "is not an .npz of plain arrays (array labels holds Python objects",
-        "unlabelled.npz": "has no array labels (it has: vectors); add it",
+        "unlabelled.npz": "has no array labels; give the class of each vector with --labels FILE",
         "short.npz": "3",
         "nan.npz": "row 0 holds NaN or infinity",
-        "single.npy": "is not an .npz of plain arrays",
+        "single.npy": "has no array labels; give the class of each vector with --labels FILE",
+        "named.npz": "has no array vectors (it has: a, b); name the vectors with --vectors-key",
+        "cut.npy": "is not a .npy of a plain array",
+        "objects.npy": "holds Python objects",
+        "words.csv": "has no columns of vectors; it has path, label, note: call them f0, f1, ...",
+        "holes.csv": "column f1: not every row holds a number",
+        "unlabelled.csv": "has no column label; add it, or give --labels FILE",
+        "ragged.parquet": "column embedding: its lists differ in length",
         "text.npz": "is not an .npz of plain arrays",
         "cut.npz": "is not an .npz of plain arrays",
         "empty.npz": "is not an .npz of plain arrays",

@@ -13,6 +13,7 @@ import torch
 
 from kinsight import evaluation, processes
 from kinsight.api.embed import Embeddings, Pictures, pictures_table
+from kinsight.api.foreign_embeddings import read_embeddings
 from kinsight.api.load import load
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import rows_of, sound_rows
@@ -23,7 +24,6 @@ from kinsight.evaluation import Evaluation
 from kinsight.evaluation.query_gallery import Column
 from kinsight.files import require_writable, write_text
 from kinsight.models import Embedder
-from kinsight.reading import read_npz
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.training import DataSettings
@@ -34,15 +34,17 @@ from kinsight.training.validation import roles
 _OF_RUN = ("untrained", "groups", "subspace", "which", "mistakes")
 _COLUMNS = ("root", "path_column", "label_column")
 _OF_TABLE = ("data", "split", "split_by", *_COLUMNS)
+_OF_FILE = ("vectors_key",)
 _OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
 _OF_NUMBERS = ("clustering", "diagnosis", "intervals", "whole_gallery", "seed", "device", "budget_mb")
 
 
 def evaluate(
     run: str | Path | Embedder | Embeddings | np.ndarray | None = None,
-    labels: Column | None = None,
+    labels: Column | str | Path | None = None,
     *,
     embeddings: str | Path | None = None,
+    vectors_key: str | None = None,
     data: Pictures | None = None,
     split: str | None = None,
     split_by: str | None = None,
@@ -79,9 +81,10 @@ def evaluate(
 
     Args:
         run: a run folder; a model or its folder; or vectors (N, D), which need not have unit length.
-        labels: of vectors, or of a list of pictures: classes (N,), numbers or text.
-        embeddings: an `.npz` with `vectors (N, D)` and `labels (N,)`, and where known `ids`, `is_query`, `is_gallery`, `camera`,
-            `sequence` (N,).
+        labels: of vectors, or of a list of pictures: classes (N,), numbers or text; beside `embeddings` also a file of them.
+        embeddings: a file of them: an `.npz` with `vectors (N, D)` and `labels (N,)`, and where known `ids`, `is_query`, `is_gallery`,
+            `camera`, `sequence` (N,); a `.npy` of vectors, with `labels`; a CSV or parquet file with a row a vector.
+        vectors_key: of `embeddings`: the array of vectors, or the column of lists or the beginning of the columns that hold them.
         data: for a model its table, folder, zip or list of pictures; for a run another table than its own.
         split: test, validation, train or all; None: test for a run, all for a model.
         split_by: which column of the table is the split, or `halves`.
@@ -116,7 +119,7 @@ def evaluate(
     given = dict(locals())
     if (run is None) == (embeddings is None):
         raise KinsightError(
-            "give either a run folder, a model or vectors, or --embeddings FILE.npz"
+            "give either a run folder, a model or vectors, or --embeddings FILE"
             if run is None
             else "a run and --embeddings were given; give one of them"
         )
@@ -128,7 +131,7 @@ def evaluate(
         require_writable(per_query)
     numbers = {name: given[name] for name in _OF_NUMBERS}
     if isinstance(run, str | Path) and not _is_model(run):
-        _refuse("a run", given, (*_OF_VECTORS, *_OF_NUMBERS, "labels"))
+        _refuse("a run", given, (*_OF_FILE, *_OF_VECTORS, *_OF_NUMBERS, "labels"))
         if data is not None and not isinstance(data, str | Path):
             raise KinsightError(
                 "data of a run is a table, folder or zip; give its path, or load the model and give that"
@@ -144,8 +147,12 @@ def evaluate(
         result = found.pop("trained")
         result.others = found
     elif isinstance(run, str | Path | Embedder):
-        _refuse("a model", given, (*_OF_RUN, *_OF_VECTORS))
+        _refuse("a model", given, (*_OF_RUN, *_OF_FILE, *_OF_VECTORS))
         model = run if isinstance(run, Embedder) else load(run, device=processes.device())
+        if isinstance(labels, str | Path):
+            raise KinsightError(
+                f"labels of a model's pictures are a list, not {labels}; read the file, or give a table as data"
+            )
         result = _of_model(
             model,
             labels,
@@ -160,7 +167,12 @@ def evaluate(
     else:
         _refuse("vectors", given, (*_OF_RUN, *_OF_TABLE))
         known = {name: given[name] for name in ("labels", *_OF_VECTORS)}
-        result = _of_vectors(_given_vectors(run) if embeddings is None else _read(embeddings), known, k, numbers)
+        if embeddings is None:
+            _refuse("vectors in memory", given, _OF_FILE)
+            arrays = _given_vectors(run)
+        else:
+            arrays = read_embeddings(embeddings, vectors_key=vectors_key, labels=known.pop("labels"))
+        result = _of_vectors(arrays, known, k, numbers)
     if per_query is not None:
         assert result.per_query is not None
         rows = {"id": result.ids[result.query_rows], "label": result.labels[result.query_rows]}
@@ -239,15 +251,3 @@ def _of_vectors(
     result.ids = np.arange(len(vectors)).astype(str) if ids is None or len(ids) != len(vectors) else np.asarray(ids)
     result.labels = np.asarray(labels).astype(str)
     return result
-
-
-def _read(path: str | Path) -> dict[str, Any]:
-    arrays = read_npz(path, otherwise="write it with numpy.savez(file, vectors=..., labels=...)")
-    missing = [name for name in ("vectors", "labels") if name not in arrays]
-    if missing:
-        raise KinsightError(
-            f"{path} has no array {' and no array '.join(missing)} (it has: {', '.join(arrays) or 'none'}); add it"
-        )
-    names = {"is_query": "queries", "is_gallery": "gallery", "camera": "cameras", "sequence": "sequences"}
-    kept = {name: arrays[name] for name in ("vectors", "labels", "ids") if name in arrays}
-    return kept | {argument: arrays[name] for name, argument in names.items() if name in arrays}

@@ -16,7 +16,19 @@ def parser() -> argparse.ArgumentParser:
         "evaluate", "Measure a run on unseen classes, a model on any pictures, or anybody's embeddings."
     )
     parser.add_argument("run", nargs="?", help="the run folder; or a model folder, with --data")
-    parser.add_argument("--embeddings", help="an .npz with vectors (N, D) and labels (N,), from any model")
+    parser.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        help="vectors and labels from any model: .npz, .csv, .parquet, or a .npy with --labels",
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="with --embeddings: their classes, a .npy, a .csv or a text a line"
+    )
+    parser.add_argument(
+        "--vectors-key",
+        metavar="NAME",
+        help="with --embeddings: the array of vectors, or the column of lists, or the beginning of the columns (default: found by itself)",
+    )
     parser.add_argument("--data", help="another table, folder or zip than the run's own")
     parser.add_argument(
         "--split", help="test, validation, train or all (default: test for a run, all for a model folder)"

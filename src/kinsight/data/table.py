@@ -100,6 +100,21 @@ def read_pictures(source: str | Path) -> pd.DataFrame:
 Columns = dict[str, str | None]
 
 
+def read_plain_table(source: str | Path) -> pd.DataFrame:
+    """A CSV or parquet file with its own columns; those of paths and labels under their standard names.
+
+    Raises:
+        KinsightError: it cannot be read, or has no rows.
+    """
+    place = Path(os.path.abspath(source))
+    if not place.is_file():
+        raise KinsightError(f"{source} is not a file; give a CSV or parquet file")
+    table = _parse(read_bytes(place, most=MOST_BYTES), place.name, {})
+    if table.empty:
+        raise KinsightError(f"{source} has no rows; write one for each vector")
+    return table.reset_index(drop=True)
+
+
 def _read(source: str | Path, *, labelled: bool, columns: Columns | None = None) -> tuple[pd.DataFrame, str, str]:
     place = Path(os.path.abspath(source))
     if not place.exists():
