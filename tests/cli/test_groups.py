@@ -62,7 +62,9 @@ def test_groups_writes_a_page_and_its_numbers(
     assert "Parts were not measured:" in said.out
     page = (tmp_path / "groups.html").read_text()
     assert "Not measured:" in page
-    assert page.count('class="view"') == 3 * 4 + 6 * 3 + 2 * 5 * 3  # strongest, beside one another, two of them moved
+    assert (
+        page.count('class="view attended"') == 3 * 4 + 6 * 3 + 2 * 5 * 3
+    )  # strongest, beside one another, two of them moved
     found = json.loads((tmp_path / "groups.json").read_text())
     assert (found["groups"], found["dimensions"], found["maps"], found["head"]) == (
         GROUPS,
@@ -97,7 +99,9 @@ def test_several_runs_stand_side_by_side(kinsight: Call, trained: Path, finished
     assert re.search(r"other +attentive +\d", said.out)
     page = (tmp_path / "beside.html").read_text()
     assert page.count('class="by-run"') == 2
-    assert page.count('class="view"') == 2 * 2 * GROUPS + 2 * 5 * GROUPS  # the same pictures, and one of them moved
+    assert (
+        page.count('class="view attended"') == 2 * 2 * GROUPS + 2 * 5 * GROUPS
+    )  # the same pictures, and one of them moved
     one, two = json.loads((tmp_path / "beside.json").read_text())["runs"]
     assert (one["run"], two["run"]) == ("trained", "other")
     assert one["alone"] == two["alone"]

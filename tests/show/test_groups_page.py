@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kinsight.show.groups.conclusion import conclusion, spread
 from kinsight.show.groups.page import groups_html
+from kinsight.show.groups.result import GroupsResult
 from kinsight.show.groups.table import groups_table
 from show.made_groups import GROUPS, grey, made, of_kind
 from show.made_page import Page
@@ -34,7 +36,7 @@ def test_only_pictures_that_are_shown_are_read_and_each_once() -> None:
 def test_a_map_lies_where_the_group_looks() -> None:
     page = groups_html(made(top=1), grey)
     looks = re.findall(r'class="look" src="data:image/png;base64,([^"]+)"', page)
-    peaks = re.findall(r'class="peak" style="left:([\d.]+)%;top:([\d.]+)%"', page)
+    peaks = re.findall(r'class="peak" style="--x:([\d.]+)%;--y:([\d.]+)%"', page)
     assert len(looks) == len(peaks) == GROUPS + 2 * GROUPS
     # The strongest picture of all is number 8: its groups look at column 3 of 5, each at its own row of 4.
     for number in range(GROUPS):
@@ -46,7 +48,9 @@ def test_a_map_lies_where_the_group_looks() -> None:
         red, green, blue, opacity = pixels[round((0.125 + 0.25 * number) * height), round(0.7 * width)]
         assert opacity > 200
         assert red > green > blue
-        assert pixels[-1, 0, 3] == 0
+        veiled = pixels[-1, 0]  # nothing looks there
+        assert veiled[:3].max() == 0
+        assert 120 < veiled[3] < 255
 
 
 def test_the_numbers_of_the_page() -> None:
@@ -90,7 +94,9 @@ def test_without_parts_it_says_why() -> None:
 
 
 def test_the_table_of_the_terminal() -> None:
-    lines = groups_table(made()).splitlines()
+    said = groups_table(made())
+    assert said.startswith("The groups look at different places: two groups share 0.0 % of what they look at")
+    lines = said[said.index("9 pictures") :].splitlines()
     assert lines[2].split() == ["all", "groups", "50.0", "%", "[40.0,", "62.5]", "25.0", "%", "[20.0,", "30.0]"]
     assert re.search(r"group 1 .*20\.0 % \[40\.0, 62\.5\] .*elsewhere 77\.8 %", lines[4])
     assert lines[-1].startswith("groups on at least 2 different parts: 22.2 % [")
@@ -119,6 +125,54 @@ def test_in_a_browser(open_page: Callable[..., Any]) -> None:
     assert view.locator(".ground").evaluate("node => getComputedStyle(node).filter") == "none"
     assert page.locator(".beside li").first.locator(".view").count() == GROUPS + 1
     assert "<script>" in page.locator(".caption").first.inner_text()
+
+
+def looking(looks: np.ndarray) -> GroupsResult:
+    """All groups look so in every picture. (h, w)"""
+    found = made()
+    everywhere = np.broadcast_to(looks / looks.sum(), found.groups.looks.shape).copy()
+    return replace(found, groups=replace(found.groups, looks=everywhere))
+
+
+def test_a_head_that_attends_everywhere_looks_so() -> None:
+    even = np.ones((4, 5))
+    bumpy = even + 0.02 * np.random.default_rng(0).random((4, 5))
+    for looks in (even, bumpy):
+        found = looking(looks)
+        assert conclusion(found)[0] == "The groups look everywhere: none of them chooses a place."
+        page = groups_html(found, grey)
+        (drawn,) = set(re.findall(r'class="look" src="data:image/png;base64,([^"]+)"', page))
+        with Image.open(io.BytesIO(base64.b64decode(drawn))) as image:
+            assert np.asarray(image.convert("RGBA"))[..., 3].max() < 40  # nearly clear: the picture is as it is
+        assert "1.0\N{MULTIPLICATION SIGN} even" in page
+
+
+def test_the_conclusion_says_whether_groups_differ() -> None:
+    point = np.zeros((4, 5))
+    point[1, 2] = 1
+    said = conclusion(looking(point))
+    assert said[0].startswith("The groups look at the same places: two groups share 100.0 % of what they look at")
+    assert said[-1] == "Together they find 50.0 % at the first place (R@1), the best alone, group 2, 30.0 %."
+    assert spread(point) == pytest.approx(1 / 20)
+    assert spread(np.ones((3, 4, 5))) == pytest.approx([1, 1, 1])
+    found = looking(point)
+    looks = found.groups.looks.copy()
+    looks[:, 1] = 1 / 20
+    said = conclusion(replace(found, groups=replace(found.groups, looks=looks)))
+    assert said[1] == "Group 1 attends nearly everywhere: to 100.0 % of the picture."
+
+
+def test_rings_lie_inside_tiles_that_are_equal(open_page: Callable[..., Any]) -> None:
+    corner = np.zeros((4, 5))
+    corner[0, 0] = 1
+    shapes = iter(np.full((height, 80, 3), 99, np.uint8) for height in (40, 80, 160, 120, 60, 90))
+    page = open_page(groups_html(looking(corner), lambda row: next(shapes)))
+    frames = [one.bounding_box() for one in page.locator(".tiles .frame").all()]
+    assert len({(round(one["width"]), round(one["height"])) for one in frames}) == 1
+    for view, ring in zip(page.locator(".tiles .view").all(), page.locator(".tiles .peak").all(), strict=True):
+        inside, at = view.bounding_box(), ring.bounding_box()
+        assert at["x"] >= inside["x"]
+        assert at["y"] >= inside["y"]
 
 
 def test_many_groups_keep_to_the_window(open_page: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kinsight.show.groups.conclusion import conclusion
 from kinsight.show.groups.moved import moved_pictures, moved_words
 from kinsight.show.groups.result import GroupsResult
 from kinsight.show.groups.table import beside_cells, beside_titles
@@ -29,6 +30,8 @@ def groups_beside_html(found: Sequence[GroupsResult], pictures: Sequence[Callabl
         .get_template("groups_beside.html")
         .render(
             found=found,
+            conclusions=[conclusion(each)[0] for each in found],
+            attends=[each.groups.kind == "attention" for each in found],
             titles=beside_titles(found),
             rows=[(each.run, beside_cells(each)) for each in found],
             words=[KINDS[each.groups.kind][0] for each in found],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kinsight.evaluation import Estimate
+from kinsight.show.groups.conclusion import conclusion
 from kinsight.show.groups.moved import moved_pictures, moved_words
 from kinsight.show.groups.result import GroupsResult
 from kinsight.show.groups.tiles import KINDS, Tiles
@@ -34,6 +35,8 @@ def groups_html(found: GroupsResult, picture: Callable[[int], np.ndarray]) -> st
         .get_template("groups.html")
         .render(
             found=found,
+            conclusion=conclusion(found),
+            full=tiles.most,
             word=word,
             sentence=sentence,
             dim=found.groups.vectors.shape[2],

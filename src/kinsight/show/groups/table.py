@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from kinsight.evaluation.estimate import DECIMALS, PERCENT, Estimate
+from kinsight.show.groups.conclusion import conclusion
 from kinsight.show.groups.result import GroupsResult
 from kinsight.show.table import aligned, with_note
 
 
 def groups_table(found: GroupsResult) -> str:
-    """What the groups find together and each alone, what each falls on, and how alike it is to the others."""
+    """The conclusion, then what the groups find together and each alone, what each falls on, and how alike it is to the others."""
     known = not isinstance(found.parts, str)
     head = [f"{len(found.ids)} pictures", "R@1", "MAP@R", *(["falls on most"] if known else [])]
     head += ["cosine to others", "overlap with others"]
@@ -23,7 +25,8 @@ def groups_table(found: GroupsResult) -> str:
         rows.append([f"group {number}", *_retrieval(found.alone[number]), *part, *alike])
     drawn_from = f"pictures: {found.drawn_from}" if found.drawn_from else ""
     notes = [note for note in (drawn_from, found.alone_in_class) if note]
-    return with_note("\n".join([aligned([head, *rows]), *notes, "", _below(found)]))
+    said = [textwrap.fill(one, 120, subsequent_indent="  ", break_on_hyphens=False) for one in conclusion(found)]
+    return with_note("\n".join([*said, "", aligned([head, *rows]), *notes, "", _below(found)]))
 
 
 def groups_beside_table(found: Sequence[GroupsResult]) -> str:

@@ -18,12 +18,15 @@ from kinsight.show.thumbnails import data_uri
 SIDE, LIMIT = 240, 14_000  # pixels of a picture's longer side, and its bytes
 DRAWN = 72  # pixels of a map's longer side; the browser smooths between them
 LEVELS = 127  # colours of a map, zero in the middle
+LEAST_OF_FULL = 4.0  # times even attention that take the full colour at least
+VEIL = 190  # of 255: how dark a place without attention is
 
 # What the maps of each kind are called, and what they show.
 KINDS = {
     "attention": (
         "attention",
-        "A group's attention is the weights with which it averages the places of the feature map; over a picture they add up to 100 %.",
+        "A group's attention is the weights with which it averages the places of the feature map; over a picture they add up to 100 %. "
+        "It is drawn against even attention: a group that attends everywhere alike leaves the picture as it is.",
     ),
     "response": (
         "response",
@@ -52,6 +55,11 @@ class Tiles:
     ) -> None:
         self.groups = groups
         self._picture, self._ids, self._labels, self._part_of = picture, ids, labels, part_of
+        places = groups.looks.shape[2] * groups.looks.shape[3]
+        # Attention is drawn against even attention, on one scale for all pictures and groups.
+        self._even = places if groups.kind == "attention" else None
+        peaks = groups.looks.max((2, 3)) * places
+        self.most = max(LEAST_OF_FULL, float(np.quantile(peaks, 0.99))) if self._even else 1.0
         self._known: dict[int, tuple[str, tuple[int, int]]] = {}
 
     def row(self, row: int) -> dict[str, Any]:
@@ -70,13 +78,19 @@ class Tiles:
         return {
             "picture": uri,
             "aspect": size[1] / size[0],
-            "look": self._map(looks, size),
+            "look": self._map(looks, size) if self._even is None else self._attention(looks * self._even, size),
             "adds": self._map(adds, size) if groups.kind != "contributions" else "",
-            "value": f"{looks.max():.3g}" if groups.kind == "response" else f"{100 * looks.max():.0f} %",
+            "value": self._value(float(looks.max())),
             "peak": (f"{100 * x:.1f}", f"{100 * y:.1f}"),
             "part": self._part_of(row, group),
             **self._names(row),
         }
+
+    def _value(self, peak: float) -> str:
+        """How strong the strongest place is."""
+        if self._even is not None:
+            return f"{peak * self._even:.1f}\N{MULTIPLICATION SIGN} even"
+        return f"{peak:.3g}" if self.groups.kind == "response" else f"{100 * peak:.0f} %"
 
     def _names(self, row: int) -> dict[str, str]:
         # Names of folders break into lines where they have blanks.
@@ -91,14 +105,36 @@ class Tiles:
 
     def _map(self, values: np.ndarray, size: tuple[int, int]) -> str:
         """A map as a small picture in colours that stand for shares of its own largest value, clear at zero."""
+        pixels = self._drawn(values, size)  # (H, W)
+        ramp = signed_ramp()[np.linspace(0, len(signed_ramp()) - 1, LEVELS).round().astype(int)]
+        return _png(pixels / (np.abs(values).max() or 1), ramp)
+
+    def _attention(self, times: np.ndarray, size: tuple[int, int]) -> str:
+        """Attention as multiples of even attention: what is below it lies in the dark, what is above it takes colour up to `most`."""
+        pixels = self._drawn(times, size)
+        above = np.log(np.maximum(pixels, 1)) / np.log(self.most)
+        return _png(np.where(pixels < 1, pixels - 1, above), _attention_ramp())
+
+    def _drawn(self, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         shrink = DRAWN / max(size)
         drawn = self.groups.centres.scaled((max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))))
-        pixels = drawn.upsample(values)  # (H, W)
-        half = LEVELS // 2
-        shares = pixels / (np.abs(values).max() or 1)
-        image = Image.fromarray(np.round(np.clip(shares, -1, 1) * half + half).astype(np.uint8))
-        ramp = signed_ramp()[np.linspace(0, len(signed_ramp()) - 1, LEVELS).round().astype(int)]
-        image.putpalette(ramp.tobytes(), "RGBA")
-        stream = io.BytesIO()
-        image.save(stream, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+        return drawn.upsample(values)
+
+
+def _attention_ramp() -> np.ndarray:
+    """(LEVELS, 4) uint8: a veil that thins out towards even attention, then the colours of positive values."""
+    half = LEVELS // 2
+    veil = np.zeros((half, 4), np.uint8)
+    veil[:, 3] = np.linspace(VEIL, 0, half, endpoint=False).round()
+    positive = signed_ramp()[len(signed_ramp()) // 2 :]
+    return np.concatenate([veil, positive[np.linspace(0, len(positive) - 1, LEVELS - half).round().astype(int)]])
+
+
+def _png(shares: np.ndarray, ramp: np.ndarray) -> str:
+    """Shares (H, W) between -1 and 1 as a small picture in the colours of a ramp (LEVELS, 4)."""
+    half = LEVELS // 2
+    image = Image.fromarray(np.round(np.clip(shares, -1, 1) * half + half).astype(np.uint8))
+    image.putpalette(np.ascontiguousarray(ramp).tobytes(), "RGBA")
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
