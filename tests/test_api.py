@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import inspect
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,15 @@ def test_public_names_and_signatures() -> None:
     assert kinsight.__version__
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         kinsight.nonsense  # noqa: B018
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
+    named = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
+    assert {f"kinsight.{name}" for name in kinsight.__all__ if name != "__version__"} <= set(named)
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
 
 
 def test_editors_see_what_python_finds() -> None:

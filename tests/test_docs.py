@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -46,6 +47,19 @@ def test_blocks_run_in_order(page: Path, programs: Path, tmp_path: Path, tmp_pat
     for language, text in [("bash", rest), *others]:
         command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else ["python", "-c", text]
         run(command, programs, folder, f"{page.name}:\n{text}")
+
+
+def test_the_notebook_runs(programs: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
+    notebook = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+    # The notebook draws pictures and trains where it finds none; here it finds those of the page on explanation.
+    beginning, _ = opening_lines(blocks(ROOT / "docs" / "explanation.md")[0][1])
+    folder = tmp_path / "notebook"
+    shutil.copytree(after(beginning, programs, tmp_path_factory), folder)
+    shown = "\nassert matches._repr_html_().count('<iframe') == 1"
+    run(["python", "-c", "\n".join(cells) + shown], programs, folder, "notebook.ipynb")
+    assert {"pair.html", "pair.png", "pair.npz", "boxes.html"} <= {path.name for path in folder.iterdir()}
 
 
 def opening_lines(block: str) -> tuple[list[str], str]:
