@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from kinsight.models.trunk import Trunk
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.described import described_settings
 from kinsight.settings.names import SHORT, setting_types
 from kinsight.training.loop import Training
-from tiny_run import TINY, dumped, numbers_of, weights_of, write_table
+from tiny_run import TINY, draw_pictures, dumped, numbers_of, weights_of, write_table
 
 Call = Callable[..., Any]
 
@@ -126,6 +127,33 @@ def test_a_folder_and_nothing_else_is_enough(
     assert "run folder: runs/photos-2 " in kinsight("train", photos, *SMALL, "--seed", 1).err
     (photos / "class_11" / "5.png").unlink()
     assert "run folder: runs/photos-3 " in kinsight("train", photos, *SMALL).err
+
+
+def test_weights_of_the_environment_are_taken_and_the_run_starts_as_their_network(
+    kinsight: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = draw_pictures(tmp_path / "photos", classes=16, per_class=4)
+    trunk = Trunk("test_resnet", seed=1)
+    save_file(
+        {name: value.numpy() for name, value in trunk.network.state_dict().items()}, "test_resnet_mine.safetensors"
+    )
+    monkeypatch.setenv("KINSIGHT_WEIGHTS", "test_resnet_mine.safetensors")
+    said = kinsight("train", table, "--epochs", 1, "--data.workers", 0)
+    assert said.code == 0, said.err
+    lines = said.err.splitlines()
+    assert lines[1] == "trunk: test_resnet with the weights test_resnet_mine.safetensors (KINSIGHT_WEIGHTS)"
+    assert lines[2].startswith("input: 64 x 64 pixels")
+    assert "fitting the head to 24 training pictures" in lines
+    settings = RunFolder("runs/pictures").settings()
+    assert Path(settings["model"]["weights"]) == tmp_path / "test_resnet_mine.safetensors"
+    assert settings["model"]["head"] == {"name": "linear", "dim": None, "pooling": "avg", "init": "within-class"}
+    start = next(line for line in lines if line.startswith("start: validation"))
+    assert kinsight("evaluate", "runs/pictures", "--split", "validation", "--untrained", "--k", 1).code == 0
+    (untrained,) = [
+        record for record in RunFolder("runs/pictures").evaluations.read_all() if record.model == "untrained"
+    ]
+    assert f"MAP@R {untrained.metrics['map_at_r']:.4f}" in start
 
 
 def test_a_recipe_is_lowered_to_what_the_data_fill_unless_it_was_written(

@@ -16,7 +16,8 @@ from kinsight.models.pooling import make_pooling, pooled_channels
 from kinsight.models.subspaces import SubspacesHead
 from kinsight.registry import Named, Registry, reason, shown
 
-INITS = ("default", "orthogonal", "kaiming")
+WITHIN_CLASS = "within-class"
+INITS = ("default", "orthogonal", "kaiming", WITHIN_CLASS)
 
 
 class LinearHead(nn.Module):
@@ -39,7 +40,9 @@ class LinearHead(nn.Module):
         batch_norm: batch norm after each linear layer; with `dim` None after the pooling, which is the BNNeck.
         relu: ReLU in the hidden layers; never after the last one.
         dropout: probability with which pooled values are dropped in training.
-        init: default (PyTorch's), orthogonal or kaiming (normal, fan out) for the weights of the linear layers.
+        init: default (PyTorch's), orthogonal or kaiming (normal, fan out) for the weights of the linear layers; within-class, with `dim`
+            None: a linear layer as long as the pooled vector, which it hands on until a training fits it to its pictures
+            (`within_class_whitening`).
 
     Attributes:
         dim: D.
@@ -67,6 +70,11 @@ class LinearHead(nn.Module):
     ) -> None:
         super().__init__()
         _check(dim, hidden, dropout, init, {"bias": bias, "batch_norm": batch_norm, "relu": relu})
+        if init == WITHIN_CLASS and (dim is not None or hidden or batch_norm or not bias):
+            raise KinsightError(
+                "head option init within-class goes with dim null, bias true and no hidden layers or batch norm; write those"
+            )
+        self.init = init
         self.pooling = make_pooling(pooling, map_size=map_size)
         self.dropout = nn.Dropout(dropout)
         width = pooled_channels(pooling, channels, map_size)
@@ -75,6 +83,8 @@ class LinearHead(nn.Module):
             layers.append(_linear(width, wider, True, init))
             layers += [nn.BatchNorm1d(wider)] * batch_norm + [nn.ReLU()] * relu
             width = wider
+        if init == WITHIN_CLASS:
+            layers.append(_identity(width))
         if dim is not None:
             layers.append(_linear(width, dim, bias, init))
             width = dim
@@ -177,6 +187,13 @@ def _linear(before: int, after: int, bias: bool, init: str) -> nn.Linear:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     if init != "default" and bias:
         nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _identity(width: int) -> nn.Linear:
+    layer = nn.Linear(width, width)
+    nn.init.eye_(layer.weight)
+    nn.init.zeros_(layer.bias)
     return layer
 
 

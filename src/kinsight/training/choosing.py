@@ -19,6 +19,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, resize
 from kinsight import processes
 from kinsight.data import with_validation
 from kinsight.models.found_weights import HALF, VARIABLE, FoundWeights, fed_with, find_weights, trunk_of
+from kinsight.models.heads import WITHIN_CLASS
 from kinsight.models.trunk import Trunk
 from kinsight.pictures.decoding import UnreadablePicture, open_picture
 from kinsight.settings.training import DataSettings
@@ -29,6 +30,8 @@ ON_A_PROCESSOR = ("mobilenetv2_100", "mobilenetv3_large_100", "efficientnet_b0",
 ON_A_GPU = ("resnet50", "vit_small_patch16_224", "efficientnet_b0", "resnet18", "mobilenetv2_100")
 FROM_SCRATCH = "resnet18"
 LARGEST_SIDE = 224
+FEWEST_TO_FIT = 5
+"""Training classes from which a head is fitted: of fewer, neither the mean nor the differences hold for other classes."""
 LOOKED_AT = 48
 """How many pictures are opened to see how large they are and how bright."""
 PASSES = 6_000
@@ -63,7 +66,9 @@ def choose(given: Mapping[str, Any], data: DataSettings, table: pd.DataFrame) ->
     pretrained, size = _model(choice, given, look)
     folds = _validation(choice, given, data, table, classes)
     learning = _learning(table, folds, data, classes)
-    _training(choice, learning, pretrained, size)
+    if pretrained and "head" not in (given.get("model") or {}):
+        _head(choice, int(learning.nunique()))
+    _training(choice, given, learning, pretrained, size)
     return choice
 
 
@@ -109,7 +114,7 @@ def _model(choice: Choice, given: Mapping[str, Any], look: _Look) -> tuple[bool,
         "trunk": trunk,
         "size": size[0] if size[0] == size[1] else [*size],
         "resize": None,
-        # Without a layer of its own the embedding is the pooled feature: the run starts as the frozen network itself, not below it.
+        # The embedding is as long as the pooled feature: the run starts as the frozen network itself, not below it.
         "head": {"name": "linear", "dim": None, "pooling": "avg"}
         if pretrained
         else {"name": "linear", "dim": 128, "pooling": "avg"},
@@ -126,10 +131,12 @@ def _model(choice: Choice, given: Mapping[str, Any], look: _Look) -> tuple[bool,
             f"trunk: {trunk} with random weights, of which little can be expected; give pretrained ones by --model.weights FILE, by "
             f"{VARIABLE}, or fetch them by --model.pretrained true"
         )
-    shape = "their common shape" if size[0] != size[1] else "squashed to a square"
-    choice.reasons.append(
-        f"input: {size[0]} x {size[1]} pixels (height x width), {shape}; half of the pictures have a shorter side of {look.shorter} or more"
-    )
+    if "size" not in model:
+        shape = "their common shape" if size[0] != size[1] else "squashed to a square"
+        choice.reasons.append(
+            f"input: {size[0]} x {size[1]} pixels (height x width), {shape}; half of the pictures have a shorter side of {look.shorter} "
+            "or more"
+        )
     if "mean" in recipe:
         choice.reasons.append(
             "input range: -1 to 1, because with it the pictures meet what the first batch norm of the weights remembers"
@@ -212,7 +219,22 @@ def _learning(table: pd.DataFrame, folds: int | None, data: DataSettings, classe
     return table.loc[table["split"] == "train", "label"]
 
 
-def _training(choice: Choice, labels: pd.Series, pretrained: bool, size: tuple[int, int]) -> None:
+def _head(choice: Choice, classes: int) -> None:
+    """What stands between the pooled feature and the embedding."""
+    if classes < FEWEST_TO_FIT:
+        choice.reasons.append(
+            f"head: none, the pooled feature itself; {classes} classes do not tell how pictures of any one class differ"
+        )
+        return
+    choice.recipe["model"]["head"]["init"] = WITHIN_CLASS
+    choice.reasons.append(
+        "head: as long as the pooled feature, fitted so that differences within the training classes count less (within-class whitening)"
+    )
+
+
+def _training(
+    choice: Choice, given: Mapping[str, Any], labels: pd.Series, pretrained: bool, size: tuple[int, int]
+) -> None:
     classes = int(labels.nunique())
     together = min(classes, 16)
     per_class = min(8, max(4, ceil(32 / max(1, together))))
@@ -220,6 +242,8 @@ def _training(choice: Choice, labels: pd.Series, pretrained: bool, size: tuple[i
     most = 12 if pretrained else 60
     affordable = PASSES / slow / max(1, len(labels)) if processes.device().type == "cpu" else most
     epochs = int(min(most, max(4, round(affordable))))
+    # Few classes teach a network what tells these few apart, at the cost of all others: the fewer, the more gently.
+    rate = 1.0e-3 if not pretrained else 5.0e-5 if classes >= FEWEST_TO_FIT else 1.0e-5
     choice.recipe.setdefault("data", {})["augmentation"] = "mild"
     choice.recipe |= {
         "objective": {
@@ -229,16 +253,19 @@ def _training(choice: Choice, labels: pd.Series, pretrained: bool, size: tuple[i
         "batches": {"size": together * per_class, "per_class": per_class},
         "optimizer": {
             "name": "adamw",
-            "trunk_lr": 5.0e-5 if pretrained else 1.0e-3,
-            "head_lr": 1.0e-3,
+            "trunk_lr": rate,
+            "head_lr": 2.0e-5 if pretrained else 1.0e-3,
             "weight_decay": 1.0e-4,
         },
         "schedule": {"name": "cosine", "warmup": 1.0},
         "epochs": epochs,
         "validate_every": max(1, epochs // 6),
     }
-    gently = "gently (trunk rate 5e-5), so that little is forgotten" if pretrained else "from scratch (trunk rate 1e-3)"
-    choice.reasons.append(
-        f"batches: {together} classes with {per_class} pictures each, of {classes} classes with {len(labels)} pictures"
-    )
-    choice.reasons.append(f"training: {epochs} epochs of the multi-similarity loss, {gently}")
+    # What somebody said himself needs no reason.
+    if "batches" not in given:
+        choice.reasons.append(
+            f"batches: {together} classes with {per_class} pictures each, of {classes} classes with {len(labels)} pictures"
+        )
+    loss = "" if "objective" in given else " of the multi-similarity loss"
+    rates = "" if "optimizer" in given else f", {'gently' if pretrained else 'from scratch'} (trunk rate {rate:.0e})"
+    choice.reasons.append(f"training: {given.get('epochs', epochs)} epochs{loss}{rates}")

@@ -64,8 +64,11 @@ def encode_rows(
     *,
     batch_size: int = 64,
     progress: bool = False,
+    normalize: bool | None = None,
 ) -> EncodedRows:
     """Embed the given rows of a table; with several processes each does its share and all get the whole.
+
+    `normalize`: whether rows get length 1; None follows the model's own setting.
 
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
@@ -78,7 +81,12 @@ def encode_rows(
         shorter_side=embedder.preprocessing.shorter_side,
     )
     encoded = embedder.encode_set(
-        pictures, batch_size=batch_size, workers=data.workers, on_unreadable=data.on_unreadable, progress=progress
+        pictures,
+        batch_size=batch_size,
+        workers=data.workers,
+        on_unreadable=data.on_unreadable,
+        progress=progress,
+        normalize=normalize,
     )
     vectors, known = encoded.vectors, mine[encoded.indices]
     shares, _ = processes.gather(*(torch.from_numpy(share).to(processes.device()) for share in (vectors, known)))

@@ -23,6 +23,7 @@ from kinsight.runs.protocol import data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.building import make_embedder, make_groups, make_method, make_objective, trunk_may_rest
 from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, save_checkpoint
+from kinsight.training.head_start import fit_head, is_fitted, unfit_head
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
@@ -31,7 +32,7 @@ from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.seeds import mixed
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
 from kinsight.training.tables import boxes_of
-from kinsight.training.validation import validate
+from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
 logger = logging.getLogger("kinsight")
 
@@ -190,24 +191,37 @@ class Training:
             self.log.record("method", self.position.step, epoch=self.position.epoch + 1, **facts)
 
     def _measure_start(self) -> None:
-        """The network before its first step, on the validation classes: what training is held against."""
-        if not self.validation_classes:
-            return
-        if processes.is_main():
-            pictures = int((self.table["split"] == "validation").sum())
-            logger.info(
-                "measuring the start on %d pictures of %d validation classes", pictures, self.validation_classes
-            )
+        """The network before its first step, on the validation classes: what training is held against. Then a head may be fitted."""
+        if self.validation_classes:
+            if processes.is_main():
+                pictures = int((self.table["split"] == "validation").sum())
+                logger.info(
+                    "measuring the start on %d pictures of %d validation classes", pictures, self.validation_classes
+                )
+            metrics = self._validated()
+            if take_start(self.position, metrics, candidate=self.settings.keep_start) and processes.is_main():
+                self.embedder.save(self.run.model)
+            self.log.say(f"start: validation {numbers(metrics)}", 0)
+        if is_fitted(self.embedder):
+            fit_head(self.embedder, self.table, self.rows, self.labels, self.settings.data)
+            if self.validation_classes:
+                self._keep_fitted_head()
+
+    def _keep_fitted_head(self) -> None:
         metrics = self._validated()
-        if take_start(self.position, metrics, candidate=self.settings.keep_start) and processes.is_main():
+        if is_better(self.position.start[CHOSEN_BY], metrics[CHOSEN_BY]):
+            unfit_head(self.embedder)
+            self.log.say(f"head fitted: validation {numbers(metrics)}, so it is left as it was", 0)
+            return
+        self.log.say(f"head fitted: validation {numbers(metrics)}", 0)
+        if take_start(self.position, metrics, candidate=self.settings.keep_start, fitted=True) and processes.is_main():
             self.embedder.save(self.run.model)
-        self.log.say(f"start: validation {numbers(metrics)}", 0)
 
     def _validate(self) -> None:
         position, metrics = self.position, self._validated()
         if take(position, metrics) and processes.is_main():
             self.embedder.save(self.run.model)
-        best = f"best: step {position.best_step}" if position.best_step else "best: the start"
+        best = f"best: step {position.best_step}" if position.best_step else "best: before the first step"
         self.log.say(
             f"epoch {position.epoch}/{self.settings.epochs}: validation {numbers(metrics)} ({best})", position.step
         )

@@ -15,9 +15,10 @@ ONE_CLASS = (
 )
 
 
-def take_start(position: Position, metrics: Mapping[str, float], *, candidate: bool) -> bool:
-    """Note what the network scores before its first step; whether it is the model of the run so far."""
-    position.start = dict(metrics)
+def take_start(position: Position, metrics: Mapping[str, float], *, candidate: bool, fitted: bool = False) -> bool:
+    """Note what the network scores before its first step, or with its head `fitted` then; whether it is the model of the run so far."""
+    if not fitted:
+        position.start = dict(metrics)
     if candidate:
         position.best, position.best_step, position.chosen = metrics[CHOSEN_BY], position.step, dict(metrics)
     return candidate
@@ -55,6 +56,8 @@ def verdict(position: Position, classes: int) -> str:
     if not position.start:
         return f"best {where}: {numbers(position.chosen)} at step {position.best_step}"
     before, after = numbers(position.start), numbers(position.chosen)
+    if position.best_step == 0 and is_better(position.chosen[CHOSEN_BY], position.start[CHOSEN_BY]):
+        return f"fitting the head helped, the steps after it did not: {where} {after} with the head fitted, {before} at the start"
     if position.best_step == 0:
         return (
             f"training did not help: {where} the network as it started has {before}, and no trained step has more, so the model is "

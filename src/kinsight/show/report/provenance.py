@@ -82,7 +82,7 @@ def selection_words(selection: Selection, steps: int | None) -> str:
     value = ""
     if selection.value is not None:
         value = f" ({100 * selection.value:.1f} %)" if is_fraction(selection.by) else f" ({selection.value:.4g})"
-    where = "the network as it started" if selection.step == 0 else f"at step {selection.step:,}{of}"
+    where = "before the first step" if selection.step == 0 else f"at step {selection.step:,}{of}"
     return f"best validation {title_of(selection.by)}{value}, {where}"
 
 
