@@ -27,8 +27,8 @@ def measured(runs: tuple[str, ...] = RUNS) -> list[Measured]:
 def explained() -> list[Explained]:
     """Two pairs, one of a class and one not."""
     return [
-        Explained(RUNS, (pair(0), _again(0)), (3.1, -0.4), True),
-        Explained(RUNS, (pair(2), _again(2)), (0.2, 2.9), False),
+        Explained(RUNS, (pair(0), _again(0)), (3.1, -0.4), True, ("auklet", "auklet")),
+        Explained(RUNS, (pair(2), _again(2)), (0.2, 2.9), False, ("auklet", "a bird with a rather long name")),
     ]
 
 

@@ -70,7 +70,7 @@ def _comparison(folder: Path) -> MadePage:
 
 
 def _diagnosis(folder: Path) -> MadePage:
-    return MadePage(diagnosis_html(made_diagnosis.measured(), made_diagnosis.explained()), strips=".scroll")
+    return MadePage(diagnosis_html(made_diagnosis.measured(), made_diagnosis.explained()))
 
 
 def _method_grid(folder: Path) -> MadePage:

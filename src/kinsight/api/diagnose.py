@@ -12,7 +12,7 @@ import numpy as np
 
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import OpenedRun, open_run, require_page
-from kinsight.data import MaskFiles
+from kinsight.data import MaskFiles, class_names
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.evaluation.disagreement import Disagreement, disagreements
@@ -120,8 +120,11 @@ def _explained(names: tuple[str, str], subjects: tuple[OpenedRun, OpenedRun], fo
     rows = [found.query, found.other]
     pictures = [subjects[0].pictures[row] for row in rows]
     pairs = tuple(Pair(*subject.explainer.views(pictures)) for subject in subjects)
-    labels = [str(subjects[0].labels[row]) for row in rows]
-    return Explained(names, pairs, found.standard, labels[0] == labels[1])  # type: ignore[arg-type]
+    labels = subjects[0].labels
+    known = class_names(subjects[0].table)
+    titles = [str((labels if known is None else known)[row]).replace("_", " ") for row in rows]
+    same = str(labels[rows[0]]) == str(labels[rows[1]])
+    return Explained(names, pairs, found.standard, same, (titles[0], titles[1]))  # type: ignore[arg-type]
 
 
 def _names(runs: Sequence[str | Path]) -> list[str]:

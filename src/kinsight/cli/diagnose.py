@@ -38,5 +38,6 @@ def run(arguments: Sequence[str]) -> None:
     from kinsight.api.diagnose import diagnose
     from kinsight.show import diagnosis_table
 
-    print(diagnosis_table(diagnose(**given(options)).measured))
+    found = diagnose(**given(options))
+    print(diagnosis_table(found.measured, found.explained))
     print(f"\npage: {options.out}")

@@ -14,7 +14,7 @@ from kinsight.explanation.pair import Pair, Side
 from kinsight.explanation.view import View
 from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.diagnosis.result import Explained, Measured
-from kinsight.show.diagnosis.table import methods_of, number_rows, threshold_rows
+from kinsight.show.diagnosis.table import methods_of, number_rows, rows_without_model, threshold_rows
 from kinsight.show.overlay import overlay
 from kinsight.show.page import environment
 from kinsight.show.pair.data import short_name
@@ -28,18 +28,22 @@ def diagnosis_html(measured: Sequence[Measured], explained: Sequence[Explained])
     """The page as one HTML text with every style and picture inside it."""
     splits = list(dict.fromkeys(each.split for each in measured))
     by_split = {split: [each for each in measured if each.split == split] for split in splits}
-    ordered = [each for split in splits for each in by_split[split]]
     return (
         environment()
         .get_template("diagnosis.html")
         .render(
             runs=list(dict.fromkeys(each.run for each in measured)),
             splits=[
-                (split_title(split), _extent(columns), [each.run for each in columns])
+                {
+                    "title": split_title(split),
+                    "extent": _extent(columns),
+                    "runs": [each.run for each in columns],
+                    "numbers": number_rows(columns),
+                    "without_model": rows_without_model(columns),
+                    "thresholds": threshold_rows(columns),
+                }
                 for split, columns in by_split.items()
             ],
-            numbers=number_rows(ordered),
-            thresholds=threshold_rows(ordered),
             curves=[chart for split, columns in by_split.items() if (chart := _curves(split, columns)) is not None],
             explained=[_shown(each) for each in explained],
         )
@@ -72,13 +76,13 @@ def _curves(split: str, measured: Sequence[Measured]) -> Chart | None:
 
 def _shown(explained: Explained) -> dict[str, Any]:
     first = explained.pairs[0]
-    keen = 0 if explained.standard[0] > explained.standard[1] else 1
     return {
         "names": [short_name(first.query, "query"), short_name(first.other, "other")],
         "pictures": [_plain(first.query), _plain(first.other)],
-        "verdict": "same class" if explained.same_class else "different classes",
+        "verdict": explained.verdict,
+        "classes": explained.classes,
         "same_class": explained.same_class,
-        "keen": explained.runs[keen],
+        "keen": explained.runs[explained.keen],
         "readings": [
             {
                 "run": run,

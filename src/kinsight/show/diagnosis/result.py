@@ -48,12 +48,25 @@ class Explained:
         pairs: the same pictures, explained by the one and by the other.
         standard: their similarities in standard deviations above the mean of random pairs.
         same_class: whether the pictures are of one class.
+        classes: what a person calls the classes of both pictures.
     """
 
     runs: tuple[str, str]
     pairs: tuple[Pair, Pair]
     standard: tuple[float, float]
     same_class: bool
+    classes: tuple[str, str] = ("", "")
+
+    @property
+    def keen(self) -> int:
+        """The run that finds them more alike."""
+        return 0 if self.standard[0] > self.standard[1] else 1
+
+    @property
+    def verdict(self) -> str:
+        """`same class: auklet`, `different classes: auklet and grebe`."""
+        named = " and ".join(dict.fromkeys(filter(None, self.classes)))
+        return ("same class" if self.same_class else "different classes") + (f": {named}" if named else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -61,6 +74,7 @@ class Explained:
             "runs": list(self.runs),
             "pictures": [self.pairs[0].query.name, self.pairs[0].other.name],
             "same_class": self.same_class,
+            "classes": list(self.classes),
             "similarities": [pair.similarity for pair in self.pairs],
             "standard_deviations": list(self.standard),
             "terms": [pair.terms._asdict() for pair in self.pairs],
