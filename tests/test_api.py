@@ -34,6 +34,7 @@ SIGNATURES = {
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
     "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0, out=None",
     "diagnose": "runs, *, out=None, splits=('train', 'test'), pairs=6, stage=0, limit=None, seed=0",
+    "division": "run, *, out=None, split='test', which='best', queries=6, limit=None, seed=0, progress=False",
     "embed": (
         "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
         "progress=False, group=None"
@@ -41,13 +42,13 @@ SIGNATURES = {
     "evaluate": (
         "run=None, labels=None, *, embeddings=None, vectors_key=None, data=None, split=None, split_by=None, "
         "root=None, path_column=None, label_column=None, untrained=False, "
-        "groups=False, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
+        "groups=False, subspace=None, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
         "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
         "device=None, budget_mb=512, progress=False"
     ),
     "explain": (
         "model, *pictures, gallery=None, top=5, out=None, stage='auto', layer=None, gates='declared', chunk=64, "
-        "groups=False, group=None, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
+        "groups=False, group=None, subspaces=False, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
         "progress=False, methods=None"
     ),
     "faithfulness": (

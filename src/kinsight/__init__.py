@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.api.correspond import correspond
     from kinsight.api.data import check_data, list_data, render_data
     from kinsight.api.diagnose import diagnose
+    from kinsight.api.division import division
     from kinsight.api.embed import embed
     from kinsight.api.evaluate import evaluate
     from kinsight.api.explain import explain
@@ -36,6 +37,7 @@ _HOME = {
     "list_data": "kinsight.api.data",
     "render_data": "kinsight.api.data",
     "diagnose": "kinsight.api.diagnose",
+    "division": "kinsight.api.division",
     "embed": "kinsight.api.embed",
     "evaluate": "kinsight.api.evaluate",
     "explain": "kinsight.api.explain",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "correspond",
     "diagnose",
+    "division",
     "embed",
     "evaluate",
     "explain",

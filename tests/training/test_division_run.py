@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file
 import kinsight
 from forked_processes import assert_same_run, on_two_processes
 from kinsight.errors import KinsightError
+from kinsight.evaluation.subspaces import seen_in
 from kinsight.models import load_embedder
 from kinsight.runs.folder import RunFolder
 from kinsight.training import train
@@ -100,6 +102,32 @@ def test_one_subspace_is_evaluated_alone(divided: Path, tmp_path: Path) -> None:
     assert records == {"train": "trained", "train-subspace-1": "subspace 1"}
     with pytest.raises(KinsightError, match="has the subspaces 0 to 3"):
         kinsight.evaluate(run, split="train", subspace=4)
+
+
+def test_the_page_shows_the_clusters_masks_and_subspaces(divided: Path, tmp_path: Path) -> None:
+    found = kinsight.division(divided, split="train", out=tmp_path / "page.html", queries=2)
+    facts = facts_of(divided)
+    assert [len(depth) for depth in found.tree] == [1, 2, 4]
+    assert [cluster.pictures for cluster in found.tree[-1]] == facts[-1]["sizes"]
+    assert [cluster.pictures for cluster in found.tree[1]] == facts[0]["sizes"]
+    assert found.overlap.shape == (4, 4)
+    np.testing.assert_allclose(np.diag(found.overlap), 1, atol=1e-6)
+    assert [each["epoch"] for each in found.divisions] == [2, 3, 4]
+    assert list(found.found[0].by) == ["whole", *(f"subspace {number}" for number in range(4))]
+    text = (tmp_path / "page.html").read_text()
+    assert text.count("<img") > 20
+    assert text.count('class="cluster"') >= 7
+    numbers = json.loads((tmp_path / "page.json").read_text())
+    assert numbers["spaces"]["training pictures"]["pictures"] == 72
+    model = load_embedder(divided / "model")
+    pictures = sorted(map(str, next(iter(divided.parents[1].glob("divided*"))).glob("class_00/*.png")))
+    whole, alone = model.encode(pictures), model.subspace(2).encode(pictures)
+    np.testing.assert_allclose(seen_in(whole, model.subspace_shares[2].numpy()), alone, atol=1e-5)
+
+
+def test_a_plain_run_has_no_division(finished: Path) -> None:
+    with pytest.raises(KinsightError, match="was not trained with the method division"):
+        kinsight.division(finished)
 
 
 @pytest.mark.parametrize("loss", [{"name": "margin", "learn_beta": True}, {"name": "proxy-anchor"}])

@@ -23,6 +23,7 @@ VERBS = {
     "correspond": "how often a part is answered by the same part in the other picture",
     "faithfulness": "whether what maps call important is: deletion, insertion, random weights",
     "diagnose": "compare runs: where do they look, on seen and on unseen classes",
+    "division": "the clusters, masks and subspaces of a divided run",
     "groups": "what each group of a head looks at, finds alone, and stands for",
     "embed": "write the embeddings of pictures to an .npz",
     "report": "write the report of a run anew",
