@@ -62,7 +62,7 @@ def _groups(folder: Path) -> MadePage:
 
 def _groups_beside(folder: Path) -> MadePage:
     found = [made_groups.made(), replace(made_groups.of_kind("response"), run="another run with a long name")]
-    return MadePage(groups_beside_html(found, [made_groups.grey] * 2), strips=".scroll")
+    return MadePage(groups_beside_html(found, [made_groups.grey] * 2))
 
 
 def _comparison(folder: Path) -> MadePage:
