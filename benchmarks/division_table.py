@@ -1,0 +1,88 @@
+"""Tables I and II of "Improving Deep Metric Learning by Divide and Conquer" on one's own data: the plain loss and variants of division.
+
+Same data, trunk, steps and rates; every variant with every seed (and its fold), evaluated on the unseen classes; differences from the plain
+run are paired by seed. Runs that are finished are not trained again, and what was killed goes on.
+
+    python benchmarks/division_table.py --data TABLE --out FOLDER [--settings RECIPE.yaml] [--seeds 3] [--subspaces 4] [--every 2]
+        [--variants plain fix learn ...] [--set optimizer.trunk_lr=1e-4 epochs=40 ...]
+
+With clusters planted in the data (benchmarks/planted_groups.py) take `--subspaces 16` and add the variant `category`.
+Rates are to be chosen for the plain run on validation classes first: `--variants plain --seeds 1 --set optimizer.trunk_lr=...`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import kinsight
+from kinsight.settings.parsing import settings_from
+
+# Rows of Tables I and II by the options that they change.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "fix": {"masks": "fix"},
+    "learn": {"masks": "learn"},
+    "no-subspaces": {"masks": "none"},
+    "not-progressive": {"masks": "fix", "progressive": False},
+    "random": {"masks": "fix", "clusters": "random"},
+    "trunk": {"masks": "fix", "clusters": "trunk"},
+    "running": {"masks": "fix", "features": "running"},
+    "inverse": {"masks": "fix", "inverse_matching": True},
+    "category": {"masks": "fix", "clusters": "category"},
+}
+DEFAULT = ["plain", "fix", "learn", "no-subspaces", "not-progressive", "random"]
+
+
+def main() -> None:
+    """Train, evaluate, compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--settings", default="margin-resnet50", help="a recipe or a file of settings")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--subspaces", type=int, default=4)
+    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS))
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all runs")
+    options = parser.parse_args()
+    shared = nested(dict(each.split("=", 1) for each in options.set))
+    runs = []
+    for seed in range(options.seeds):
+        for variant in options.variants:
+            method = {"name": "division", "subspaces": options.subspaces, "every": options.every, **VARIANTS[variant]}
+            own = {"data": {"path": options.data}, "seed": seed, **({} if variant == "plain" else {"method": method})}
+            out = options.out / f"{variant}-{seed}"
+            kinsight.train(settings_from(options.settings, shared, own), out)
+            found = kinsight.evaluate(out, untrained=variant == "plain", mistakes=0)
+            print(f"{out.name}: P@1 {found['precision_at_1']:.4f}, MAP@R {found['map_at_r']:.4f}", flush=True)
+            if variant != "plain":
+                kinsight.division(out, out=out / "division.html")
+            runs.append(out)
+    table = options.out / "table.md"
+    metrics = ["recall_at_1", "recall_at_2", "recall_at_4", "map_at_r", "map_hits", "nmi"]
+    kinsight.compare(runs, metrics=metrics, baseline=str(runs[0]), out=table)
+    print(table.read_text())
+
+
+def nested(flat: dict[str, str]) -> dict[str, Any]:
+    """`{"optimizer.trunk_lr": "1e-4"}` -> `{"optimizer": {"trunk_lr": 0.0001}}`."""
+    found: dict[str, Any] = {}
+    for key, text in flat.items():
+        *groups, last = key.split(".")
+        inside = found
+        for group in groups:
+            inside = inside.setdefault(group, {})
+        value = yaml.safe_load(text)
+        try:
+            inside[last] = float(value) if isinstance(value, str) else value
+        except ValueError:
+            inside[last] = value
+    return found
+
+
+if __name__ == "__main__":
+    main()
