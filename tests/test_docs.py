@@ -2,9 +2,11 @@
 
 import fcntl
 import hashlib
+import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from forked_commands import forked_commands
+from kinsight.cli.options import hyphened, underscored
+from kinsight.errors import KinsightError
+from kinsight.settings.parsing import given_options
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -114,6 +119,26 @@ def test_readme_runs_something():
     languages = [language for language, _ in blocks(ROOT / "README.md")]
     assert "bash" in languages
     assert "python" in languages
+
+
+def test_commands_that_are_shown_but_not_run_have_verbs_and_options_that_exist():
+    shown = [
+        shlex.split(line.strip(), comments=True)
+        for page in PAGES
+        for line in BLOCK.sub("", page.read_text(encoding="utf-8")).replace("\\\n", " ").splitlines()
+        if re.match(r"( {4}|\t)([A-Z_]+=\S+ )?kinsight ", line)
+    ]
+    assert len(shown) > 10
+    for words in shown:
+        _, verb, *arguments = words[1:] if "=" in words[0] else words
+        parser = importlib.import_module(f"kinsight.cli.{verb}").parser()
+        try:
+            if verb == "train":
+                given_options(parser, underscored(arguments))
+            else:
+                parser.parse_args(hyphened(arguments))
+        except (KinsightError, SystemExit) as problem:
+            pytest.fail(f"{' '.join(words)}: {problem}")
 
 
 def test_links_between_pages_lead_somewhere():

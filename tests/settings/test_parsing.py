@@ -108,7 +108,10 @@ def test_values_of_the_command_line_have_their_types() -> None:
         ({"epochs": "many"}, r"^setting epochs: 'many' is not allowed; write a whole number$"),
         ({"epochs": 2.5}, r"setting epochs: '2.5' is not allowed; write a whole number$"),
         ({"epochs": None}, r"setting epochs: null is not allowed; write a whole number$"),
-        ({"precision": "fp8"}, r"setting precision: 'fp8' is not allowed; write one of auto, fp32, bf16, fp16$"),
+        (
+            {"precision": "fp8"},
+            r"setting precision: 'fp8' is not allowed; write one of auto, fastest, fp32, bf16, fp16$",
+        ),
         (
             {"model": {"size": "big"}},
             r"model.size: 'big' is not allowed; write a whole number or a list such as \[1, 2\]$",

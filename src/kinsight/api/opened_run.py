@@ -145,7 +145,7 @@ def evaluation_data(
     settings = settings_from(folder.settings())
     if data is not None:
         known = {"root": None, "path_column": None, "label_column": None} | dict(columns or {})
-        settings.data = replace(settings.data, path=str(data), split_by=split_by, fold=None, **known)
+        settings.data = replace(settings.data, path=str(data), split="train", split_by=split_by, fold=None, **known)
     elif split_by is not None:
         settings.data = replace(settings.data, split_by=split_by, fold=None)
     return _evaluation_table(settings.data, folder, split, own=data is None and split_by is None), settings
@@ -189,6 +189,11 @@ def rows_of(table: pd.DataFrame, split: str, data: DataSettings) -> np.ndarray:
     """
     rows = np.arange(len(table)) if split == "all" else np.flatnonzero((table["split"] == split).to_numpy())
     if not len(rows):
+        if data.split == "all":
+            raise KinsightError(
+                f"every class of {data.path} was trained on (--data.split all), so that none is unseen; measure other data with --data, or "
+                "say with --split train that seen classes are meant"
+            )
         known = ", ".join(sorted(map(str, set(table["split"]))))
         raise KinsightError(f"{data.path} has no pictures in the split '{split}'; it has: {known}, all")
     return rows

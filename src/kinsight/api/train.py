@@ -8,12 +8,16 @@ from typing import Any
 
 from kinsight import training
 from kinsight.errors import KinsightError
-from kinsight.models import is_own_trunk
+from kinsight.models import is_own_trunk, model_folder, settings_of_model
 from kinsight.registry import class_paths, running_own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.recipe import merge
 from kinsight.settings.training import TrainingSettings
+
+# Of a trained model that a training starts from: what its weights need, and what else it is.
+_NETWORK = ("trunk", "trunk_options", "mean", "std", "bgr", "scale")
+_REST = ("head", "size", "resize", "normalize")
 
 
 def train(
@@ -51,6 +55,7 @@ def train(
     given = settings or {}
     if recipe is None and out is not None and (run := RunFolder(out)).exists:
         return training.train(settings_from(_stored(run, given), given), out, progress=progress)
+    given = _with_model(given, whole=recipe is None)
     made = training.plan(given, None if recipe is None else str(recipe))
     reasons = made.reasons
     if out is None:
@@ -59,16 +64,33 @@ def train(
     return training.train(made.settings, out, progress=progress, table=made.table, reasons=reasons)
 
 
+def _with_model(given: Mapping[str, Any], *, whole: bool) -> Mapping[str, Any]:
+    """Where the weights are a trained model: its network and what that was fed with, if `whole` also its head and size."""
+    model = given.get("model")
+    folder = model_folder(model.get("weights")) if isinstance(model, Mapping) else None
+    if folder is None:
+        return given
+    known = settings_of_model(folder)
+    taken = {name: known[name] for name in (*_NETWORK, *(_REST if whole else ())) if name in known}
+    settings = merge({"model": taken}, given)
+    _require_own(settings, given, f"{folder}/config.json", "start from it")
+    return settings
+
+
 def _stored(run: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run to go on with; training imports what they name, so the caller must have named it or own it."""
     stored = run.settings()
-    strange = _named_code(merge(stored, given)) - _named_code(given)
+    _require_own(merge(stored, given), given, str(run.recipe), "go on")
+    return stored
+
+
+def _require_own(settings: Mapping[str, Any], given: Mapping[str, Any], file: str, what: str) -> None:
+    strange = _named_code(settings) - _named_code(given)
     if strange and not running_own_code():
         raise KinsightError(
-            f"{run.recipe} names {' and '.join(sorted(strange))}, and code that a folder names is not run unasked; if it is your own code, "
-            "go on with --own-code (in Python inside `with kinsight.own_code():`), or name it again"
+            f"{file} names {' and '.join(sorted(strange))}, and code that a folder names is not run unasked; if it is your own code, "
+            f"{what} with --own-code (in Python inside `with kinsight.own_code():`), or name it again"
         )
-    return stored
 
 
 def _named_code(settings: Mapping[str, Any]) -> set[str]:

@@ -9,6 +9,13 @@ from pathlib import Path
 
 from kinsight.cli.options import add_columns, add_split_by, given, hyphened, verb_parser
 
+# What a run's own splits are to its model, where they are not unseen.
+_SEEN = {
+    "train": "The model was trained on these classes",
+    "validation": "The checkpoint was chosen on these classes",
+    "all": "The model was trained on some of these classes",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
@@ -84,6 +91,8 @@ def run(arguments: Sequence[str]) -> None:
     if is_run:
         measured = evaluation_name(data=options.data, split=split, split_by=options.split_by, which=options.which)
         print(verdict_text(options.run, measured), end="\n\n")
+    if is_run and options.data is None and options.split_by is None and split in _SEEN:
+        print(f"{_SEEN[split]}: these numbers say nothing of classes that the model has not seen\n")
     name = options.embeddings or "-".join([*([Path(options.data).stem] if options.data else []), split])
     models = {"embeddings" if options.embeddings else "trained": result, **result.others}
     print(

@@ -7,6 +7,7 @@ from kinsight.models.heads import HEADS, LinearHead, make_head
 from kinsight.models.network_input import preprocessing_of
 from kinsight.models.pooling import make_pooling
 from kinsight.models.trunk import Trunk, is_own_trunk
+from kinsight.models.warm_start import model_folder, settings_of_model, take_head
 from kinsight.settings.model import ModelSettings
 
 __all__ = [
@@ -24,5 +25,8 @@ __all__ = [
     "load_embedder",
     "make_head",
     "make_pooling",
+    "model_folder",
     "preprocessing_of",
+    "settings_of_model",
+    "take_head",
 ]

@@ -18,7 +18,7 @@ from torch.func import functional_call
 import kinsight.models.googlenet  # noqa: F401  a network that timm lacks
 from kinsight.errors import KinsightError
 from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
-from kinsight.models.weights import fetch_weights, load_weights, read_tensors
+from kinsight.models.weights import fetch_weights, file_of, load_weights, read_tensors
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from kinsight.registry import Registry, is_class_path, reason, shown
 
@@ -114,7 +114,9 @@ class Trunk(nn.Module):
         if pretrained:
             weights = fetch_weights(name, cfg.get("hf_hub_id"))
         if weights is not None:
-            load_weights(self.network, read_tensors(weights), source=f"{weights} (for {name})", not_needed=spare)
+            load_weights(
+                self.network, read_tensors(file_of(weights)), source=f"{weights} (for {name})", not_needed=spare
+            )
         for part in spare:
             parent, _, child = part.rpartition(".")
             setattr(self.network.get_submodule(parent), child, nn.Identity())

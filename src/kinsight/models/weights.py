@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.files import standing
 
 _PREFIXES = ("module.", "_orig_mod.", "trunk.", "network.")
 _CONVERT = (
@@ -38,6 +39,13 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise KinsightError(
             f"{path} is not a readable safetensors file ({problem}); fetch it anew, or if it is a pickle {_CONVERT}"
         ) from None
+
+
+def file_of(weights: str | Path) -> Path:
+    """The file of tensors that is meant: the path itself, or the one in the folder of a model or of the run that made it."""
+    path = Path(weights)
+    inside = (path / "model.safetensors", standing(path / "model") / "model.safetensors")
+    return next((file for file in inside if file.is_file()), path) if path.is_dir() else path
 
 
 def fetch_weights(name: str, source: str | None) -> Path:

@@ -98,10 +98,14 @@ class RunFolder:
         if self.exists:
             found = differences(self.settings(), _plain(settings))
             changes = [change for change in found if moves_numbers(change.partition(":")[0])]
+            longer = settings.epochs > self.settings().get("epochs", settings.epochs)
+            if longer and self._finished:  # a finished run may be extended
+                changes = [change for change in changes if not change.startswith("epochs:")]
             if changes:
+                extend = "; once it is finished, more epochs extend it" if longer else ""
                 raise KinsightError(
                     f"{self.path} holds a run with other settings ({'; '.join(changes[:4])}); "
-                    "repeat its settings (or give only --out) to go on with it, or choose another --out"
+                    f"repeat its settings (or give only --out) to go on with it, or choose another --out{extend}"
                 )
             return
         if self.path.exists() and not self.path.is_dir():

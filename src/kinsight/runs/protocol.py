@@ -61,6 +61,7 @@ class DataProtocol:
     source: str | None = None
     rendered: bool | None = None
     split_by: str | None = None
+    split: str | None = None  # "all": every picture trained, so that no class is unseen
     fold: int | None = None
     folds: int | None = None
     crop_to_box: bool | None = None
@@ -100,6 +101,7 @@ class TrainingProtocol:
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     epochs: int | None = None
+    extended_from: list[int] | None = None  # epochs after which it had ended before it was given more
     steps: int | None = None
     seed: int | None = None
     precision: str | None = None
@@ -130,7 +132,8 @@ def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:
         "source": os.path.basename(os.path.normpath(data.path)),
         "rendered": rendered,
         "split_by": data.split_by,
-        "fold": data.fold,
+        "split": data.split,
+        "fold": data.fold if data.split != "all" else None,
         "folds": data.folds,
         "crop_to_box": data.crop_to_box,
         "augmentation": data.augmentation,

@@ -15,7 +15,7 @@ class ModelSettings:
     pretrained: bool = False
     """Start from timm's weights of that name, fetched from the Hugging Face hub unless they are here already."""
     weights: str | None = None
-    """Start from a local .safetensors file of the same network."""
+    """Start from a local .safetensors file of the same network; or from a run or model folder: its trunk, and its head if that fits."""
     trunk_options: dict[str, Any] = field(default_factory=dict)
     """Passed on to timm.create_model (or your class), for example pad_type: same, drop_path_rate: 0.1."""
     frozen_norm: str = "statistics"

@@ -33,6 +33,8 @@ class DataSettings:
     """Folder or zip that relative paths of the table begin at; null: the table's own place."""
     split_by: str | None = None
     """Column that holds the split, or `halves` (first half of the sorted classes trains); default: `split` if there, else halves."""
+    split: Literal["train", "all"] = "train"
+    """Which pictures train: those of the split, or all of them, for a model to be used: no class is left to choose or to measure on."""
     fold: int | None = field(default=0, metadata=_TELLS_REPEATS)
     """Which fold of the training classes is held out for validation; null: none, train on all of them."""
     folds: int = 4

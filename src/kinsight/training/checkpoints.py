@@ -44,7 +44,12 @@ class Position:
     window_steps: int = 0
     seconds: float = 0.0
     finished: bool = False
+    planned: int = 0  # epochs of the training that it finished; 0: not told
     more: dict[str, Any] = field(default_factory=dict)  # what no position has, in a checkpoint that is none
+
+    def is_end_of(self, epochs: int) -> bool:
+        """Whether a training of that many epochs has ended here; one of fewer may have, and be extended."""
+        return self.finished and (epochs <= self.planned or not self.planned)
 
     def count(self, values: Mapping[str, float]) -> None:
         """Add the losses of a step to those since the last line of the log."""

@@ -189,6 +189,9 @@ def _validation(
     choice: Choice, given: Mapping[str, Any], data: DataSettings, table: pd.DataFrame, classes: int
 ) -> int | None:
     """Into how many folds the training classes are cut; None where nothing is held out."""
+    if data.split == "all":
+        choice.reasons.append("validation: none, because every class trains; the last step is the model")
+        return None
     own = int(table.loc[table["split"] == "validation", "label"].nunique())
     if own:
         choice.reasons.append(f"validation: the {own} classes of the table")

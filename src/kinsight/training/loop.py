@@ -15,7 +15,7 @@ from kinsight import processes
 from kinsight.data import share
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
-from kinsight.models import Embedder, Embedding
+from kinsight.models import Embedder, Embedding, take_head
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.runs.folder import RunFolder
@@ -29,6 +29,7 @@ from kinsight.training.optimizers import leave_out_still_groups, make_optimizer,
 from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.replica import replicate, share_buffers
+from kinsight.training.schedules import extension
 from kinsight.training.seeds import mixed
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
 from kinsight.training.tables import boxes_of
@@ -56,6 +57,7 @@ class Training:
             )
 
         embedder = make_embedder(settings).to(self.device)
+        self.warm_start = take_head(embedder, settings.model.weights)
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
@@ -105,15 +107,30 @@ class Training:
         if self.validation_classes == 1:
             self.log.say(ONE_CLASS, self.position.step)
         if not resumed:
+            if self.warm_start:
+                self.log.say(self.warm_start, 0)
             self._measure_start()
             self._advance()
             if self.method.state_dict():  # stored before the first batch that uses it
                 self._checkpoint()
+        elif self.position.finished:
+            self._extend()
         for epoch in range(self.position.epoch, self.settings.epochs):
             self._epoch(epoch)
             if self._close_epoch():
                 break
         self._finish()
+
+    def _extend(self) -> None:
+        """Go on beyond the end of a shorter training; nothing is stored before the first checkpoint, so a kill repeats this."""
+        position, settings = self.position, self.settings
+        self.log.say(extension(settings, position.epoch, position.step, self.steps_per_epoch), position.step)
+        if processes.is_main():
+            before = self.run.read_protocol().training.extended_from or []
+            told = {"extended_from": sorted({*before, position.epoch}), "steps_done": None}
+            self.run.update_protocol({"training": told, "selection": None})
+        position.finished, position.since_best = False, 0
+        self._advance()
 
     def _epoch(self, epoch: int) -> None:
         self.embedder.train()
@@ -236,7 +253,7 @@ class Training:
 
     def _finish(self) -> None:
         position = self.position
-        position.finished = True
+        position.finished, position.planned = True, self.settings.epochs
         self.progress.close()
         if processes.is_main():
             self.embedder.save(self.run.model if position.best is None else self.run.last_model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from kinsight.settings.training import ScheduleSettings
+from kinsight.settings.training import ScheduleSettings, TrainingSettings
 
 
 def factor(settings: ScheduleSettings, waits: float, step: int, steps_per_epoch: int, epochs: int) -> float:
@@ -28,3 +28,12 @@ def _shape(settings: ScheduleSettings, step: int, steps_per_epoch: int, epochs: 
     if settings.name == "steps":
         return float(settings.gamma ** bisect_right(sorted(settings.milestones), step // steps_per_epoch))
     return 1.0
+
+
+def extension(settings: TrainingSettings, epoch: int, step: int, steps_per_epoch: int) -> str:
+    """What happens to the rates of a training that had ended at an epoch and is given more of them, as a sentence."""
+    rate = factor(settings.schedule, 0.0, step, steps_per_epoch, settings.epochs)
+    return (
+        f"extended from {epoch} to {settings.epochs} epochs: the {settings.schedule.name} schedule spans them all, so rates go on "
+        f"at {rate:.0%} of the whole; the numbers are those of a training in two parts"
+    )

@@ -59,7 +59,7 @@ def _train(
     run.check(settings)
     processes.meet()
     checkpoint = newest_checkpoint(run.checkpoints)
-    if checkpoint is not None and (position := read_position(checkpoint)).finished:
+    if checkpoint is not None and (position := read_position(checkpoint)).is_end_of(settings.epochs):
         if processes.is_main():
             logger.info("%s is finished after %d steps; there is nothing to do", run.path, position.step)
         return run

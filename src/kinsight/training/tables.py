@@ -22,7 +22,7 @@ def prepare_table(settings: DataSettings, table: pd.DataFrame | None = None) -> 
         KinsightError: no data were named, the table is not sound, or the fold cannot be made.
     """
     table = sound_table(settings) if table is None else table
-    if settings.fold is not None and not (table["split"] == "validation").any():
+    if settings.split != "all" and settings.fold is not None and not (table["split"] == "validation").any():
         table = with_validation(table, settings.fold, settings.folds)
     return table
 
@@ -38,6 +38,8 @@ def sound_table(settings: DataSettings) -> pd.DataFrame:
             "no data were given; add --data with a table, a folder or a zip (`kinsight data list` shows known data sets)"
         )
     table = read_named(settings)
+    if settings.split == "all":
+        table["split"] = "train"
     require_sound(table)
     if not settings.crop_to_box and table["path"].duplicated().any():
         first = table["id"][table["path"].duplicated()].iloc[0]
