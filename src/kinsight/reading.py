@@ -13,11 +13,12 @@ import stat
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import IO, TYPE_CHECKING, Any
 
 from kinsight.errors import KinsightError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MEGABYTE = 2**20
 _PACKED = 200  # compressed arrays that claim to become larger by this factor, and large, are a bomb
@@ -161,6 +162,8 @@ def read_npy(path: str | Path, *, otherwise: str = "write it anew") -> np.ndarra
 
 def _read_array(stream: IO[bytes], size: int, name: str) -> np.ndarray:
     """One `.npy` of `size` bytes, as numpy.lib.format describes it."""
+    import numpy as np  # not before it is needed: recipes are read without
+
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise ValueError(f"array {name} has the unknown format {version}")
