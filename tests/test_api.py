@@ -41,7 +41,7 @@ SIGNATURES = {
     ),
     "evaluate": (
         "run=None, labels=None, *, embeddings=None, vectors_key=None, data=None, split=None, split_by=None, "
-        "root=None, path_column=None, label_column=None, untrained=False, "
+        "root=None, path_column=None, label_column=None, untrained=None, "
         "groups=False, subspace=None, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
         "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
         "device=None, budget_mb=512, progress=False"

@@ -149,9 +149,9 @@ def test_a_run_may_keep_its_trained_model_below_the_start(
 
 
 def test_of_equal_validations_the_last_is_kept(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scored(monkeypatch, 0.5, 0.5, 0.4, 0.5)
+    scored(monkeypatch, 1.0, 1.0, 0.4, 1.0)
     run = train(tiny(pictures), tmp_path / "run", progress=False)
-    assert run.read_protocol().selection == Selection("map_at_r", 9, 0.5, start=0.5)
+    assert run.read_protocol().selection == Selection("map_at_r", 9, 1.0, start=1.0)
     best, last = tensors_of(run.model), tensors_of(run.last_model)
     assert all(np.array_equal(best[name], last[name]) for name in last)
     assert "cannot tell whether training helped" in events_of(run.path)[-1]

@@ -51,7 +51,7 @@ def evaluate(
     root: str | Path | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
-    untrained: bool = False,
+    untrained: bool | None = None,
     groups: bool = False,
     subspace: int | None = None,
     which: str = "best",
@@ -90,7 +90,8 @@ def evaluate(
         split_by: which column of the table is the split, or `halves`.
         root: of `data`: the folder that its relative paths begin at.
         path_column, label_column: of `data`: where its paths and classes are, under names of their own.
-        untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head.
+        untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head. None: once, and
+            where that needs nothing from the network.
         groups: of a run: also each group of the trained model alone.
         subspace: of a run that was trained with the method division: also this subspace alone, from 0.
         which: of a run: `best` (chosen on validation classes) or `last`.

@@ -35,7 +35,7 @@ def evaluate_run(
     data: str | Path | None,
     split: str,
     split_by: str | None,
-    untrained: bool,
+    untrained: bool | None,
     which: str,
     k: Sequence[int],
     groups: bool,
@@ -60,9 +60,9 @@ def evaluate_run(
     models = [(TRAINED, trained, name)]
     if subspace is not None:
         models.append((f"subspace {subspace}", trained.subspace(subspace), f"{name}-subspace-{subspace}"))
-    if untrained:
-        start = evaluation_name(data=data, split=split, split_by=split_by)
-        models.append((UNTRAINED, starting_point(settings).to(device()), f"{start}-{UNTRAINED}"))
+    start = f"{evaluation_name(data=data, split=split, split_by=split_by)}-{UNTRAINED}"
+    if untrained or (untrained is None and start not in folder.evaluations.names()):
+        models += [(UNTRAINED, model, start) for model in _start(settings, required=bool(untrained))]
     found: dict[str, Evaluation] = {}
     for kind, model, title in models:
         selection = None if kind == UNTRAINED else _selection(folder, which)
@@ -80,6 +80,18 @@ def evaluation_name(*, data: str | Path | None, split: str, split_by: str | None
     """What the evaluation of a run is called in `evaluation/`."""
     parts = [Path(data).stem if data else "", split_by or "", split, which if which != "best" else ""]
     return "-".join(filter(None, parts))
+
+
+def _start(settings: TrainingSettings, *, required: bool) -> list[Embedder]:
+    """The starting point; none where it is not required and this machine alone cannot build it."""
+    if settings.model.pretrained and not required:  # would ask the network
+        return []
+    try:
+        return [starting_point(settings).to(device())]
+    except KinsightError:
+        if required:
+            raise
+        return []
 
 
 def starting_point(settings: TrainingSettings) -> Embedder:

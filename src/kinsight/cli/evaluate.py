@@ -42,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add_split_by(parser)
     add_columns(parser)
-    parser.add_argument("--untrained", action="store_true", help="also evaluate the trunk that training started from")
+    parser.add_argument(
+        "--untrained",
+        action=argparse.BooleanOptionalAction,
+        help="also evaluate the trunk that training started from (default: once, where that needs nothing from the network)",
+    )
     parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
     parser.add_argument(
         "--subspace",
@@ -64,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print flat JSON instead of a table; with --untrained its numbers are called untrained_..., with --groups group_0_...",
+        help="print flat JSON instead of a table; numbers of the untrained trunk are called untrained_..., with --groups group_0_...",
     )
     return parser
 

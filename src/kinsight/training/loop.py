@@ -95,6 +95,11 @@ class Training:
         """How many classes choose the best checkpoint."""
         return int(self.table.loc[self.table["split"] == "validation", "label"].nunique())
 
+    @property
+    def validation_pictures(self) -> int:
+        """How many pictures they have."""
+        return int((self.table["split"] == "validation").sum())
+
     def fit(self) -> None:
         """Train to the end from wherever the run stands."""
         try:
@@ -211,10 +216,8 @@ class Training:
         """The network before its first step, on the validation classes: what training is held against. Then a head may be fitted."""
         if self.validation_classes:
             if processes.is_main():
-                pictures = int((self.table["split"] == "validation").sum())
-                logger.info(
-                    "measuring the start on %d pictures of %d validation classes", pictures, self.validation_classes
-                )
+                counts = self.validation_pictures, self.validation_classes
+                logger.info("measuring the start on %d pictures of %d validation classes", *counts)
             metrics = self._validated()
             if take_start(self.position, metrics, candidate=self.settings.keep_start) and processes.is_main():
                 self.embedder.save(self.run.model)
@@ -236,7 +239,7 @@ class Training:
 
     def _validate(self) -> None:
         position, metrics = self.position, self._validated()
-        if take(position, metrics) and processes.is_main():
+        if take(position, metrics, self.validation_pictures) and processes.is_main():
             self.embedder.save(self.run.model)
         best = f"best: step {position.best_step}" if position.best_step else "best: before the first step"
         self.log.say(

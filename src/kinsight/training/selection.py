@@ -24,20 +24,30 @@ def take_start(position: Position, metrics: Mapping[str, float], *, candidate: b
     return candidate
 
 
-def take(position: Position, metrics: Mapping[str, float]) -> bool:
-    """Note a validation; whether its model is the best so far. Of equal ones the last is: it has seen the most.
+def take(position: Position, metrics: Mapping[str, float], queries: int) -> bool:
+    """Note a validation with so many queries; whether its model is the best so far.
 
-    Patience counts trained models only, so that whether the start is a candidate moves no other number.
+    Of equal trained models the last is the best: it has seen the most.
+    A trained model takes the place of the start only by a gain that a single query could not make alone (1 / queries), or at the top of
+    the scale: few pictures cannot tell less, and what cannot be told is not worth leaving the start for. Patience counts trained models
+    only, so that whether the start is a candidate moves no other number.
     """
     score = metrics[CHOSEN_BY]
     if is_better(score, position.best_trained):
         position.best_trained, position.since_best = score, 0
     else:
         position.since_best += 1
-    chosen = score == position.best or is_better(score, position.best)
+    chosen = not is_better(_needed(position, queries), score)
     if chosen:
         position.best, position.best_step, position.chosen = score, position.step, dict(metrics)
     return chosen
+
+
+def _needed(position: Position, queries: int) -> float:
+    """What the next model has to score to stand for the run."""
+    if position.best is None:
+        return 0.0
+    return position.best if position.best_step else min(1.0, position.best + 1 / queries)
 
 
 def selection_of(position: Position) -> dict[str, Any]:
@@ -60,8 +70,8 @@ def verdict(position: Position, classes: int) -> str:
         return f"fitting the head helped, the steps after it did not: {where} {after} with the head fitted, {before} at the start"
     if position.best_step == 0:
         return (
-            f"training did not help: {where} the network as it started has {before}, and no trained step has more, so the model is "
-            "the network as it started (--keep_start false keeps the best trained one)"
+            f"training did not help: {where} the network as it started has {before}, and no trained step has more than a single query "
+            "could make, so the model is the network as it started (--keep_start false keeps the best trained one)"
         )
     if position.best == position.start[CHOSEN_BY]:
         return f"the validation cannot tell whether training helped: {where} the start and step {position.best_step} both have {after}"
