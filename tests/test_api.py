@@ -126,7 +126,7 @@ def test_every_verb_is_a_function_with_the_same_words() -> None:
         words = {action.dest for action in parser._actions} - PRINTED
         if verb == "train":  # its options are settings, and `--quiet` is progress=False
             words = {word for word in words if not any(name.startswith(word) for name in setting_types())} - {"quiet"}
-            words -= {word for word in words if word.startswith(("config", "print_config"))}
+            words -= {"pictures", *(word for word in words if word.startswith(("config", "print_config")))}  # data.path
         missing = words - set(inspect.signature(function).parameters)
         assert not missing, f"kinsight {verb}: {missing}"
 
