@@ -49,7 +49,7 @@ SIGNATURES = {
     "explain": (
         "model, *pictures, gallery=None, top=5, out=None, stage='auto', layer=None, gates='declared', chunk=64, "
         "groups=False, group=None, subspaces=False, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
-        "progress=False, methods=None"
+        "progress=False, methods=None, drawing='centred'"
     ),
     "faithfulness": (
         "run, *, methods=('decomposition', 'grad-cam'), split='test', data=None, split_by=None, stage=0, pairs=64, "

@@ -14,10 +14,13 @@ import kinsight
 from kinsight.api.class_weights import class_weights_of
 from kinsight.data import read_table, write_scenes
 from kinsight.explanation import Explainer
+from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.method_maps import method_maps
+from kinsight.models import load_embedder
 from kinsight.models.weights import read_tensors
-from kinsight.training import train
+from kinsight.training import loop, train
 from kinsight.training.checkpoints import newest_checkpoint
+from kinsight.training.validation import METRICS
 from tiny_run import tiny
 
 SOFTMAX = {
@@ -106,3 +109,32 @@ def test_what_cam_cannot_be_asked_of(made: tuple[Path, list[str]], tmp_path: Pat
     shutil.rmtree(other / "checkpoints")
     with pytest.raises(kinsight.KinsightError, match="has no weights of classes"):
         kinsight.localize(other, methods=["cam"])
+
+
+def test_the_class_weights_of_the_best_model_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenes = write_scenes(tmp_path / "scenes", classes=12, per_class=4, size=48, seed=2)
+    falling = iter([0.1, 0.3, 0.2])  # the start, and two epochs, the first of which is the best
+    monkeypatch.setattr(loop, "validate", lambda *_: dict.fromkeys(METRICS, next(falling)))
+    settings = tiny(scenes, SOFTMAX, {"data": {"fold": 0, "folds": 3}, "epochs": 2})
+    run = train(settings, tmp_path / "run", progress=False)
+    pictures = read_table(scenes)["path"].tolist()[-6:]
+    best, last = (load_embedder(run.trained_model(which)) for which in ("best", "last"))
+    of_best, of_last = (class_weights_of(run.path, model, pictures) for model in (best, last))
+    assert not np.allclose(of_best, of_last)
+    (kept,) = run.checkpoints.glob("classes-of-*")
+    kept.unlink()
+    with pytest.raises(kinsight.KinsightError, match="those of its last step and not of its best model"):
+        class_weights_of(run.path, best, pictures)
+    np.testing.assert_array_equal(class_weights_of(run.path, last, pictures), of_last)
+
+
+def test_the_grid_is_drawn_in_any_way(made: tuple[Path, list[str]]) -> None:
+    run, pictures = made
+    centred, even = (
+        kinsight.explain(run, *pictures[:2], methods="decomposition", stage=1, drawing=drawing)
+        for drawing in ("centred", "even-clipped")
+    )
+    assert even.centres == Centres.even((32, 32), even.maps["decomposition"].shape[1:])
+    np.testing.assert_array_equal(even.maps["decomposition"], np.maximum(centred.maps["decomposition"], 0))
+    with pytest.raises(kinsight.KinsightError, match="without methods"):
+        kinsight.explain(run, *pictures[:2], drawing="even")

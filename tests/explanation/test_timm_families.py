@@ -28,6 +28,8 @@ FAMILIES = {
 BILINEAR = {
     "coat_tiny": 64, "coat_lite_tiny": 64, "gmixer_12_224": 224, "eva02_tiny_patch14_224": 56, "mambaout_femto": 64, "efficientvit_b0": 64,
 }  # fmt: skip
+# No layer gives their lower maps alone, or what lies above these is recurrent.
+LAST_ONLY = {"crossvit_tiny_240": 240, "mvitv2_tiny": 64, "sequencer2d_s": 64}
 
 
 def model(name: str, size: int) -> Embedder:
@@ -65,6 +67,16 @@ def test_what_is_not_affine_is_refused_below_the_last_map(name: str) -> None:
     embedder = model(name, BILINEAR[name])
     check_exact(view(embedder, 0))
     with pytest.raises(KinsightError, match="gate"):
+        view(embedder, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAST_ONLY)
+def test_what_has_no_lower_map_is_explained_on_its_last(name: str) -> None:
+    embedder = model(name, LAST_ONLY[name])
+    check_exact(view(embedder, 0))
+    assert Explainer(embedder, stage="auto").stage == 0
+    with pytest.raises(KinsightError, match=r"last map"):
         view(embedder, 1)
 
 

@@ -16,7 +16,7 @@ from kinsight.models.heads import LinearHead
 from kinsight.models.modes import evaluating
 from kinsight.models.weights import read_tensors
 from kinsight.runs.folder import RunFolder
-from kinsight.training.checkpoints import newest_checkpoint
+from kinsight.training.checkpoints import CLASSES, class_weights_file, newest_checkpoint
 
 WITH_WEIGHTS = "norm-softmax, cosface or arcface"
 
@@ -29,7 +29,8 @@ def names_cam(methods: str | Sequence[str]) -> bool:
 def class_weights_of(path: str | Path, model: Embedder, pictures: Sequence[Any], *, stage: int = 0) -> np.ndarray:
     """For each picture the classifier's row of the class that it predicts, over the channels of the last map (N, C).
 
-    The classifier is the weight matrix of a loss that has one (normalized softmax, CosFace, ArcFace), read from the newest checkpoint.
+    The classifier is the weight matrix of a loss that has one (normalized softmax, CosFace, ArcFace): what was kept with the best model,
+    or what the newest checkpoint has for the last.
     Classes of the test half are none of its own, so every picture is asked for the class that it looks most like. Through average pooling
     and linear layers a class's weights on the embedding are weights on channels, which is what CAM is defined for (Visual Explanation,
     equation 1).
@@ -48,14 +49,8 @@ def class_weights_of(path: str | Path, model: Embedder, pictures: Sequence[Any],
             f"cam has weights for the last map only, stage 0; leave out stage {stage}, or leave out cam"
         )
     run = _run(Path(path))
-    of_embedding = _loss_weights(run, model.dim)  # (D, classes)
+    of_embedding = _loss_weights(run, model)  # (D, classes)
     of_channels = _through_head(model) @ of_embedding  # (C, classes)
-    last = run.trained_model("last")
-    if load_embedder(last).digest() != model.digest():
-        raise KinsightError(
-            f"the class weights of {run.path} are those of its last step and not of its best model; measure both at one step: "
-            f"which last (--which last), or explain {last}"
-        )
     vectors = torch.from_numpy(model.encode(list(pictures), normalize=True))  # (N, D)
     predicted = (vectors @ of_embedding).argmax(1)  # (N,)
     return of_channels.T[predicted].numpy()
@@ -70,15 +65,27 @@ def _run(path: Path) -> RunFolder:
     )
 
 
-def _loss_weights(run: RunFolder, dim: int) -> Tensor:
+def _loss_weights(run: RunFolder, model: Embedder) -> Tensor:
     """(D, classes), columns of length 1, as these losses compare them with embeddings."""
-    checkpoint = newest_checkpoint(run.checkpoints)
-    tensors = {} if checkpoint is None else read_tensors(checkpoint / "objective.safetensors")
-    found = [value for name, value in tensors.items() if name.split(".")[-1] == "W" and value.shape[:1] == (dim,)]
+    digest, dim = model.digest(), model.dim
+    file, checkpoint = class_weights_file(run.checkpoints, digest), newest_checkpoint(run.checkpoints)
+    kept = file.is_file()
+    tensors = {}
+    if kept:
+        tensors = read_tensors(file)
+    elif checkpoint is not None:
+        tensors = read_tensors(checkpoint / "objective.safetensors")
+    found = [value for name, value in tensors.items() if name.split(".")[-1] == CLASSES and value.shape[:1] == (dim,)]
     if len(found) != 1 or found[0].ndim != 2:
         raise KinsightError(
             f"the loss of {run.path} has no weights of classes, which cam needs; train with --objective.loss {WITH_WEIGHTS}, or leave "
             "out cam"
+        )
+    last = run.trained_model("last")
+    if not kept and load_embedder(last).digest() != digest:
+        raise KinsightError(
+            f"the class weights of {run.path} are those of its last step and not of its best model; measure both at one step: "
+            f"which last (--which last), or explain {last}"
         )
     return nn.functional.normalize(found[0].float(), dim=0)
 

@@ -18,6 +18,7 @@ from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, Layout
+from kinsight.explanation.measuring.drawing import CENTRED, drawing_of
 from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
 from kinsight.explanation.stages import Stage
@@ -51,7 +52,7 @@ def explain(
 def explain(
     model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, out: str | Path | None = None,
     stage: Stage = "auto", layer: str | None = None, gates: str = "declared", chunk: int = 64, layout: Layout | None = None,
-    preprocessing: Feeding | None = None, tolerance: float | None = None,
+    preprocessing: Feeding | None = None, tolerance: float | None = None, drawing: str = CENTRED,
 ) -> MethodMaps: ...
 # fmt: on
 def explain(
@@ -74,6 +75,7 @@ def explain(
     workers: int = 2,
     progress: bool = False,
     methods: str | Sequence[str] | None = None,
+    drawing: str = CENTRED,
 ) -> ShownPair | ShownPairs | MethodMaps:
     """Split the similarity of two pictures exactly over their places.
 
@@ -109,6 +111,7 @@ def explain(
         progress: show a bar while the gallery is embedded.
         methods: "all", or names out of `kinsight.explanation.methods.METHODS`; `cam`, by name only, needs a run whose loss has class
             weights. `out` is then a page `.html` or a figure `.png`.
+        drawing: of the maps of `methods`, as for `localize`: `centred`, `even`, `clipped` or `even-clipped`.
 
     Returns:
         A pair, which shows itself in a notebook and has `save`; with `gallery` a list of such pairs; with `methods` their maps.
@@ -122,6 +125,9 @@ def explain(
     if out is not None:
         require_writable(out)
         (check_kind if methods is None else check_grid_format)(out)
+    drawing_of(drawing)
+    if methods is None and drawing != CENTRED:
+        raise KinsightError(f"drawing {drawing} was given without methods, whose maps it is of; add --methods all")
     if methods is not None and stage == "auto":
         stage = 0  # methods are compared on the map that they were made for
     options: dict[str, Any] = {
@@ -130,7 +136,7 @@ def explain(
     if tolerance is not None:
         options["tolerance"] = tolerance
     if methods is not None:
-        drawn = _methods(model, pictures, gallery, methods, options)
+        drawn = _methods(model, pictures, gallery, methods, options).drawn(drawing)
         if out is not None:
             write_method_grid(out, drawn)
         return drawn

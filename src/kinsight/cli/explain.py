@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinsight.cli.options import add_stage, given, hyphened, verb_parser
+from kinsight.cli.options import add_drawing, add_stage, given, hyphened, verb_parser
 
 if TYPE_CHECKING:
     from kinsight.explanation import Pair
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         help="the maps of each picture against its best match by several methods side by side: all, or some by name (default page: "
         "methods.html; also .png); cam needs a run whose loss has class weights",
     )
+    add_drawing(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--groups", action="store_true", help="also show each pair as every group of the model sees it")
     which.add_argument(

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_json, add_methods, add_page, add_subject, given, hyphened, verb_parser
+from kinsight.cli.options import add_drawing, add_json, add_methods, add_page, add_subject, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,13 +30,7 @@ def parser() -> argparse.ArgumentParser:
         help="shares of the map's maximum at which it is cut (default: the paper's, 0.15 to 0.7; sparse maps want lower ones)",
     )
     parser.add_argument("--which", default="best", help="the best model of the run, or the last (default: best)")
-    parser.add_argument(
-        "--drawing",
-        default="centred",
-        choices=("centred", "even", "clipped", "even-clipped"),
-        help="where places are drawn, where they look (centred) or in the middle of their cells (even), and whether negative values are "
-        "clipped before the map is drawn out to pixels (default: centred; the paper's authors: even-clipped)",
-    )
+    add_drawing(parser)
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn from the seed")
     add_page(parser, "pictures with true boxes, boxes of maps, and masks")
     add_json(parser)

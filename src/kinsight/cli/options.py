@@ -113,6 +113,17 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """How maps become pixels."""
+    parser.add_argument(
+        "--drawing",
+        default="centred",
+        choices=("centred", "even", "clipped", "even-clipped"),
+        help="where places are drawn, where they look (centred) or in the middle of their cells (even), and whether negative values are "
+        "clipped before the map is drawn out to pixels (default: centred; the paper's authors: even-clipped)",
+    )
+
+
 def add_page(parser: argparse.ArgumentParser, what: str) -> None:
     """A page to write as well."""
     parser.add_argument("--out", metavar="PAGE.html", help=f"a page to write as well: the conclusion, and {what}")

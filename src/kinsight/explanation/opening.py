@@ -140,12 +140,22 @@ def lower_layer(model: Embedder, stage: int) -> str:
         raise KinsightError(
             f"stage {stage} does not exist: trunk {model.trunk.name} has no map below its last; leave it out, or name a layer"
         )
+    if any(isinstance(module, nn.RNNBase) for module in model.trunk.modules()):
+        raise KinsightError(
+            f"trunk {model.trunk.name} is explained on its last map only: what it does above a lower one is recurrent, and not affine with "
+            "any gates held fixed; give stage 0"
+        )
     if not isinstance(stage, int) or not 1 <= stage <= len(names):
         raise KinsightError(
             f"stage {stage} does not exist: trunk {model.trunk.name} has {len(names)} maps below its last; write a "
             f"stage from 0 to {len(names)}, or name a layer"
         )
-    return f"trunk.network.{names[stage - 1]}"
+    layer = f"trunk.network.{names[stage - 1]}"
+    if layer not in dict(model.named_modules()):
+        raise KinsightError(
+            f"trunk {model.trunk.name} is explained on its last map only: no layer of it gives a lower one alone; give stage 0"
+        )
+    return layer
 
 
 def _opened(feature_map: Any, head: Head, layout: Layout | None, images: Tensor | None = None) -> Opened:
@@ -172,7 +182,7 @@ def _at_layer(model: nn.Module, layer: str, layout: Layout | None) -> Opening:
             whole = whole_of(model(images))
         if not isinstance(record.feature_map, Tensor):
             raise KinsightError(
-                f"layer {layer} gave no tensor when the model ran; name a layer that runs and gives one"
+                f"layer {layer} gave no tensor when the model ran; name another layer, or explain on the last map, stage 0"
             )
         rest = _Rest(model, images, record)
         opened = _opened(record.feature_map, rest, layout, images)

@@ -19,11 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
-from kinsight.files import sweep, write_json, writing_folder
+from kinsight.files import sweep, write_json, writing, writing_folder
 from kinsight.models.weights import misfit, read_tensors
 from kinsight.reading import read_json_mapping
 from kinsight.typed import from_plain, to_plain
 
+CLASSES = "W"  # what losses of pytorch-metric-learning call their class weights
 _NAME = re.compile(r"step-[0-9]{1,18}")
 
 
@@ -84,6 +85,26 @@ def save_checkpoint(
         if older != target:
             shutil.rmtree(older, ignore_errors=True)
     sweep(folder)
+
+
+def keep_class_weights(folder: Path, objective: nn.Module, digest: str) -> None:
+    """Keep the class weights of a loss that has some beside the model of this digest, to which they belong; older ones are dropped."""
+    weights = {
+        name: value.contiguous() for name, value in objective.state_dict().items() if name.rpartition(".")[2] == CLASSES
+    }
+    if not weights:
+        return
+    target = class_weights_file(folder, digest)
+    with writing(target) as temporary:
+        save_file(weights, temporary)
+    for older in folder.glob(class_weights_file(folder, "*").name):
+        if older != target:
+            older.unlink(missing_ok=True)
+
+
+def class_weights_file(folder: Path, digest: str) -> Path:
+    """Where the class weights that belong to a model are kept."""
+    return folder / f"classes-of-{digest}.safetensors"
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

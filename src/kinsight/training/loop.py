@@ -22,7 +22,13 @@ from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.building import make_embedder, make_groups, make_method, make_objective, trunk_may_rest
-from kinsight.training.checkpoints import Position, load_checkpoint, newest_checkpoint, save_checkpoint
+from kinsight.training.checkpoints import (
+    Position,
+    keep_class_weights,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from kinsight.training.head_start import fit_head, is_fitted, unfit_head
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
@@ -240,6 +246,7 @@ class Training:
     def _validate(self) -> None:
         position, metrics = self.position, self._validated()
         if take(position, metrics, self.validation_pictures) and processes.is_main():
+            keep_class_weights(self.run.checkpoints, self.objective, self.embedder.digest())
             self.embedder.save(self.run.model)
         best = f"best: step {position.best_step}" if position.best_step else "best: before the first step"
         self.log.say(

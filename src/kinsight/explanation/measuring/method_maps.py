@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import numpy as np
@@ -12,6 +12,7 @@ from kinsight.errors import KinsightError
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.explainer import Explainer, Picture
 from kinsight.explanation.measuring.collection import Collection
+from kinsight.explanation.measuring.drawing import drawing_of
 from kinsight.explanation.measuring.partners import BEST, choose_partners
 from kinsight.explanation.methods import METHODS, chosen_methods
 
@@ -37,6 +38,13 @@ class MethodMaps:
     pictures: Sequence[np.ndarray]
     centres: Centres
     windows: np.ndarray
+
+    def drawn(self, drawing: str) -> MethodMaps:
+        """The same maps drawn in a way out of `DRAWINGS`."""
+        way, grid = drawing_of(drawing), next(iter(self.maps.values())).shape[1:]
+        centres = way.centres(self.centres, (self.centres.rows.pixels, self.centres.columns.pixels), grid)
+        maps = {name: np.maximum(values, 0) if way.clipped_before else values for name, values in self.maps.items()}
+        return replace(self, maps=maps, centres=centres)
 
     @property
     def meanings(self) -> dict[str, str]:
