@@ -108,7 +108,7 @@ def test_every_class_trains_and_none_is_left_to_measure(
     assert (protocol.data.split, protocol.data.fold, protocol.data.splits["train"].classes) == ("all", None, 12)
     assert set(protocol.data.splits) == {"train"}
     assert "every class of" in kinsight("evaluate", out).sentence
-    said = kinsight("evaluate", out, "--split", "train", "--k", 1, "--mistakes", 0)
+    said = kinsight("evaluate", out, "--split", "train", "--k", 1, "--mistakes", 0, "--no-untrained")
     assert said.code == 0, said.err
     assert "The model was trained on these classes: these numbers say nothing of classes" in said.out
     assert RunFolder(out).evaluations.names() == ["train"]

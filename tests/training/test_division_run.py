@@ -94,7 +94,7 @@ def test_the_model_has_the_masks_that_were_learned(divided: Path) -> None:
 def test_one_subspace_is_evaluated_alone(divided: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(divided, run)
-    found = kinsight.evaluate(run, split="train", subspace=1, mistakes=0, k=(1,))
+    found = kinsight.evaluate(run, split="train", subspace=1, mistakes=0, k=(1,), untrained=False)
     (name, alone), *more = found.others.items()
     assert (name, more) == ("subspace 1", [])
     assert alone["intra_class_distance"] != found["intra_class_distance"]

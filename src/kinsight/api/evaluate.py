@@ -90,8 +90,8 @@ def evaluate(
         split_by: which column of the table is the split, or `halves`.
         root: of `data`: the folder that its relative paths begin at.
         path_column, label_column: of `data`: where its paths and classes are, under names of their own.
-        untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head. None: once, and
-            where that needs nothing from the network.
+        untrained: of a run: also what training started from: the trunk with its starting weights, pooled, without a head. None: where
+            that needs nothing from the network.
         groups: of a run: also each group of the trained model alone.
         subspace: of a run that was trained with the method division: also this subspace alone, from 0.
         which: of a run: `best` (chosen on validation classes) or `last`.

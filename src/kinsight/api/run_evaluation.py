@@ -61,7 +61,7 @@ def evaluate_run(
     if subspace is not None:
         models.append((f"subspace {subspace}", trained.subspace(subspace), f"{name}-subspace-{subspace}"))
     start = f"{evaluation_name(data=data, split=split, split_by=split_by)}-{UNTRAINED}"
-    if untrained or (untrained is None and start not in folder.evaluations.names()):
+    if untrained is not False:
         models += [(UNTRAINED, model, start) for model in _start(settings, required=bool(untrained))]
     found: dict[str, Evaluation] = {}
     for kind, model, title in models:

@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--untrained",
         action=argparse.BooleanOptionalAction,
-        help="also evaluate the trunk that training started from (default: once, where that needs nothing from the network)",
+        help="also evaluate the trunk that training started from (default: where that needs nothing from the network)",
     )
     parser.add_argument("--groups", action="store_true", help="also evaluate each group of the model alone")
     parser.add_argument(
