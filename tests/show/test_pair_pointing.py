@@ -62,8 +62,9 @@ def test_the_mouse_away_shows_the_overall_maps(page: Any, made: Pair) -> None:
     page.mouse.move(3, 3)
     shows_overall(page, made)
     assert state(page)["target"] is None
-    (added,) = settled(page).locator(".words b").all_inner_texts()
+    added, rest = settled(page).locator(".words b").all_inner_texts()
     assert number(added) == pytest.approx(made.overall("query").sum(), abs=6e-4)
+    assert number(added) + number(rest) == pytest.approx(made.similarity, abs=2e-3)
 
 
 def test_choices_change_the_map(page: Any, made: Pair) -> None:

@@ -47,7 +47,11 @@ const kinsightWords = (() => {
     if (!target) {
       const sums = SIDES.map((side) => sum(shown[side].values));
       const kind = { both: "The map adds up to", positive: "Its positive values add up to", negative: "Its negative values add up to" }[sign];
-      if (Math.abs(sums[0] - sums[1]) < 5e-4) return [`${kind} `, bold(sums[0]), ` of ${score} in either picture.`];
+      if (Math.abs(sums[0] - sums[1]) < 5e-4) {
+        const rest = pair.similarity - sums[0];
+        const bias = sign === "both" && Math.abs(rest) >= 5e-3 ? [" The rest, ", bold(rest), ", comes from the bias, which no place says."] : [];
+        return [`${kind} `, bold(sums[0]), ` of ${score} in either picture.`, ...bias];
+      }
       return [`${kind} `, bold(sums[0]), " in the query and ", bold(sums[1]), ` in the other, of ${score}.`];
     }
     const { digits } = shown, name = target.box ? `This region (${Number(shown.places.toFixed(1))} places)` : "This place";
