@@ -3,7 +3,7 @@
 Same model, data, precision and steps; periods of two epochs of the three alternate. A divided period has one re-clustering, with its pass
 over the training pictures. Then the clustering alone, of 60,000 vectors of 512 numbers into 32.
 
-    python benchmarks/division.py [--trunk resnet18] [--size 96] [--classes 64] [--per-class 24] [--rounds 3]
+    python benchmarks/division.py [--trunk resnet18] [--size 96] [--classes 96] [--per-class 16] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trunk", default="resnet18")
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--classes", type=int, default=64)
-    parser.add_argument("--per-class", type=int, default=24)
+    parser.add_argument("--classes", type=int, default=96)
+    parser.add_argument("--per-class", type=int, default=16)
     parser.add_argument("--batch", type=int, default=80)
     parser.add_argument("--subspaces", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
