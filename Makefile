@@ -20,7 +20,7 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 	$(BIN)/kinsight evaluate $(RUN) --untrained
 	$(BIN)/kinsight explain $(RUN) "runs/scenes/$$(awk -F, '$$4 == "test" {print $$1; exit}' runs/scenes/metadata.csv)" \
 	  --gallery runs/scenes --top 3 --out $(RUN)/matches.html
-	@echo "report: $(RUN)/report.html"
+	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html"
 
 test: .venv/installed  ## the tests, without the slow ones
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
