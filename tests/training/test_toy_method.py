@@ -68,10 +68,10 @@ def test_every_batch_is_of_one_half_and_every_term_is_logged(toy: Path, pictures
     with own_code():
         training = Training(settings, RunFolder(tmp_path / "new"), prepare_table(settings.data), progress=False)
     seen = {}
-    for batch, subset in training._batches(0, 0):
+    for batch in training.inputs.batches(training._batches(0, 0)):
         classes = training.labels[batch.indices.numpy()]
-        assert {int(training.method.half_of[label]) for label in classes} == {subset}
-        seen[subset] = True
+        assert {int(training.method.half_of[label]) for label in classes} == {batch.subset}
+        seen[batch.subset] = True
     assert set(seen) == {0, 1}
 
 

@@ -19,9 +19,10 @@ from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import HEADS, make_head
 from kinsight.models.memory import MEGABYTE, Bounded
 from kinsight.models.network_input import preprocessing_of
+from kinsight.models.pooling import MAP
 from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
 from kinsight.models.subspaces import SubspacesHead
-from kinsight.models.trunk import Trunk, seeded
+from kinsight.models.trunk import Trunk, seeded, source_of
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from kinsight.registry import fits, in_words, shown
@@ -42,6 +43,7 @@ class Embedder(nn.Module):
         kind: what the head's parts are (`Kind`); a head that does not say is `single`.
         parts: P, how many of them.
         part_dim: d, the length of each.
+        reads: what of the feature map the head needs, one of `kinsight.models.pooling.READS`; a head that does not say needs all of it.
     """
 
     def __init__(self, trunk: Trunk, head: nn.Module, preprocessing: Preprocessing, settings: ModelSettings) -> None:
@@ -54,6 +56,7 @@ class Embedder(nn.Module):
         self.kind: Kind = getattr(head, "kind", "single")
         self.parts = int(getattr(head, "parts", 1))
         self.part_dim = int(getattr(head, "part_dim", self.dim // self.parts))
+        self.reads = str(getattr(head, "reads", MAP))
 
     @property
     def device(self) -> torch.device:
@@ -63,6 +66,15 @@ class Embedder(nn.Module):
     def forward(self, images: Tensor) -> Embedding:
         """(N, 3, H, W), preprocessed -> the embeddings of N pictures, not normalized."""
         return self.head(self.trunk(images))
+
+    def embed_features(self, features: Tensor, reads: str = MAP) -> Embedding:
+        """What the trunk gave for N pictures -> their embeddings, not normalized.
+
+        Args:
+            features: maps (N, C, h, w), or what the pooling `reads` left of them, (N, C).
+            reads: map, or the head's own `reads`.
+        """
+        return self.head(features) if reads == MAP else self.head.from_pooled(features)  # type: ignore[operator]
 
     def encode(
         self,
@@ -195,6 +207,12 @@ class Embedder(nn.Module):
     def digest(self) -> str:
         """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""
         return digest_of(self._architecture(), self.state_dict())
+
+    def trunk_digest(self) -> str:
+        """SHA-256 of all that decides a feature map: the trunk's weights and architecture (an own one's code), the preprocessing."""
+        names = {"trunk": self.settings.trunk, "trunk_options": self.settings.trunk_options}
+        architecture = {**names, "preprocessing": self.preprocessing.to_dict(), "source": source_of(self.trunk)}
+        return digest_of(architecture, self.trunk.state_dict())
 
     def save(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors`, whole or not at all.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.gates import gate
+from kinsight.models.pooling import MAP
 
 
 class GroupingHead(nn.Module, ABC):
@@ -31,12 +32,14 @@ class GroupingHead(nn.Module, ABC):
     Attributes:
         parts: P.
         dim: D = P d, what really comes out: 510 for 512 numbers in 3 groups.
+        reads: what of the map the head needs, one of `READS`; with `avg` it has `from_pooled`.
 
     Raises:
         KinsightError: an option has a value that is not allowed.
     """
 
     kind: Kind = "groups"
+    reads = MAP
 
     def __init__(self, channels: int, groups: int, dim: int) -> None:
         super().__init__()
@@ -49,7 +52,10 @@ class GroupingHead(nn.Module, ABC):
 
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> parts (N, P, d) of length 1, whole (N, P d), and what the head shows of itself as extras."""
-        vectors, extras = self.vectors(feature_map)  # (N, P, d)
+        return self.normalized(*self.vectors(feature_map))
+
+    def normalized(self, vectors: Tensor, extras: dict[str, Tensor]) -> Embedding:
+        """The groups' vectors (N, P, d) -> the embedding, each of them of length 1."""
         # Lengths are taken in float32 at least: half precision would round them.
         vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
         parts = vectors / gate(vectors.norm(dim=2, keepdim=True).clamp_min(1e-12))
@@ -63,14 +69,22 @@ class GroupingHead(nn.Module, ABC):
 class MultiLinearHead(GroupingHead):
     """M: average pooling and one matrix, split into a block a group. C P d parameters."""
 
+    reads = "avg"
+
     def __init__(self, channels: int, map_size: tuple[int, int], *, groups: int = 4, dim: int = 512) -> None:
         super().__init__(channels, groups, dim)
         self.linear = nn.Linear(channels, self.dim, bias=False)
 
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
-        pooled = feature_map.mean(dim=(2, 3))  # (N, C)
-        return self.linear(pooled).unflatten(1, (self.parts, self.part_dim)), {}  # (N, P, d)
+        return self._split(feature_map.mean(dim=(2, 3))), {}
+
+    def from_pooled(self, pooled: Tensor) -> Embedding:
+        """Means over the places, (N, C) -> the same embedding."""
+        return self.normalized(self._split(pooled), {})
+
+    def _split(self, pooled: Tensor) -> Tensor:
+        return self.linear(pooled).unflatten(1, (self.parts, self.part_dim))  # (N, P, d)
 
 
 class GateHead(GroupingHead):
@@ -114,6 +128,8 @@ class ChannelHead(GroupingHead):
         reduction: r; the code has 5 here, whatever the other heads have.
     """
 
+    reads = "avg"  # the extras alone need the map
+
     def __init__(
         self, channels: int, map_size: tuple[int, int], *, groups: int = 4, dim: int = 512, reduction: int = 5
     ) -> None:
@@ -132,16 +148,22 @@ class ChannelHead(GroupingHead):
 
     def vectors(self, feature_map: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `GroupingHead.vectors`."""
-        pooled = feature_map.mean(dim=(2, 3))  # (N, C)
-        weights = gate(torch.stack([weigh(pooled) for weigh in self.weights], dim=1))  # (N, P, C)
-        # A channel's weight is the same at all places, so the mean may be taken before.
-        weighed = weights * pooled.unsqueeze(1)  # (N, P, C)
+        weights, weighed = self._weighed(feature_map.mean(dim=(2, 3)))  # (N, P, C)
         if self.training:
             return self.linear(weighed), {}  # (N, P, d)
         strongest = weighed.argmax(2)  # (N, P)
         channels = feature_map.gather(1, strongest[:, :, None, None].expand(-1, -1, *feature_map.shape[2:]))
         response = channels * weights.gather(2, strongest.unsqueeze(2)).unsqueeze(3)  # (N, P, h, w)
         return self.linear(weighed), {"response": response}
+
+    def from_pooled(self, pooled: Tensor) -> Embedding:
+        """Means over the places, (N, C) -> the same embedding, without extras."""
+        return self.normalized(self.linear(self._weighed(pooled)[1]), {})
+
+    def _weighed(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        weights = gate(torch.stack([weigh(pooled) for weigh in self.weights], dim=1))  # (N, P, C)
+        # A channel's weight is the same at all places, so the mean may be taken before.
+        return weights, weights * pooled.unsqueeze(1)
 
 
 class AttentiveHead(GroupingHead):

@@ -12,7 +12,7 @@ from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.modes import evaluating
-from kinsight.models.pooling import make_pooling, pooled_channels
+from kinsight.models.pooling import MAP, READS, VECTORS, make_pooling, pooled_channels
 from kinsight.models.subspaces import SubspacesHead
 from kinsight.registry import Named, Registry, reason, shown
 
@@ -46,6 +46,7 @@ class LinearHead(nn.Module):
 
     Attributes:
         dim: D.
+        reads: what of the map it needs, one of `READS`.
 
     Raises:
         KinsightError: an option has a value that is not allowed.
@@ -76,6 +77,7 @@ class LinearHead(nn.Module):
             )
         self.init = init
         self.pooling = make_pooling(pooling, map_size=map_size)
+        self.reads = pooling if pooling in VECTORS else MAP
         self.dropout = nn.Dropout(dropout)
         width = pooled_channels(pooling, channels, map_size)
         layers: list[nn.Module] = []
@@ -96,8 +98,11 @@ class LinearHead(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> an embedding of one part, whole (N, D)."""
-        pooled = self.dropout(self.pooling(feature_map))  # (N, C')
-        return Embedding.single(self.layers(pooled))  # (N, D)
+        return self.from_pooled(self.pooling(feature_map))
+
+    def from_pooled(self, pooled: Tensor) -> Embedding:
+        """What the pooling left, (N, C') -> the same embedding."""
+        return Embedding.single(self.layers(self.dropout(pooled)))  # (N, D)
 
 
 _EMBEDDING_HEADS = Registry(
@@ -171,6 +176,12 @@ def _try_out(head: nn.Module, name: str, channels: int, map_size: tuple[int, int
         raise KinsightError(
             f"the head {name} fails on a map of 2 x {channels} x {map_size[0]} x {map_size[1]} ({reason(problem)}); correct the class"
         ) from problem
+    reads = getattr(head, "reads", MAP)
+    if reads not in READS or (reads != MAP and not hasattr(head, "from_pooled")):
+        raise KinsightError(
+            f"the head {name} says in its attribute reads {shown(reads)}; let it say one of {', '.join(READS)}, and have from_pooled "
+            f"where that is not {MAP}"
+        )
     if not isinstance(answer, Embedding) or tuple(answer.whole.shape) != (2, dim):
         what = f"an embedding {tuple(answer.whole.shape)}" if isinstance(answer, Embedding) else type(answer).__name__
         raise KinsightError(

@@ -13,6 +13,8 @@ from kinsight.errors import KinsightError
 from kinsight.models.gates import gate
 from kinsight.registry import Named, Registry
 
+MAP = "map"
+
 
 class Average(nn.Module):
     """The mean over the places (global average pooling)."""
@@ -100,6 +102,11 @@ POOLINGS = Registry(
     },
     hands=("map_size",),
 )
+
+VECTORS = ("avg", "max", "avg+max")
+"""Those that learn nothing and leave one number a channel: what a head that pools so needs of a map, and no more."""
+READS = (MAP, *VECTORS)
+"""What a head may say that it reads of a feature map (its attribute `reads`): all of it, or what one of these poolings leaves."""
 
 
 def make_pooling(name: str, *, map_size: tuple[int, int]) -> nn.Module:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.gates import gate
+from kinsight.models.pooling import MAP
 
 CONQUERS = ("sum", "unmasked")
 
@@ -51,6 +52,7 @@ class SubspacesHead(nn.Module):
         self.dim: int = head.dim  # type: ignore[assignment]
         self.parts = int(getattr(head, "parts", 1))
         self.part_dim = int(getattr(head, "part_dim", self.dim // self.parts))
+        self.reads: str = getattr(head, "reads", MAP)
         self.conquer = conquer
         self.register_buffer("masks", torch.cat([torch.ones(1, self.dim), torch.zeros(subspaces - 1, self.dim)]))
         self.register_buffer("used", torch.ones((), dtype=torch.int64))
@@ -69,7 +71,13 @@ class SubspacesHead(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Embedding:
         """(N, C, h, w) -> the conquered embedding."""
-        found: Embedding = self.head(feature_map)
+        return self._conquered(self.head(feature_map))
+
+    def from_pooled(self, pooled: Tensor) -> Embedding:
+        """What the head's pooling left, (N, C') -> the same."""
+        return self._conquered(self.head.from_pooled(pooled))  # type: ignore[operator]
+
+    def _conquered(self, found: Embedding) -> Embedding:
         weights = self.weights
         seen = found if weights is None else through(found, weights)
         return replace(seen, extras={**found.extras, "unmasked": found.whole})

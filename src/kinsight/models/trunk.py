@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -266,6 +267,12 @@ class Trunk(nn.Module):
                 # A network with constants of its own on the CPU: run it with values, or learn the true reason.
                 parameters = dict(self.named_parameters())
                 return self(torch.zeros(1, 3, *size)), parameters
+
+
+def source_of(trunk: Trunk) -> str:
+    """The text of the file in which a trunk of the user's own stands; empty for networks of timm, whose version tells."""
+    file = inspect.getsourcefile(type(trunk.network)) if trunk.own else None
+    return Path(file).read_text(encoding="utf-8", errors="replace") if file else ""
 
 
 class _OwnTrunkError(KinsightError):

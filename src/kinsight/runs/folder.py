@@ -1,6 +1,6 @@
 """The run folder: enough to go on, to evaluate, to explain.
 
-recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  evaluation/  maps/  pairs/  report.html
+recipe.yaml  protocol.json  metrics.jsonl  model/  model-last/  checkpoints/  features/  evaluation/  maps/  pairs/  report.html
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class RunFolder:
         self.model = self.path / "model"
         self.last_model = self.path / "model-last"
         self.checkpoints = self.path / "checkpoints"
+        self.features = self.path / "features"
         self.evaluation = self.path / "evaluation"
         self.maps = self.path / "maps"
         self.pairs = self.path / "pairs"

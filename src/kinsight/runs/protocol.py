@@ -104,6 +104,8 @@ class TrainingProtocol:
     extended_from: list[int] | None = None  # epochs after which it had ended before it was given more
     steps: int | None = None
     seed: int | None = None
+    still_epochs: int | None = None  # at the beginning, in which the trunk stood still; `epochs`: all the time
+    features: dict[str, Any] | None = None  # what was read instead of pictures then
     precision: str | None = None
     processes: int | None = None
     device: str | None = None
@@ -142,7 +144,9 @@ def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:
     }
 
 
-def training_protocol(settings: TrainingSettings, embedder: Embedder, precision: str, steps: int) -> dict[str, Any]:
+def training_protocol(
+    settings: TrainingSettings, embedder: Embedder, precision: str, steps: int, still_epochs: int
+) -> dict[str, Any]:
     """How the model is built and trained, on what machine, with which versions."""
     device = (
         torch.cuda.get_device_name()
@@ -172,6 +176,7 @@ def training_protocol(settings: TrainingSettings, embedder: Embedder, precision:
             "epochs": settings.epochs,
             "steps": steps,
             "seed": settings.seed,
+            "still_epochs": still_epochs,
             "precision": precision,
             "processes": processes.count(),
             "device": device,

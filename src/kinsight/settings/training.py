@@ -102,6 +102,20 @@ class ScheduleSettings:
 
 
 @dataclass
+class FeatureSettings:
+    """Features of a trunk that stands still: computed once, kept in a file, and read instead of pictures from then on."""
+
+    once: Literal["auto", "always", "never"] = "auto"
+    """auto: where the trunk stands still all the time, or waits two epochs and more and nothing augments; always: also while it waits."""
+    copies: int = 0
+    """Augmented copies of each training picture, among which every draw chooses; 0: one as at test time, without augmentation."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """Numbers of the file; float16 halves it and costs exactness."""
+    folder: str | None = field(default=None, metadata=_MOVES_NO_NUMBER)
+    """Folder that several runs share such files in; null: `features` of the run folder."""
+
+
+@dataclass
 class TrainingSettings:
     """A whole training run."""
 
@@ -111,6 +125,7 @@ class TrainingSettings:
     batches: BatchSettings = field(default_factory=BatchSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
     method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
     """What changes the training between epochs: its name (or a class path) and its options; plain: nothing does."""
     epochs: int = 20
@@ -174,6 +189,7 @@ _SMALLEST = {
     "schedule.warmup": 0,
     "schedule.head_first": 0,
     "schedule.gamma": 0,
+    "features.copies": 0,
     "epochs": 1,
     "validate_every": 1,
     "patience": 1,

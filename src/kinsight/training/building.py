@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from kinsight.errors import KinsightError
 from kinsight.models import Embedder, build_embedder
 from kinsight.objectives import Objective
 from kinsight.settings.training import TrainingSettings
-from kinsight.training.encoding import encode_training
+from kinsight.training.encoding import EncodedRows
 from kinsight.training.methods import METHODS, Method
 from kinsight.training.parameter_groups import ParameterGroup, parameter_groups
 from kinsight.training.tables import categories_of
@@ -29,20 +29,28 @@ def make_embedder(settings: TrainingSettings) -> Embedder:
 
 
 def make_method(
-    settings: TrainingSettings, embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, labels: np.ndarray
+    settings: TrainingSettings,
+    embedder: Embedder,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    embed: Callable[..., EncodedRows],
 ) -> Method:
     """The method that the settings name, over the training pictures: `rows` of the table (N,) and their `labels` (N,), from 0.
+
+    Args:
+        embed: embeds training pictures (`Method`).
 
     Raises:
         KinsightError: there is no such method, or its options or the batches do not fit, or it holds the embedder.
     """
-    given = {
+    given: dict[str, Any] = {
         "labels": labels,
         "categories": categories_of(table, rows),
         "batches": settings.batches,
         "seed": settings.seed,
         "embedder": embedder,
-        "embed": partial(encode_training, embedder, table, rows, settings.data),
+        "embed": embed,
     }
     method: Method = METHODS.build(settings.method, given)
     if {id(each) for each in method.parameters()} & {id(each) for each in embedder.parameters()}:
@@ -90,6 +98,17 @@ def make_groups(
         method_groups=method.parameter_groups(),
         trunk_waits=settings.schedule.head_first,
     )
+
+
+def still_epochs(groups: Sequence[ParameterGroup], method: Method, epochs: int) -> int:
+    """How many whole epochs at the beginning the trunk stands still."""
+
+    def rests(group: ParameterGroup, epoch: int) -> bool:
+        return not group.lr or group.waits >= epoch + 1 or not method.lr_factor(group.name, epoch)
+
+    trunk = [group for group in groups if group.origin == "trunk"]
+    trains = (epoch for epoch in range(epochs) if not all(rests(group, epoch) for group in trunk))
+    return next(trains, epochs)
 
 
 def trunk_may_rest(groups: Sequence[ParameterGroup], method: Method, epochs: int) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor, nn
 
 from kinsight import processes
-from kinsight.models import Embedder, LinearHead
-from kinsight.pictures import PictureSet
+from kinsight.models import Embedder, Embedding, Encoded, LinearHead
+from kinsight.models.encoding import encode_batches
+from kinsight.pictures import PictureBatch, PictureSet
 from kinsight.settings.training import DataSettings
 from kinsight.training.replica import share_buffers
+from kinsight.training.standing_trunk import Features, StandingTrunk
 from kinsight.training.tables import boxes_of
 
 
@@ -33,12 +37,14 @@ def encode_training(
     some: np.ndarray | None = None,
     *,
     pooled: bool = False,
+    standing: StandingTrunk | None = None,
 ) -> EncodedRows:
     """Embed the training pictures, the given rows of the table, with the transforms of test time; `rows` of the answer count these.
 
     Args:
         some: which of them (R,), in rising order; None: all.
         pooled: give the trunk's maps, averaged over their places, instead of the embedding.
+        standing: the trunk, where it stands still and its features are kept.
 
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
@@ -47,7 +53,8 @@ def encode_training(
     model = _with_pooled_trunk(embedder) if pooled else embedder
     # Without gradients there is room for more pictures at a time.
     batch_size = 256 if embedder.device.type == "cuda" else 64
-    found = encode_rows(model, table, rows if some is None else rows[some], data, batch_size=batch_size)
+    wanted = rows if some is None else rows[some]
+    found = encode_rows(model, table, wanted, data, batch_size=batch_size, standing=standing)
     return replace(found, rows=np.searchsorted(rows, found.rows))
 
 
@@ -65,15 +72,21 @@ def encode_rows(
     batch_size: int = 64,
     progress: bool = False,
     normalize: bool | None = None,
+    standing: StandingTrunk | None = None,
 ) -> EncodedRows:
     """Embed the given rows of a table; with several processes each does its share and all get the whole.
 
-    `normalize`: whether rows get length 1; None follows the model's own setting.
+    Args:
+        normalize: whether rows get length 1; None follows the model's own setting.
+        standing: the model's trunk, where its features of these rows are kept; they are read instead of pictures.
 
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
     """
     mine = rows[processes.rank() :: processes.count()]
+    if standing is not None:
+        encoded = _encoded_features(embedder, standing.at_test_time(embedder.reads), mine, batch_size, normalize)
+        return _of_all(encoded, mine, len(rows))
     pictures = PictureSet(
         table["path"].to_numpy()[mine],
         embedder.preprocessing.transform(),
@@ -88,8 +101,43 @@ def encode_rows(
         progress=progress,
         normalize=normalize,
     )
+    return _of_all(encoded, mine, len(rows))
+
+
+def _of_all(encoded: Encoded, mine: np.ndarray, count: int) -> EncodedRows:
+    """What every process embedded of its share of so many rows."""
     vectors, known = encoded.vectors, mine[encoded.indices]
     shares, _ = processes.gather(*(torch.from_numpy(share).to(processes.device()) for share in (vectors, known)))
     vectors, known = (share.cpu().numpy() for share in shares)
     order = np.argsort(known, kind="stable")
-    return EncodedRows(vectors[order], known[order], len(rows) - len(known))
+    return EncodedRows(vectors[order], known[order], count - len(known))
+
+
+def _encoded_features(
+    embedder: Embedder, features: Features, rows: np.ndarray, batch_size: int, normalize: bool | None
+) -> Encoded:
+    def batches() -> Iterator[PictureBatch]:
+        for start in range(0, len(rows), batch_size):
+            values, known = features.of(rows[start : start + batch_size])
+            yield PictureBatch(values, torch.from_numpy(known + start), [])
+
+    return encode_batches(
+        _FromFeatures(embedder, features.reads),
+        batches(),
+        count=len(rows),
+        dim=embedder.dim,
+        device=embedder.device,
+        normalize=embedder.settings.normalize if normalize is None else normalize,
+    )
+
+
+class _FromFeatures(nn.Module):
+    """An embedder without its trunk."""
+
+    def __init__(self, embedder: Embedder, reads: str) -> None:
+        super().__init__()
+        self.embedder, self.reads = embedder, reads
+
+    def forward(self, features: Tensor) -> Embedding:
+        """Features of B pictures -> their embeddings."""
+        return self.embedder.embed_features(features, self.reads)

@@ -15,6 +15,7 @@ from kinsight.models.heads import WITHIN_CLASS, LinearHead
 from kinsight.models.whitening import within_class_whitening
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
+from kinsight.training.standing_trunk import StandingTrunk
 
 logger = logging.getLogger("kinsight")
 
@@ -24,11 +25,21 @@ def is_fitted(embedder: Embedder) -> bool:
     return isinstance(embedder.head, LinearHead) and embedder.head.init == WITHIN_CLASS
 
 
-def fit_head(embedder: Embedder, table: pd.DataFrame, rows: np.ndarray, labels: np.ndarray, data: DataSettings) -> None:
-    """Fit the head to the training pictures, the given rows of the table, and their classes; on every process to the same values."""
+def fit_head(
+    embedder: Embedder,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    data: DataSettings,
+    standing: StandingTrunk | None = None,
+) -> None:
+    """Fit the head to the training pictures, the given rows of the table, and their classes; on every process to the same values.
+
+    `standing`: as in `encode_rows`.
+    """
     if processes.is_main():
         logger.info("fitting the head to %d training pictures", len(rows))
-    encoded = encode_rows(embedder, table, rows, data, normalize=False)
+    encoded = encode_rows(embedder, table, rows, data, normalize=False, standing=standing)
     layer = _last_layer(embedder)
     weight, bias = layer.weight.detach().cpu(), layer.bias.detach().cpu()
     if processes.is_main() and len(encoded.rows):

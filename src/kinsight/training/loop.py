@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kinsight import processes
-from kinsight.data import share
+from kinsight.data import Batch
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
 from kinsight.models import Embedder, Embedding, take_head
 from kinsight.objectives import CollapseWatch, Losses, check_finite
-from kinsight.pictures import PictureBatch, PictureSet, augmentation, load
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
 from kinsight.settings.training import TrainingSettings
-from kinsight.training.building import make_embedder, make_groups, make_method, make_objective, trunk_may_rest
+from kinsight.training.building import (
+    make_embedder,
+    make_groups,
+    make_method,
+    make_objective,
+    still_epochs,
+    trunk_may_rest,
+)
 from kinsight.training.checkpoints import (
     Position,
     keep_class_weights,
@@ -30,6 +36,7 @@ from kinsight.training.checkpoints import (
     save_checkpoint,
 )
 from kinsight.training.head_start import fit_head, is_fitted, unfit_head
+from kinsight.training.inputs import Inputs, TrainingBatch
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
@@ -38,7 +45,7 @@ from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.schedules import extension
 from kinsight.training.seeds import mixed
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
-from kinsight.training.tables import boxes_of
+from kinsight.training.standing_trunk import StandingTrunk, epochs_from_features
 from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
 logger = logging.getLogger("kinsight")
@@ -67,19 +74,19 @@ class Training:
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
         self.embedder: Embedder = embedder
-        self.method = make_method(settings, embedder, table, self.rows, self.labels).to(self.device)
+        self.inputs = Inputs(settings, embedder, table, self.rows, lambda: self.position.epoch)
+        self.method = make_method(settings, embedder, table, self.rows, self.labels, self.inputs.embed).to(self.device)
         self.steps_per_epoch = len(self.method.sampler())
         self.objective = make_objective(settings, embedder, self.method, self.classes).to(self.device)
         groups = make_groups(settings, embedder, self.objective, self.method)
         self.optimizer = make_optimizer(settings.optimizer, groups)
-        transform = augmentation(settings.data.augmentation, embedder.preprocessing)
-        self.pictures = PictureSet(
-            table["path"].iloc[self.rows].tolist(),
-            transform,
-            boxes=boxes_of(table, self.rows) if settings.data.crop_to_box else None,
-            shorter_side=transform.shorter_side,
-        )
-        self.precision = choose_precision(settings, run, embedder)
+        self.still_epochs = still_epochs(groups, self.method, settings.epochs)
+        moves = self.still_epochs < settings.epochs
+        self.precision = choose_precision(settings, run, embedder, trunk_trains=moves)
+        if epochs := epochs_from_features(settings, self.still_epochs):
+            self.inputs.trunk = StandingTrunk(
+                settings, run, embedder, table, self.rows, epochs=epochs, precision=self.precision, progress=progress
+            )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         may_rest = trunk_may_rest(groups, self.method, settings.epochs)
         self.forward = replicate(embedder, compiled=settings.compile, some_unused=may_rest)
@@ -146,15 +153,15 @@ class Training:
     def _epoch(self, epoch: int) -> None:
         self.embedder.train()
         self.objective.train()
-        for batch, subset in self._batches(epoch, self.position.batch):
-            self._step(epoch, batch, subset)
+        for batch in self.inputs.batches(self._batches(epoch, self.position.batch)):
+            self._step(epoch, batch)
             self.position.batch += 1
             # The last step of an epoch is saved after the validation that belongs to it.
             due = time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes
             if due and self.position.batch < self.steps_per_epoch:
                 self._checkpoint()
 
-    def _step(self, epoch: int, batch: PictureBatch, subset: int) -> None:
+    def _step(self, epoch: int, batch: TrainingBatch) -> None:
         step = self.position.step
         torch.manual_seed(mixed(self.settings.seed, step, processes.rank()))  # dropout
         rates = set_rates(
@@ -168,13 +175,13 @@ class Training:
         trunk_trains = any(rate > 0 for name, rate in rates.items() if name.partition(".")[0] == "trunk")
         if self.embedder.trunk.training != trunk_trains:
             self.embedder.trunk.train(trunk_trains)
-        images = self._images(batch)  # (B, 3, H, W)
         labels = torch.from_numpy(self.labels[batch.indices.numpy()]).to(self.device)  # (B,)
 
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
-            embedding: Embedding = self.forward(images, trunk_trains)
+            embedding: Embedding = self.forward(batch.given, trunk_trains)
         self.method.observe(batch.indices, embedding)
-        losses: Losses = self.objective(embedding, labels, seed=mixed(self.settings.seed, step, -1), subset=subset)
+        seed = mixed(self.settings.seed, step, -1)
+        losses: Losses = self.objective(embedding, labels, seed=seed, subset=batch.subset)
         check_finite(losses.total, embedding.whole, step, self.ids[batch.indices.numpy()].tolist(), self.objective.name)
         sentence = self.collapse.look(losses.total, embedding.whole)
         if sentence:
@@ -229,7 +236,7 @@ class Training:
                 self.embedder.save(self.run.model)
             self.log.say(f"start: validation {numbers(metrics)}", 0)
         if is_fitted(self.embedder):
-            fit_head(self.embedder, self.table, self.rows, self.labels, self.settings.data)
+            fit_head(self.embedder, self.table, self.rows, self.labels, self.settings.data, self.inputs.standing)
             if self.validation_classes:
                 self._keep_fitted_head()
 
@@ -256,7 +263,7 @@ class Training:
     def _validated(self) -> dict[str, float]:
         self.progress.say("validating")
         share_buffers(self.embedder)
-        metrics = validate(self.embedder, self.table, self.settings)
+        metrics = validate(self.embedder, self.table, self.settings, self.inputs.standing)
         self.progress.restart_clock()
         self.log.record("validation", self.position.step, epoch=self.position.epoch, **metrics)
         return metrics
@@ -277,7 +284,7 @@ class Training:
         """Go to where the run stands, and bring the folder to the same point; whether there was anything to go on with."""
         protocol = {
             "data": data_protocol(self.table, self.settings.data),
-            **training_protocol(self.settings, self.embedder, self.precision, self.total_steps),
+            **training_protocol(self.settings, self.embedder, self.precision, self.total_steps, self.still_epochs),
         }
         checkpoint = newest_checkpoint(self.run.checkpoints)
         if checkpoint is not None:
@@ -307,26 +314,15 @@ class Training:
             save_checkpoint(self.run.checkpoints, self.position, self._modules(), self.optimizer, self.scaler)
             self._saved = time.monotonic()
 
-    def _batches(self, epoch: int, start: int) -> Iterator[tuple[PictureBatch, int]]:
-        """This process's share of the batches of an epoch, each with its subset."""
+    def _batches(self, epoch: int, start: int) -> list[Batch]:
+        """The batches of an epoch from one of them on."""
         sampler = self.method.sampler()
         if len(sampler) != self.steps_per_epoch:
             raise KinsightError(
                 f"the method {self.settings.method['name']} gives {len(sampler)} batches for epoch {epoch + 1} but gave "
                 f"{self.steps_per_epoch} before the training; let its sampler keep its length"
             )
-        batches = list(sampler.epoch(epoch, start))
-        mine = [share(batch, processes.rank(), processes.count()) for batch in batches]
-        data, pin = self.settings.data, self.device.type == "cuda"
-        loaded = load(self.pictures, mine, workers=data.workers, on_unreadable=data.on_unreadable, pin=pin)
-        return zip(loaded, (batch.subset for batch in batches), strict=True)
-
-    def _images(self, batch: PictureBatch) -> Tensor:
-        images = batch.images
-        if not len(batch):  # none of its pictures could be read; other processes may have some
-            images = images.new_zeros(0, 3, *self.embedder.preprocessing.height_width)
-        images = images.to(self.device, non_blocking=True)
-        return images.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else images
+        return list(sampler.epoch(epoch, start))
 
     def _log_window(self, epoch: int, rates: Mapping[str, float]) -> None:
         speed = round(self.progress.pictures_per_second, 1)

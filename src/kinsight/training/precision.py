@@ -20,8 +20,12 @@ logger = logging.getLogger("kinsight")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embedder) -> str:
+def choose_precision(
+    settings: TrainingSettings, run: RunFolder, embedder: Embedder, *, trunk_trains: bool = True
+) -> str:
     """The arithmetic of a run, the same on every process: as set, as found before a kill, by rule, or measured on the main process.
+
+    A trunk that never trains stays in float32 where the rule decides: its features are computed once, and the rest gains nothing.
 
     Raises:
         KinsightError: fp16 is set where there is no GPU.
@@ -31,6 +35,8 @@ def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embed
         raise KinsightError("precision fp16 needs a GPU; write fp32, bf16 or auto")
     if settings.precision in DTYPES:
         return settings.precision
+    if settings.precision == "auto" and not trunk_trains:
+        return "fp32"
     names = list(DTYPES)
     chosen = torch.zeros((), dtype=torch.int64)
     if processes.is_main():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -10,8 +12,15 @@ from kinsight import processes
 from kinsight.models import Embedder, Embedding
 
 
+class Input(NamedTuple):
+    """What a model is fed with: pictures (B, 3, H, W), or features of them; then `reads` says what of the trunk's maps they are."""
+
+    values: Tensor
+    reads: str = ""
+
+
 def replicate(embedder: Embedder, *, compiled: bool, some_unused: bool) -> nn.Module:
-    """A module (images, trunk_trains) -> Embedding of this process's share.
+    """A module (`Input`, trunk_trains) -> Embedding of this process's share.
 
     Args:
         compiled: run the trunk through torch.compile.
@@ -32,6 +41,12 @@ def share_buffers(module: nn.Module) -> None:
             torch.distributed.broadcast(buffer, 0)
 
 
+def laid_out(values: Tensor, device: torch.device, *, channels_last: bool) -> Tensor:
+    """Pictures or maps (B, C, H, W), or vectors, where the model stands, in the memory layout that it trains in."""
+    values = values.to(device, non_blocking=True)
+    return values.contiguous(memory_format=torch.channels_last) if channels_last and values.ndim == 4 else values
+
+
 class _Forward(nn.Module):
     """The embedder, whose trunk may stand still (then nothing of it is kept for the backward pass)."""
 
@@ -41,8 +56,10 @@ class _Forward(nn.Module):
         # In a tuple, so that the compiled copy is not registered a second time.
         self._trunk = (torch.compile(embedder.trunk) if compiled else embedder.trunk,)
 
-    def forward(self, images: Tensor, trunk_trains: bool) -> Embedding:
-        """(B, 3, H, W) -> embeddings of B pictures."""
+    def forward(self, given: Input, trunk_trains: bool) -> Embedding:
+        """Pictures (B, 3, H, W) or features of them -> embeddings of B pictures."""
+        if given.reads:
+            return self.embedder.embed_features(*given)
         with torch.set_grad_enabled(trunk_trains and torch.is_grad_enabled()):
-            features = self._trunk[0](images)  # (B, C, h, w)
+            features = self._trunk[0](given.values)  # (B, C, h, w)
         return self.embedder.head(features)

@@ -14,6 +14,7 @@ from kinsight.evaluation.metrics import describe
 from kinsight.models import Embedder
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
+from kinsight.training.standing_trunk import StandingTrunk
 
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 CHOSEN_BY = METRICS[2]
@@ -25,9 +26,15 @@ def is_better(value: float, best: float | None) -> bool:
     return best is None or (value > best if describe(CHOSEN_BY).higher_is_better else value < best)
 
 
-def validate(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> dict[str, float]:
-    """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process."""
-    encoded = encode_rows(embedder, table, np.flatnonzero((table["split"] == "validation").to_numpy()), settings.data)
+def validate(
+    embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
+) -> dict[str, float]:
+    """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process.
+
+    `standing`: as in `encode_rows`.
+    """
+    rows = np.flatnonzero((table["split"] == "validation").to_numpy())
+    encoded = encode_rows(embedder, table, rows, settings.data, standing=standing)
     values = torch.zeros(len(METRICS), dtype=torch.float64)
     if processes.is_main():
         metrics = evaluate(
