@@ -14,6 +14,7 @@ from kinsight.errors import KinsightError
 
 T = TypeVar("T")
 MORE = "more"
+_HINTS: dict[type, Mapping[str, Any]] = {}
 _WORDS = {
     int: "a whole number",
     float: "a number",
@@ -24,6 +25,13 @@ _WORDS = {
     dict: "an object with names",
     type(None): "null",
 }
+
+
+def type_hints(kind: type) -> Mapping[str, Any]:
+    """The types of a dataclass's fields; to look them up anew takes as long as to read a file."""
+    if kind not in _HINTS:
+        _HINTS[kind] = types.MappingProxyType(get_type_hints(kind))
+    return _HINTS[kind]
 
 
 def from_plain(kind: type[T], value: Any, where: str, *, otherwise: str) -> T:
@@ -38,7 +46,7 @@ def from_plain(kind: type[T], value: Any, where: str, *, otherwise: str) -> T:
     """
     if not isinstance(value, Mapping):
         raise _wrong(where, value, "an object with names", otherwise)
-    kinds = get_type_hints(kind)
+    kinds = type_hints(kind)
     known: dict[str, Any] = {}
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name == MORE:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from kinsight.models.whitening import within_class_whitening
 from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
 from kinsight.training import train
+from kinsight.training.head_start import set_head
 from kinsight.training.loop import Training
 from kinsight.training.tables import prepare_table
 from tiny_run import TINY, numbers_of, tiny, weights_of
@@ -48,8 +50,18 @@ def test_a_fitted_head_is_kept_unless_it_is_worse(
         loop_module, "validate", lambda *_: {"precision_at_1": 0.5, "r_precision": 0.0, "map_at_r": next(coming)}
     )
     run = train(settings_of(pictures), tmp_path / "run", progress=False)
-    head = load_embedder(run.model).head.layers[-1].weight.detach()  # type: ignore[index, union-attr]
-    assert torch.equal(head, torch.eye(len(head))) != kept
+    model = load_embedder(run.model)
+    layer: Any = model.head.layers[-1]  # type: ignore[index]
+    assert torch.equal(layer.weight.detach(), torch.eye(model.dim)) != kept
+    if kept:  # fitted anew, to the validation classes too, once they have chosen
+        table = prepare_table(settings_of(pictures).data)
+        known = table[table["split"] != "test"]
+        set_head(model, torch.eye(model.dim), torch.zeros(model.dim))
+        vectors = torch.from_numpy(model.encode(known["path"].tolist(), normalize=False))
+        weight, bias = within_class_whitening(vectors, torch.from_numpy(pd.factorize(known["label"])[0]))
+        chosen = load_embedder(run.model).head.layers[-1]  # type: ignore[index]
+        torch.testing.assert_close(chosen.weight.detach(), weight)
+        torch.testing.assert_close(chosen.bias.detach(), bias)
     selection = run.read_protocol().selection
     assert selection is not None
     assert (selection.step, selection.value, selection.start) == (0, max(0.5, fitted), 0.5)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
 from kinsight.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from kinsight.registry import fits, in_words, shown
 from kinsight.settings.model import ModelSettings
+from kinsight.typed import type_hints
 
 Picture = str | Path | Image.Image | np.ndarray
 
@@ -306,7 +307,7 @@ def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Emb
 
 
 def _settings_of(stored: Mapping[str, Any], folder: str | Path) -> ModelSettings:
-    kinds = get_type_hints(ModelSettings)
+    kinds = type_hints(ModelSettings)
     names = set(kinds) - {"pretrained", "weights"}
     if set(stored) != names:
         differing = ", ".join(sorted(set(stored) ^ names))

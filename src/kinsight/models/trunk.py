@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,12 @@ class Trunk(nn.Module):
         self.input_size: tuple[int, int] = tuple(cfg["input_size"][1:])
         self.default_mean: tuple[float, ...] = tuple(cfg["mean"])
         self.default_std: tuple[float, ...] = tuple(cfg["std"])
-        reached, called = self._rehearse(size or self.input_size)
+        if self.own:
+            seen = self._rehearse(size or self.input_size)
+        else:
+            key = repr((name, options, stage, size))
+            seen = _REHEARSED.get(key) or _REHEARSED.setdefault(key, self._rehearse(size or self.input_size))
+        self.channels, self.map_size, reached, called = seen.channels, seen.map_size, seen.reached, seen.called
         spare = _spare_parts(self.network, reached, called)
         if pretrained:
             weights = fetch_weights(name, cfg.get("hf_hub_id"))
@@ -216,11 +222,8 @@ class Trunk(nn.Module):
             raise _NoMapError(self.name)
         return tokens[:, prefix:].transpose(1, 2).unflatten(2, grids[prefix])  # (N, C, h, w)
 
-    def _rehearse(self, size: tuple[int, int]) -> tuple[set[str], set[str]]:
-        """One forward pass without values: which parameters the map depends on, which modules run.
-
-        Sets `channels` and `map_size`.
-        """
+    def _rehearse(self, size: tuple[int, int]) -> _Rehearsal:
+        """One forward pass without values."""
         self.eval()
         called: set[str] = set()
         hooks = [
@@ -245,10 +248,10 @@ class Trunk(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        self.channels = feature_map.shape[1]
-        self.map_size = (feature_map.shape[2], feature_map.shape[3])
         leaves = _leaves(feature_map)
-        return {path.removeprefix("network.") for path, value in parameters.items() if id(value) in leaves}, called
+        reached = {path.removeprefix("network.") for path, value in parameters.items() if id(value) in leaves}
+        channels, height, width = feature_map.shape[1:]
+        return _Rehearsal(channels, (height, width), reached, called)
 
     def _dry_run(self, size: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor]]:
         shadows: dict[int, Tensor] = {}
@@ -273,6 +276,18 @@ def source_of(trunk: Trunk) -> str:
     """The text of the file in which a trunk of the user's own stands; empty for networks of timm, whose version tells."""
     file = inspect.getsourcefile(type(trunk.network)) if trunk.own else None
     return Path(file).read_text(encoding="utf-8", errors="replace") if file else ""
+
+
+@dataclass(frozen=True)
+class _Rehearsal:
+    channels: int
+    map_size: tuple[int, int]
+    reached: set[str]  # parameters that the map depends on
+    called: set[str]  # modules that run
+
+
+_REHEARSED: dict[str, _Rehearsal] = {}
+"""Of networks of timm: the same name, options and size rehearse alike, as often as they are built."""
 
 
 class _OwnTrunkError(KinsightError):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SHRINKAGE = 0.01
+SHRINKAGE = 0.003
+"""Chosen on draws of 10 + 10 classes of birds and of cars: from 0.001 to 0.01 unseen birds gain alike, cars the more the less it is."""
 
 
 def within_class_whitening(vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The affine map (W, b) under which the differences inside the training classes have about one size in every direction.
 
     x -> W (x - m), where m is the mean of the class means and W = sqrt(t) (S + t I)^(-1/2) with the covariance S within classes, every
-    class counting alike, and t = 1 % of its trace: where there is little variance, or none was seen, W is the identity.
+    class counting alike, and t = 0.3 % of its trace: where there is little variance, or none was seen, W is the identity.
     Source: Hatch, Kajarekar, Stolcke, "Within-class covariance normalization for SVM-based speaker recognition", Interspeech 2006.
 
     Args:

@@ -7,9 +7,10 @@ import re
 import types
 from collections.abc import Sequence
 from dataclasses import is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 from kinsight.settings.training import TrainingSettings
+from kinsight.typed import type_hints
 
 # `--data X` and `--model.head X` are short for the key that a person means.
 SHORT = {
@@ -61,7 +62,7 @@ _WORDS = {
 def setting_types(settings: Any = TrainingSettings, prefix: str = "") -> dict[str, Any]:
     """Every setting by its full name and its type; a choice such as a head or a loss is one setting."""
     found: dict[str, Any] = {}
-    for name, kind in get_type_hints(settings).items():
+    for name, kind in type_hints(settings).items():
         found |= setting_types(kind, f"{prefix}{name}.") if is_dataclass(kind) else {f"{prefix}{name}": kind}
     return found
 

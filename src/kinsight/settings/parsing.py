@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, get_args
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -20,6 +21,12 @@ def settings_parser(prog: str = "kinsight train") -> ArgumentParser:
     parser = ArgumentParser(prog=prog, exit_on_error=False, allow_abbrev=False, description="Train an embedder.")
     parser.add_class_arguments(TrainingSettings, as_group=False)
     return parser
+
+
+@cache
+def _checking_parser() -> ArgumentParser:
+    """One for all settings of a process: to make it takes as long as to read a recipe."""
+    return settings_parser()
 
 
 def given_options(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def settings_from(*layers: Mapping[str, Any] | str) -> TrainingSettings:
     for layer in layers:
         merged = merge(merged, read_recipe(layer) if isinstance(layer, str) else layer)
     _refuse_wrong_keys(merged)
-    parser = settings_parser()
+    parser = _checking_parser()
     defaults = parser.get_defaults().as_dict()
     try:
         # Merged onto the defaults here, so that an option of a head or loss keeps its neighbours' defaults.

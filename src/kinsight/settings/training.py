@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from kinsight.errors import KinsightError
 from kinsight.settings.model import ModelSettings
 from kinsight.settings.objective import ObjectiveSettings
+from kinsight.typed import type_hints
 
 # What a setting says of itself beside its type and its default.
 _MOVES_NO_NUMBER = {"moves_numbers": False}
@@ -170,7 +171,7 @@ def _metadata(name: str) -> Mapping[str, Any]:
         found = {each.name: each for each in fields(kind)} if is_dataclass(kind) else {}
         if part not in found:
             return {}
-        known, kind = found[part].metadata, get_type_hints(kind)[part]
+        known, kind = found[part].metadata, type_hints(kind)[part]
     return known
 
 

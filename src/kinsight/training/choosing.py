@@ -6,7 +6,7 @@ What is chosen is a recipe like any other: a nested mapping, over which everythi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
 from kinsight import processes
 from kinsight.data import with_validation
+from kinsight.data.splits import validation_classes
 from kinsight.models.found_weights import HALF, VARIABLE, FoundWeights, fed_with, find_weights, trunk_of
 from kinsight.models.heads import WITHIN_CLASS
 from kinsight.models.trunk import Trunk
@@ -65,6 +66,7 @@ def choose(given: Mapping[str, Any], data: DataSettings, table: pd.DataFrame) ->
     look = _Look.at(table, train, data)
     pretrained, size = _model(choice, given, look)
     folds = _validation(choice, given, data, table, classes)
+    data = replace(data, fold=choice.recipe.get("data", {}).get("fold", data.fold))
     learning = _learning(table, folds, data, classes)
     if pretrained and "head" not in (given.get("model") or {}):
         _head(choice, int(learning.nunique()))
@@ -208,11 +210,22 @@ def _validation(
         return None
     # A third of few classes, a quarter of many: two or three classes choose better than one, and many train better than few.
     folds = min(4, max(3, classes // 3), most)
-    choice.recipe["data"] = {"folds": folds}
+    fold = data.fold if "fold" in said else _telling_fold(table, folds)
+    choice.recipe["data"] = {"folds": folds, "fold": fold}
     choice.reasons.append(
-        f"validation: {classes // folds} of the training classes say whether training helps and which step is the best (fold 1 of {folds})"
+        f"validation: {classes // folds} of the training classes say whether training helps and which step is the best "
+        f"(fold {fold + 1} of {folds})"
     )
     return folds
+
+
+def _telling_fold(table: pd.DataFrame, folds: int) -> int:
+    """The first fold with at least half its share of the training pictures: a handful of pictures tells nothing."""
+    train = table.loc[table["split"] == "train", "label"]
+    for fold in range(folds):
+        if train.isin(validation_classes(train.unique(), fold, folds)).sum() >= len(train) / folds / 2:
+            return fold
+    return 0
 
 
 def _learning(table: pd.DataFrame, folds: int | None, data: DataSettings, classes: int) -> pd.Series:

@@ -1,4 +1,4 @@
-"""A head that starts from the training pictures: fitted to them before the first step."""
+"""A head that starts from the training pictures: fitted to them before the first step, and anew where its start is what is kept."""
 
 from __future__ import annotations
 
@@ -46,6 +46,22 @@ def fit_head(
         known = torch.from_numpy(labels[np.searchsorted(rows, encoded.rows)])
         weight, bias = within_class_whitening(torch.from_numpy(encoded.vectors), known)
     set_head(embedder, processes.broadcast(weight), processes.broadcast(bias))
+
+
+def refit_head(model: Embedder, table: pd.DataFrame, data: DataSettings) -> int:
+    """Fit the fitted head of a kept start anew, now to the validation classes too; to how many classes, 0 where there is nothing to do.
+
+    The more classes it is fitted to the better it holds for others, and once the choice is made the validation classes have nothing
+    more to say.
+    """
+    rows = np.flatnonzero(table["split"].isin(["train", "validation"]).to_numpy())
+    layer = _last_layer(model) if is_fitted(model) else None
+    if layer is None or torch.equal(layer.weight.detach().cpu(), torch.eye(model.dim)):
+        return 0
+    labels, classes = pd.factorize(table["label"].to_numpy()[rows], sort=True)
+    unfit_head(model)
+    fit_head(model, table, rows, labels.astype(np.int64), data)
+    return len(classes)
 
 
 def unfit_head(embedder: Embedder) -> None:

@@ -15,7 +15,7 @@ from kinsight import processes
 from kinsight.data import Batch
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
-from kinsight.models import Embedder, Embedding, take_head
+from kinsight.models import Embedder, Embedding, load_embedder, take_head
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
@@ -35,7 +35,7 @@ from kinsight.training.checkpoints import (
     newest_checkpoint,
     save_checkpoint,
 )
-from kinsight.training.head_start import fit_head, is_fitted, unfit_head
+from kinsight.training.head_start import fit_head, is_fitted, refit_head, unfit_head
 from kinsight.training.inputs import Inputs, TrainingBatch
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
@@ -272,6 +272,7 @@ class Training:
         position = self.position
         position.finished, position.planned = True, self.settings.epochs
         self.progress.close()
+        self._refit_kept_head()
         if processes.is_main():
             self.embedder.save(self.run.model if position.best is None else self.run.last_model)
             training = {"steps_done": position.step, "minutes": round(self._seconds() / 60, 2)}
@@ -279,6 +280,17 @@ class Training:
         self.log.say(verdict(position, self.validation_classes), position.step)
         self._checkpoint()
         self.log.close()
+
+    def _refit_kept_head(self) -> None:
+        """A fitted head that no trained step has beaten is fitted to the validation classes too."""
+        if self.position.best_step != 0 or not is_fitted(self.embedder):
+            return
+        processes.wait()  # until the main one has written it
+        kept = load_embedder(self.run.model).to(self.device)
+        if classes := refit_head(kept, self.table, self.settings.data):
+            if processes.is_main():
+                kept.save(self.run.model)
+            self.log.say(f"head fitted anew to all {classes} classes, those of validation too", self.position.step)
 
     def _resume(self) -> bool:
         """Go to where the run stands, and bring the folder to the same point; whether there was anything to go on with."""
