@@ -32,12 +32,18 @@ __all__ = ["finished", "pictures"]
 SIGNATURES = {
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
-    "correspond": "run, *, split='test', data=None, split_by=None, stage=0, per_class=50, seed=0, out=None",
-    "diagnose": "runs, *, out=None, splits=('train', 'test'), pairs=6, stage=0, limit=None, seed=0",
+    "correspond": (
+        "run, *, split='test', data=None, split_by=None, root=None, path_column=None, label_column=None, stage=0, "
+        "per_class=50, seed=0, out=None"
+    ),
+    "diagnose": (
+        "runs, *, out=None, splits=('train', 'test'), data=None, split_by=None, root=None, path_column=None, label_column=None, pairs=6, "
+        "stage=0, limit=None, seed=0"
+    ),
     "division": "run, *, out=None, split='test', which='best', queries=6, limit=None, seed=0, progress=False",
     "embed": (
         "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
-        "progress=False, group=None"
+        "progress=False, group=None, root=None, path_column=None, label_column=None"
     ),
     "evaluate": (
         "run=None, labels=None, *, embeddings=None, vectors_key=None, data=None, split=None, split_by=None, "
@@ -47,23 +53,27 @@ SIGNATURES = {
         "device=None, budget_mb=512, progress=False"
     ),
     "explain": (
-        "model, *pictures, gallery=None, top=5, out=None, stage='auto', layer=None, gates='declared', chunk=64, "
+        "model, *pictures, gallery=None, split=None, split_by=None, root=None, path_column=None, label_column=None, "
+        "top=5, out=None, stage='auto', layer=None, gates='declared', chunk=64, "
         "groups=False, group=None, subspaces=False, other=None, layout=None, preprocessing=None, tolerance=None, workers=2, "
         "progress=False, methods=None, drawing='centred'"
     ),
     "faithfulness": (
-        "run, *, methods=('decomposition', 'grad-cam'), split='test', data=None, split_by=None, stage=0, pairs=64, "
+        "run, *, methods=('decomposition', 'grad-cam'), split='test', data=None, split_by=None, root=None, path_column=None, "
+        "label_column=None, stage=0, pairs=64, "
         "replacement='blurred', sanity=False, seed=0, out=None"
     ),
     "gate": "value",
     "groups": (
-        "*runs, out=None, top=12, data=None, split='test', split_by=None, limit=None, seed=0, shown=6, parts=None, progress=False"
+        "*runs, out=None, top=12, data=None, split='test', split_by=None, root=None, path_column=None, label_column=None, "
+        "limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
     "list_data": "",
     "load": "path, device='cpu', *, own_code=False",
     "localize": (
         "run, *, methods=('decomposition', 'grad-cam'), partners='best match', thresholds=None, split='test', data=None, "
-        "split_by=None, stage=0, limit=None, seed=0, which='best', drawing='centred', out=None"
+        "split_by=None, root=None, path_column=None, label_column=None, stage=0, limit=None, "
+        "seed=0, which='best', drawing='centred', out=None"
     ),
     "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",

@@ -47,6 +47,20 @@ def test_training_helped(tmp_path: Path) -> None:
     assert gain.startswith("+36.7 [+")
 
 
+def test_the_last_checkpoint_is_held_against_the_start_too(tmp_path: Path) -> None:
+    write_run(tmp_path, queries=BEFORE, name="test-untrained")
+    write_run(tmp_path, queries=np.ones(QUERIES), name="test-last")
+    evaluations = RunFolder(tmp_path).evaluations
+    (found,) = side_by_side(evaluations.read_all())
+    assert found.trained is not None
+    result = verdict(tmp_path, found, gains(evaluations, found.trained))
+    assert result is not None
+    assert result.text.startswith("Training helped: P@1 on unseen classes 40.0 -> 100.0, +60.0 [")
+    write_run(tmp_path, queries=BEFORE)
+    both = side_by_side(evaluations.read_all())
+    assert [(one.name, one.untrained is not None) for one in both] == [("test", True), ("test-last", True)]
+
+
 def test_training_did_not_help(tmp_path: Path) -> None:
     found = judged(tmp_path / "worse", BEFORE * (np.arange(QUERIES) % PER_CLASS > 0))
     assert (found.kind, found.claim) == ("worse", "Training did not help")

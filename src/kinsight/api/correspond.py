@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kinsight.api.columns import columns_of
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import open_run, require_page, result_name
 from kinsight.data import read_parts
@@ -19,6 +20,9 @@ def correspond(
     split: str = "test",
     data: str | Path | None = None,
     split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     stage: int = 0,
     per_class: int = 50,
     seed: int = 0,
@@ -37,7 +41,8 @@ def correspond(
     require_whole(1, per_class=per_class)
     if out is not None:
         require_page(out)
-    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
+    columns = columns_of(data, root=root, path_column=path_column, label_column=label_column)
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed, columns=columns)
     parts = read_parts(subject.table)
     found = correspondence(
         subject.explainer,

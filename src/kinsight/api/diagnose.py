@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kinsight.api.columns import columns_of
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import OpenedRun, open_run, require_page
 from kinsight.data import MaskFiles, class_names
@@ -52,6 +53,11 @@ def diagnose(
     *,
     out: str | Path | None = None,
     splits: Sequence[str] = ("train", "test"),
+    data: str | Path | None = None,
+    split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     pairs: int = 6,
     stage: int = 0,
     limit: int | None = None,
@@ -64,6 +70,8 @@ def diagnose(
         runs: run folders; their data must be the same where pairs are compared.
         out: a page `.html` to write as well, with all numbers in a JSON file beside it.
         splits: what is measured; the pairs are of the last one.
+        data: another table, folder or zip than the runs' own; `split_by` names its split.
+        root, path_column, label_column: of `data`: where its relative paths begin, and its columns under names of their own.
         pairs: how many pairs of each two runs.
         stage: 0 explains on the last map, 1 on the next finer one.
         limit: at most so many pictures of each split, drawn from the seed.
@@ -76,11 +84,17 @@ def diagnose(
     require_whole(0, pairs=pairs)
     if out is not None:
         require_page(out)
+    columns = columns_of(data, root=root, path_column=path_column, label_column=label_column)
     names = _names(runs)
     measured: list[Measured] = []
     explained: list[Explained] = []
     for split in splits:
-        subjects = [open_run(run, split=split, stage=stage, limit=limit, seed=seed) for run in runs]
+        subjects = [
+            open_run(
+                run, data=data, split=split, split_by=split_by, stage=stage, limit=limit, seed=seed, columns=columns
+            )
+            for run in runs
+        ]
         vectors = [subject.model.encode(subject.pictures) for subject in subjects]
         measured += [
             _measured(name, split, subject, found, seed)
@@ -106,7 +120,7 @@ def diagnose(
 
 
 def _measured(name: str, split: str, subject: OpenedRun, vectors: np.ndarray, seed: int) -> Measured:
-    metrics = dict(evaluate(vectors, subject.labels))
+    metrics = dict(evaluate(vectors, subject.labels, ks=(1,)))  # a few pictures have no 8th neighbour
     found: Localization | None = None
     if set(BOX) <= set(subject.table.columns) and not np.isnan(subject.boxes).all():
         masks = MaskFiles(subject.table["mask_path"].tolist()) if "mask_path" in subject.table else None

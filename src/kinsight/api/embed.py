@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from kinsight.api.columns import columns_of
 from kinsight.api.load import load
 from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group, group_vectors
@@ -55,6 +56,9 @@ def embed(
     on_unreadable: Literal["refuse", "skip"] = "refuse",
     progress: bool = False,
     group: int | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
 ) -> Embeddings:
     """Embed a table, a folder, a zip, one picture, or a list of pictures.
 
@@ -67,6 +71,7 @@ def embed(
         crop_to_box: cut every picture to its box in the table.
         on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
         group: of a model with groups: the vectors of this group alone, of length 1.
+        root, path_column, label_column: of a table: where its relative paths begin, and its columns under names of their own.
 
     Raises:
         KinsightError: the model or the pictures cannot be read, or the model has no such group.
@@ -78,7 +83,8 @@ def embed(
     embedder = model if isinstance(model, Embedder) else load(model, device=device())
     if group is not None:
         check_group(embedder, group)
-    table = pictures_table(pictures)
+    columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
+    table = pictures_table(pictures, columns)
     data = DataSettings(workers=workers, crop_to_box=crop_to_box, on_unreadable=on_unreadable)
     encoded = encode_rows(embedder, table, np.arange(len(table)), data, batch_size=batch_size, progress=progress)
     vectors = encoded.vectors if group is None else group_vectors(encoded.vectors, embedder.groups)[:, group]
@@ -91,8 +97,13 @@ def embed(
     return found
 
 
-def pictures_table(pictures: Pictures) -> pd.DataFrame:
+def pictures_table(
+    pictures: Pictures, columns: Mapping[str, str] | None = None, *, split_by: str | None = None
+) -> pd.DataFrame:
     """A table with `id` and `path`, and `label` where a table or class folders give it.
+
+    Args:
+        columns, split_by: how a table is read, where not as usual.
 
     Raises:
         KinsightError: nothing was given, or it cannot be read.
@@ -101,7 +112,7 @@ def pictures_table(pictures: Pictures) -> pd.DataFrame:
         path = Path(pictures)
         if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
             return pictures_table([path])
-        return read_pictures(path)
+        return read_pictures(path, split_by=split_by, **(columns or {}))
     if not len(pictures):
         raise KinsightError("no pictures were given; name at least one file, folder, table or zip")
     return pd.DataFrame(

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from kinsight import evaluation, processes
+from kinsight.api.columns import columns_of
 from kinsight.api.embed import Embeddings, Pictures, pictures_table
 from kinsight.api.foreign_embeddings import read_embeddings
 from kinsight.api.load import load
@@ -139,11 +140,7 @@ def evaluate(
             )
         names = ("split_by", "untrained", "which", "groups", "subspace", "mistakes", "progress")
         wanted = {name: given[name] for name in names}
-        columns = {name: str(given[name]) for name in _COLUMNS if given[name] is not None}
-        if columns and data is None:
-            raise KinsightError(
-                f"{next(iter(columns))} cannot be given without data; it says how another table is read"
-            )
+        columns = columns_of(data, **{name: given[name] for name in _COLUMNS})
         found = evaluate_run(run, data=data, split=split or "test", k=k, columns=columns, **wanted)
         result = found.pop("trained")
         result.others = found

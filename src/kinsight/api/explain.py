@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 from torch import Tensor
 
 from kinsight.api.class_weights import class_weights_of, names_cam
-from kinsight.api.embed import Pictures, pictures_table
+from kinsight.api.columns import columns_of
+from kinsight.api.embed import Pictures
 from kinsight.api.load import load
-from kinsight.api.matches import best_matches, rows_of_files
+from kinsight.api.matches import best_matches, gallery_table, rows_met
 from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group
 from kinsight.errors import KinsightError
@@ -37,28 +39,34 @@ Feeding = Preprocessing | Callable[[Image.Image], Tensor]
 @overload
 def explain(
     model: Any, *pictures: Any, gallery: None = None, out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None,
-    gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
-    subspaces: bool = False, other: Any = None,
-    layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
+    gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None, subspaces: bool = False,
+    other: Any = None, layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
 ) -> ShownPair: ...
 @overload
 def explain(
-    model: Any, *pictures: Any, gallery: Pictures, top: int = 5, out: str | Path | None = None, stage: Stage = "auto",
-    layer: str | None = None, gates: str = "declared", chunk: int = 64, groups: bool = False, group: int | None = None,
-    subspaces: bool = False, layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None,
-    workers: int = 2, progress: bool = False,
+    model: Any, *pictures: Any, gallery: Pictures, split: str | None = None, split_by: str | None = None,
+    root: str | Path | None = None, path_column: str | None = None, label_column: str | None = None, top: int = 5,
+    out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None, gates: str = "declared", chunk: int = 64,
+    groups: bool = False, group: int | None = None, subspaces: bool = False, layout: Layout | None = None,
+    preprocessing: Feeding | None = None, tolerance: float | None = None, workers: int = 2, progress: bool = False,
 ) -> ShownPairs: ...
 @overload
 def explain(
-    model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, out: str | Path | None = None,
-    stage: Stage = "auto", layer: str | None = None, gates: str = "declared", chunk: int = 64, layout: Layout | None = None,
-    preprocessing: Feeding | None = None, tolerance: float | None = None, drawing: str = CENTRED,
+    model: Any, *pictures: Any, methods: str | Sequence[str], gallery: Pictures | None = None, split: str | None = None,
+    split_by: str | None = None, root: str | Path | None = None, path_column: str | None = None, label_column: str | None = None,
+    out: str | Path | None = None, stage: Stage = "auto", layer: str | None = None, gates: str = "declared", chunk: int = 64,
+    layout: Layout | None = None, preprocessing: Feeding | None = None, tolerance: float | None = None, drawing: str = CENTRED,
 ) -> MethodMaps: ...
 # fmt: on
 def explain(
     model: Any,
     *pictures: Any,
     gallery: Pictures | None = None,
+    split: str | None = None,
+    split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     top: int = 5,
     out: str | Path | None = None,
     stage: Stage = "auto",
@@ -91,6 +99,8 @@ def explain(
             them the head, where `model` is a trunk.
         gallery: a table, folder, zip or list of pictures in which matches are looked for; what an evaluation would not let the
             query find (itself, its own camera and class, its own sequence, what is not marked as gallery) is left out.
+        split: of the gallery: only its pictures of this split are found; `split_by` names the column of the split.
+        root, path_column, label_column: of the gallery: where its relative paths begin, and its columns under names of their own.
         top: how many matches.
         out: a page `.html`, a figure `.png` or arrays `.npz` to write as well.
         stage: of a Kinsight model: 0 explains on its last map, 1 on the next finer one, and so on; all are exact. "auto": 1 where the
@@ -130,18 +140,24 @@ def explain(
         raise KinsightError(f"drawing {drawing} was given without methods, whose maps it is of; add --methods all")
     if methods is not None and stage == "auto":
         stage = 0  # methods are compared on the map that they were made for
+    columns = columns_of(gallery, root=root, path_column=path_column, label_column=label_column, what="gallery")
+    if gallery is None and (split or split_by):
+        raise KinsightError(
+            "split says which pictures of a gallery are found; add --gallery with a table, folder or zip"
+        )
+    others = None if gallery is None else gallery_table(gallery, split=split, split_by=split_by, columns=columns)
     options: dict[str, Any] = {
         "layer": layer, "stage": stage, "gates": gates, "chunk": chunk, "layout": layout, "preprocessing": preprocessing,
     }  # fmt: skip
     if tolerance is not None:
         options["tolerance"] = tolerance
     if methods is not None:
-        drawn = _methods(model, pictures, gallery, methods, options).drawn(drawing)
+        drawn = _methods(model, pictures, others, methods, options).drawn(drawing)
         if out is not None:
             write_method_grid(out, drawn)
         return drawn
     found: ShownPair | ShownPairs
-    if gallery is None:
+    if others is None:
         found = _pair(model, pictures, other, group, options)
     else:
         if len(pictures) != 1 or other is not None:
@@ -151,7 +167,7 @@ def explain(
                 else f"{len(pictures)} pictures were given with a gallery; give one, whose matches are looked for there"
             )
         search: dict[str, Any] = {"top": top, "group": group, "workers": workers, "progress": progress}
-        found = ShownPairs(best_matches(_model(model), pictures[0], gallery, **search, options=options))
+        found = ShownPairs(best_matches(_model(model), pictures[0], others, **search, options=options))
     if out is not None:
         _write(out, [found] if isinstance(found, ShownPair) else found, groups=groups, subspaces=subspaces)
     return found
@@ -177,11 +193,12 @@ def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, op
 def _methods(
     model: Any,
     pictures: Sequence[Any],
-    gallery: Pictures | None,
+    gallery: pd.DataFrame | None,
     methods: str | Sequence[str],
     options: dict[str, Any],
 ) -> MethodMaps:
-    others = None if gallery is None else _without(gallery, pictures)
+    met = None if gallery is None else [rows_met(gallery, picture) for picture in pictures]
+    others = None if gallery is None else gallery["path"].tolist()
     opened = _model(model)
     weights = None
     if names_cam(methods):
@@ -190,16 +207,7 @@ def _methods(
                 "cam needs the class weights of a run's loss; give the folder of a run, or leave out cam"
             )
         weights = class_weights_of(model, opened, pictures, stage=options["stage"])
-    return method_maps(Explainer(opened, **options), pictures, others, methods=methods, class_weights=weights)
-
-
-def _without(gallery: Pictures, pictures: Sequence[Any]) -> list[str]:
-    """The files of a gallery without those of the pictures."""
-    table = pictures_table(gallery)
-    left = table["path"].drop(index=table.index[rows_of_files(table, pictures)]).tolist()
-    if not left:
-        raise KinsightError("the gallery holds no picture beside the query; give a folder, table or zip with more")
-    return left
+    return method_maps(Explainer(opened, **options), pictures, others, met=met, methods=methods, class_weights=weights)
 
 
 def _write(out: str | Path, pairs: Sequence[ShownPair], *, groups: bool, subspaces: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kinsight.api.columns import columns_of
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import open_run, require_page, result_name
 from kinsight.evaluation.neighbours import neighbours
@@ -28,6 +29,9 @@ def faithfulness(
     split: str = "test",
     data: str | Path | None = None,
     split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     stage: int = 0,
     pairs: int = 64,
     replacement: str = "blurred",
@@ -50,7 +54,8 @@ def faithfulness(
     require_whole(2, pairs=pairs)  # fewer have no interval
     if out is not None:
         require_page(out)
-    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed)
+    columns = columns_of(data, root=root, path_column=path_column, label_column=label_column)
+    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, seed=seed, columns=columns)
     queries = np.arange(len(subject.table))
     if pairs < len(queries):
         queries = np.sort(np.random.default_rng(seed).choice(queries, pairs, replace=False))

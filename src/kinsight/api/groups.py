@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from kinsight.api.columns import columns_of
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import OpenedRun, open_run, require_page
 from kinsight.data import PartMaskFiles, read_part_labels, read_parts
@@ -36,14 +37,14 @@ MASKS, POINTS = "masks", "points"
 @overload
 def groups(
     run: str | Path, /, *, out: str | Path | None = None, top: int = 12, data: str | Path | None = None, split: str = "test",
-    split_by: str | None = None, limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None,
-    progress: bool = False,
+    split_by: str | None = None, root: str | Path | None = None, path_column: str | None = None, label_column: str | None = None,
+    limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None, progress: bool = False,
 ) -> GroupsResult: ...
 @overload
 def groups(
     *runs: str | Path, out: str | Path | None = None, top: int = 12, data: str | Path | None = None, split: str = "test",
-    split_by: str | None = None, limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None,
-    progress: bool = False,
+    split_by: str | None = None, root: str | Path | None = None, path_column: str | None = None, label_column: str | None = None,
+    limit: int | None = None, seed: int = 0, shown: int = 6, parts: str | None = None, progress: bool = False,
 ) -> GroupsResult | list[GroupsResult]: ...
 # fmt: on
 def groups(
@@ -53,6 +54,9 @@ def groups(
     data: str | Path | None = None,
     split: str = "test",
     split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     shown: int = 6,
@@ -67,6 +71,7 @@ def groups(
         out: a page `.html` to write as well, with all numbers in a JSON file beside it.
         top: how many pictures of each group, those in which its map is strongest.
         data: another table, folder or zip than the run's own; `split_by` names its split.
+        root, path_column, label_column: of `data`: where its relative paths begin, and its columns under names of their own.
         split: test, validation, train or all.
         limit: at most so many pictures, drawn from the seed; retrieval is then measured among them.
         shown: how many pictures, drawn from the seed, are shown with the maps of all groups.
@@ -87,7 +92,11 @@ def groups(
         require_page(out)
     if parts not in (None, MASKS, POINTS):
         raise KinsightError(f"parts {parts!r} is not known; write {MASKS} or {POINTS}, or leave it out")
-    subjects = [open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed) for run in runs]
+    columns = columns_of(data, root=root, path_column=path_column, label_column=label_column)
+    subjects = [
+        open_run(run, data=data, split=split, split_by=split_by, limit=limit, seed=seed, columns=columns)
+        for run in runs
+    ]
     for run, subject in zip(runs, subjects, strict=True):
         if subject.model.groups < 2:
             raise KinsightError(f"{run}: {NO_GROUPS}" if len(runs) > 1 else NO_GROUPS)

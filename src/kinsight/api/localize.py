@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinsight.api.class_weights import class_weights_of, names_cam
+from kinsight.api.columns import columns_of
 from kinsight.api.opened_run import open_run, require_page, result_name
 from kinsight.data import MaskFiles
 from kinsight.explanation.measuring import localization
@@ -27,6 +28,9 @@ def localize(
     split: str = "test",
     data: str | Path | None = None,
     split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     stage: int = 0,
     limit: int | None = None,
     seed: int = 0,
@@ -43,6 +47,7 @@ def localize(
         thresholds: shares of the map's maximum at which it is cut; None takes the paper's.
         split: test, validation, train or all.
         data: another table, folder or zip than the run's own; `split_by` names its split.
+        root, path_column, label_column: of `data`: where its relative paths begin, and its columns under names of their own.
         stage: 0 explains on the last map, 1 on the next finer one.
         limit: at most so many pictures, drawn from the seed.
         which: the `best` model, or the `last`.
@@ -55,7 +60,18 @@ def localize(
     """
     if out is not None:
         require_page(out)
-    subject = open_run(run, data=data, split=split, split_by=split_by, stage=stage, limit=limit, seed=seed, which=which)
+    columns = columns_of(data, root=root, path_column=path_column, label_column=label_column)
+    subject = open_run(
+        run,
+        data=data,
+        split=split,
+        split_by=split_by,
+        stage=stage,
+        limit=limit,
+        seed=seed,
+        which=which,
+        columns=columns,
+    )
     masks = MaskFiles(subject.table["mask_path"].tolist()) if "mask_path" in subject.table else None
     weights = class_weights_of(run, subject.model, subject.pictures, stage=stage) if names_cam(methods) else None
     found = localization.localize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from kinsight.training.validation import roles
 def best_matches(
     embedder: Embedder,
     query: Picture,
-    gallery: Pictures,
+    table: pd.DataFrame,
     *,
     top: int,
     group: int | None = None,
@@ -42,7 +42,7 @@ def best_matches(
     Args:
         embedder: the model.
         query: the picture.
-        gallery: where matches are looked for.
+        table: the gallery, of `gallery_table`.
         top: how many.
         group: search and explain with this group alone.
         workers: processes that decode the gallery.
@@ -54,14 +54,8 @@ def best_matches(
     """
     if group is not None:
         check_group(embedder, group)
-    table = pictures_table(gallery)
-    own = rows_of_files(table, [query])
-    rows = _met(table, own)
-    if not len(rows):
-        raise KinsightError(
-            "the gallery holds no picture beside the query that an evaluation would let it find (own camera, own sequence, and what is "
-            "not marked as gallery are left out); give a folder, table or zip with more"
-        )
+    own = _rows_of_file(table, query)
+    rows = rows_met(table, query)
     embeddings = embed(embedder, table["path"].iloc[rows].tolist(), workers=workers, progress=progress, group=group)
     asked = embedder.encode(query)  # (1, D)
     if group is not None:
@@ -76,14 +70,40 @@ def best_matches(
     return [ShownPair(named[0], view) for view in named[1:]]
 
 
-def rows_of_files(table: pd.DataFrame, pictures: Sequence[Picture]) -> np.ndarray:
-    """The rows of a table that are among the pictures, by their files."""
-    files = {str(Path(picture).resolve()) for picture in pictures if isinstance(picture, str | Path)}
-    return np.flatnonzero([str(Path(path).resolve()) in files for path in table["path"]])
+def gallery_table(
+    gallery: Pictures,
+    *,
+    split: str | None = None,
+    split_by: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The pictures in which matches are looked for, all or those of a split.
+
+    Raises:
+        KinsightError: it cannot be read, or has no pictures in that split.
+    """
+    table = pictures_table(gallery, columns, split_by=split_by)
+    if split is None or split == "all":
+        return table
+    if "split" not in table.columns:
+        raise KinsightError(
+            f"the split {split} was asked of a gallery without classes, which has none; give a table with classes or a folder of class "
+            "folders, or leave out the split"
+        )
+    rows = np.flatnonzero((table["split"] == split).to_numpy())
+    if not len(rows):
+        known = ", ".join(sorted(map(str, set(table["split"]))))
+        raise KinsightError(f"the gallery has no pictures in the split '{split}'; it has: {known}, all")
+    return table.iloc[rows].reset_index(drop=True)
 
 
-def _met(table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
-    """The rows that a query, which stands in the rows `own`, may meet."""
+def rows_met(table: pd.DataFrame, query: Picture) -> np.ndarray:
+    """The rows of a gallery that a query may meet, as `best_matches` says.
+
+    Raises:
+        KinsightError: there are none.
+    """
+    own = _rows_of_file(table, query)
     given = roles(table, np.arange(len(table)))
     if "label" not in table.columns:
         rows = np.arange(len(table))
@@ -91,7 +111,21 @@ def _met(table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
         rows = gallery_of(int(own[0]), table["label"].to_numpy(), **given)
     else:
         rows = np.flatnonzero(given.get("gallery", np.ones(len(table), bool)))
-    return np.setdiff1d(rows, own)
+    rows = np.setdiff1d(rows, own)
+    if not len(rows):
+        raise KinsightError(
+            "the gallery holds no picture beside the query that an evaluation would let it find (own camera, own sequence, and what is "
+            "not marked as gallery are left out); give a folder, table or zip with more"
+        )
+    return rows
+
+
+def _rows_of_file(table: pd.DataFrame, picture: Picture) -> np.ndarray:
+    """The rows whose picture is this very file."""
+    if not isinstance(picture, str | Path):
+        return np.arange(0)
+    own = str(Path(picture).resolve())
+    return np.flatnonzero([str(Path(path).resolve()) == own for path in table["path"]])
 
 
 def _labels(table: pd.DataFrame) -> np.ndarray:

@@ -97,8 +97,12 @@ def open_run(
     limit: int | None = None,
     seed: int = 0,
     which: str = "best",
+    columns: Mapping[str, str] | None = None,
 ) -> OpenedRun:
     """A model of a run, its best or last, opened, and the rows of a split; with `limit` so many of them, drawn from the seed, in order.
+
+    Args:
+        columns: how `data` is read, where not as usual.
 
     Raises:
         KinsightError: there is no run, no such split, or the run crops its pictures to boxes.
@@ -107,7 +111,7 @@ def open_run(
     require_whole(1, limit=limit)
     require_seed(seed)
     folder = RunFolder(run).require()
-    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by)
+    table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by, columns=columns)
     rows = rows_of(table, split, settings.data)
     if settings.data.crop_to_box:
         raise KinsightError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_seed, add_stage, given, hyphened, verb_parser
+from kinsight.cli.options import add_columns, add_seed, add_split_by, add_stage, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +24,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="SPLIT",
         help="what is measured; the pairs are of the last one (default: train test)",
     )
+    parser.add_argument("--data", help="another table, folder or zip than the runs' own")
+    add_split_by(parser)
+    add_columns(parser)
     parser.add_argument("--pairs", type=int, default=6, help="pairs of each two runs (default: 6)")
     add_stage(parser)
     parser.add_argument("--limit", type=int, help="at most so many pictures of each split, drawn from the seed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kinsight.cli.options import given, hyphened, verb_parser
+from kinsight.cli.options import add_columns, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         default="refuse",
         help="what a corrupt picture does: stop with its path, or be left out (default: refuse)",
     )
+    add_columns(parser)
     parser.add_argument("--group", type=int, metavar="N", help="of a model with groups: the vectors of group N alone")
     return parser
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinsight.cli.options import add_drawing, add_stage, given, hyphened, verb_parser
+from kinsight.cli.options import add_columns, add_drawing, add_split_by, add_stage, given, hyphened, verb_parser
 
 if TYPE_CHECKING:
     from kinsight.explanation import Pair
@@ -24,6 +24,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--gallery", help="a table, folder or zip in which the best matches of the picture are looked for"
     )
+    parser.add_argument(
+        "--split",
+        help="of the gallery: only its pictures of this split are found: test, validation, train (default: all)",
+    )
+    add_split_by(parser)
+    add_columns(parser)
     parser.add_argument("--top", type=int, default=5, help="how many matches (default: 5)")
     parser.add_argument(
         "--out", help="a page .html, a figure .png or arrays .npz (default: pair.html, or matches.html with --gallery)"

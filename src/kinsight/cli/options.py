@@ -67,6 +67,7 @@ def add_subject(parser: argparse.ArgumentParser, *, stage: bool = True, several:
     parser.add_argument("--data", help="another table, folder or zip than the run's own")
     parser.add_argument("--split", default="test", help="test, validation, train or all (default: test)")
     add_split_by(parser)
+    add_columns(parser)
     if stage:
         add_stage(parser)
     add_seed(parser)

@@ -72,7 +72,14 @@ def read_table(
     return table
 
 
-def read_pictures(source: str | Path) -> pd.DataFrame:
+def read_pictures(
+    source: str | Path,
+    *,
+    split_by: str | None = None,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+) -> pd.DataFrame:
     """As `read_table`, but labels need not be known: also a table without them, or a folder or zip of loose pictures.
 
     Returns:
@@ -81,7 +88,8 @@ def read_pictures(source: str | Path) -> pd.DataFrame:
     Raises:
         KinsightError: the source cannot be read, or holds no picture.
     """
-    table, name, base = _read(source, labelled=False)
+    table, name, base = _read(source, labelled=False, columns={"path": path_column, "label": label_column})
+    base = base if root is None else Path(os.path.abspath(root)).as_posix()
     if "path" in table and table["path"].isna().any():
         row = int(np.flatnonzero(table["path"].isna())[0])
         raise KinsightError(
@@ -93,7 +101,7 @@ def read_pictures(source: str | Path) -> pd.DataFrame:
         row = int(np.flatnonzero(table["label"].isna())[0])
         raise KinsightError(f"{name} row {row + 2}, column label: it is empty; give its class, or leave all labels out")
     if "label" in table or "path" not in table:
-        return standardise(table, base=base, split_by=None, name=name)
+        return standardise(table, base=base, split_by=split_by, name=name)
     return pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
 
 

@@ -75,6 +75,11 @@ class EvaluationRecord:
         return self.name if self.model == TRAINED else self.name.removesuffix(f"-{self.model.replace(' ', '-')}")
 
 
+def start_of(name: str) -> str:
+    """What the evaluation of the starting point on the same pictures is called: one for the best and the last checkpoint."""
+    return f"{name.removesuffix('-last')}-{UNTRAINED}"
+
+
 class Evaluations:
     """The folder `evaluation/` of a run; the one place where evaluations are written and read."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Estimate, describe
 from kinsight.evaluation.comparison import differences_over_queries
-from kinsight.runs.evaluations import UNTRAINED, EvaluationRecord, Evaluations
+from kinsight.runs.evaluations import EvaluationRecord, Evaluations, start_of
 from kinsight.runs.ranking import QueryValues
 
 _ALWAYS_STORED = ["precision_at_1"]
@@ -21,7 +21,7 @@ def gains(evaluations: Evaluations, trained: EvaluationRecord) -> dict[str, Esti
     Raises:
         KinsightError: what an evaluation ranked is damaged.
     """
-    name = f"{trained.name}-{UNTRAINED}"
+    name = start_of(trained.name)
     if name not in evaluations.names():
         return {}
     untrained = evaluations.read(name)

@@ -57,6 +57,7 @@ def method_maps(
     pictures: Sequence[Picture],
     gallery: Sequence[Picture] | None = None,
     *,
+    met: Sequence[np.ndarray] | None = None,
     methods: str | Sequence[str] = "all",
     class_weights: np.ndarray | None = None,
     batch_size: int = 16,
@@ -67,6 +68,7 @@ def method_maps(
         explainer: the model.
         pictures: N pictures.
         gallery: where the best matches are looked for; None: among the other pictures.
+        met: for each picture the rows of the gallery that it may meet; None: all.
         methods: "all", or names out of `METHODS`.
         class_weights: (N, C), a linear classifier's row for each picture, which cam needs.
         batch_size: pictures at a time.
@@ -86,7 +88,10 @@ def method_maps(
     if gallery is None:
         partners = choose_partners(BEST, whole, np.arange(count))
     else:
-        partners = count + (whole[:count] @ whole[count:].T).argmax(1)
+        similarities = whole[:count] @ whole[count:].T  # (N, G)
+        for row, rows in enumerate(met or []):
+            similarities[row, np.setdiff1d(np.arange(len(gallery)), rows)] = -np.inf
+        partners = count + similarities.argmax(1)
     return _drawn(collection, everything, np.stack([np.arange(count), partners], axis=1), class_weights)
 
 

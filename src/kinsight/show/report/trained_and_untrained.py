@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kinsight.evaluation.estimate import PERCENT, Estimate
-from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
+from kinsight.runs.evaluations import UNTRAINED, EvaluationRecord, start_of
 from kinsight.show.metrics import HEADLINES, described, is_fraction, ordered, title_of
 
 
@@ -54,15 +54,17 @@ class TrainedAndUntrained:
 
 
 def side_by_side(evaluations: Sequence[EvaluationRecord]) -> list[TrainedAndUntrained]:
-    """Evaluations paired by what they were measured on; the test split first, then by name."""
-    pairs: dict[str, dict[str, EvaluationRecord]] = {}
-    splits: dict[str, str] = {}
-    for evaluation in evaluations:
-        name = evaluation.name.removesuffix(f"-{UNTRAINED}")
-        pairs.setdefault(name, {})[UNTRAINED if evaluation.model == UNTRAINED else TRAINED] = evaluation
-        splits[name] = evaluation.split
-    found = [
-        TrainedAndUntrained(name, splits[name], pair.get(TRAINED), pair.get(UNTRAINED)) for name, pair in pairs.items()
+    """Evaluations paired by what they were measured on; the test split first, then by name.
+
+    The best and the last checkpoint of a run started from one network; it stands beside both.
+    """
+    starts = {each.name: each for each in evaluations if each.model == UNTRAINED}
+    trained = {each.name: each for each in evaluations if each.model != UNTRAINED}
+    found = [TrainedAndUntrained(name, each.split, each, starts.get(start_of(name))) for name, each in trained.items()]
+    alone = starts.keys() - {start_of(name) for name in trained}
+    found += [
+        TrainedAndUntrained(name.removesuffix(f"-{UNTRAINED}"), starts[name].split, None, starts[name])
+        for name in alone
     ]
     return sorted(found, key=lambda one: (one.name != "test", one.split != "test", one.name))
 
