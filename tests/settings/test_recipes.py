@@ -201,7 +201,7 @@ def test_plain_losses_beside_a_method_are_called_baselines() -> None:
 
 
 def test_division_is_the_baseline_and_its_method() -> None:
-    names = [name for name in NAMES if name.startswith("division/")]
+    names = [name for name in NAMES if name.startswith("division/") and not name.endswith("-clml")]
     assert len(names) == 40
     for name in names:
         data, loss, kind = re.fullmatch(
@@ -217,6 +217,14 @@ def test_division_is_the_baseline_and_its_method() -> None:
             assert found.objective == plain.objective
         elif data in ("cub", "cars", "sop"):
             assert found.objective == loaded(f"divide-and-conquer/{data}-{loss}-baseline").objective
+
+
+def test_the_method_that_division_is_compared_with_differs_from_the_baseline_in_its_head_alone() -> None:
+    for data in ("cub", "cars", "in-shop", "sop", "vehicle-id"):
+        found, plain = loaded(f"division/{data}-margin-clml"), loaded(f"divide-and-conquer/{data}-margin-baseline")
+        assert found.model.head["components"] == loaded(f"division/{data}-margin-fix").method["subspaces"]
+        found.model.head = plain.model.head
+        assert found == plain
 
 
 def test_contrastive_recipes_say_which_pairs_they_average() -> None:

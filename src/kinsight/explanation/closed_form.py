@@ -15,18 +15,23 @@ from torch.nn import functional
 from kinsight.explanation.grouped_closed_form import KNOWN, grouped_closed_form
 from kinsight.explanation.tied_maxima import even_shares
 from kinsight.models import LinearHead
+from kinsight.models.coordinated import CoordinatedHead
 from kinsight.models.grouping import GroupingHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
 from kinsight.models.subspaces import OneSubspace, SubspacesHead
 
+ClosedForm = LinearHead | CoordinatedHead | GroupingHead | SubspacesHead | OneSubspace
 
-def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead | SubspacesHead | OneSubspace]:
+
+def has_closed_form(head: object) -> TypeGuard[ClosedForm]:
     """Whether `closed_form` knows the head."""
     # A subclass may compute something else.
     if type(head) in (SubspacesHead, OneSubspace):
         return has_closed_form(head.head)  # type: ignore[attr-defined]
     if type(head) in KNOWN:
         return True
+    if type(head) is CoordinatedHead:
+        return type(head.pooling) in _POOLINGS
     if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
         return False
     if type(head.pooling) is Flatten:
@@ -34,9 +39,7 @@ def has_closed_form(head: object) -> TypeGuard[LinearHead | GroupingHead | Subsp
     return type(head.pooling) in _POOLINGS
 
 
-def closed_form(
-    head: LinearHead | GroupingHead | SubspacesHead | OneSubspace, feature_map: Tensor
-) -> tuple[Tensor, Tensor]:
+def closed_form(head: ClosedForm, feature_map: Tensor) -> tuple[Tensor, Tensor]:
     """The contributions of the places (N, h, w, D) and the bias (N, D), which is computed on its own, not as the rest.
 
     Args:
@@ -47,6 +50,8 @@ def closed_form(
         return _masked(head, feature_map)
     if isinstance(head, GroupingHead):
         return grouped_closed_form(head, feature_map)
+    if isinstance(head, CoordinatedHead):
+        return _coordinated(head, feature_map)
     values = head.pooling(feature_map)  # (N, C')
     layers = list(head.layers)
     if isinstance(head.pooling, Flatten):
@@ -83,6 +88,15 @@ def _masked(head: SubspacesHead | OneSubspace, feature_map: Tensor) -> tuple[Ten
         lengths = vectors.norm(dim=2).clamp_min(1e-12).repeat_interleave(head.part_dim, dim=1)  # (N, D)
         return places * (weights / lengths)[:, None, None], bias * weights / lengths
     return places * weights, bias * weights
+
+
+def _coordinated(head: CoordinatedHead, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+    """One matrix a picture: that of its components, each weighed by how far the picture is of it."""
+    assignment = head.assignment(head.projected(head.pooling(feature_map)))  # (N, K)
+    matrices = torch.einsum("nk,kod,dc->noc", assignment, head.projections, head.directions)  # (N, D, C)
+    spread, floor = spread_pooling(head.pooling, feature_map)
+    bias = torch.einsum("noc,nc->no", matrices, floor - head.centre) + assignment @ head.biases
+    return torch.einsum("noc,nchw->nhwo", matrices, spread), bias
 
 
 def spread_pooling(pooling: nn.Module, feature_map: Tensor) -> tuple[Tensor, Tensor]:

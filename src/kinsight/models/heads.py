@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
+from kinsight.models.coordinated import CoordinatedHead
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.modes import evaluating
 from kinsight.models.pooling import MAP, READS, VECTORS, make_pooling, pooled_channels
 from kinsight.models.subspaces import SubspacesHead
+from kinsight.models.whitening import within_class_whitening
 from kinsight.registry import Named, Registry, reason, shown
 
 WITHIN_CLASS = "within-class"
@@ -47,6 +50,7 @@ class LinearHead(nn.Module):
     Attributes:
         dim: D.
         reads: what of the map it needs, one of `READS`.
+        pictures_to_fit: how many pictures the head must be fitted to before the first step; 0: it is not.
 
     Raises:
         KinsightError: an option has a value that is not allowed.
@@ -75,7 +79,7 @@ class LinearHead(nn.Module):
             raise KinsightError(
                 "head option init within-class goes with dim null, bias true and no hidden layers or batch norm; write those"
             )
-        self.init = init
+        self.pictures_to_fit = 1 if init == WITHIN_CLASS else 0
         self.pooling = make_pooling(pooling, map_size=map_size)
         self.reads = pooling if pooling in VECTORS else MAP
         self.dropout = nn.Dropout(dropout)
@@ -104,6 +108,26 @@ class LinearHead(nn.Module):
         """What the pooling left, (N, C') -> the same embedding."""
         return Embedding.single(self.layers(self.dropout(pooled)))  # (N, D)
 
+    def fit(self, pooled: np.ndarray, labels: np.ndarray, seed: int) -> None:
+        """Fit the linear layer of `init` within-class to the pooled vectors (N, C') of the training pictures and their classes (N,)."""
+        self._set_last(*within_class_whitening(torch.from_numpy(pooled), torch.from_numpy(labels)))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it is fitted."""
+        layer: nn.Linear = self.layers[-1]  # type: ignore[assignment]
+        return self.pictures_to_fit > 0 and not torch.equal(layer.weight.detach().cpu(), torch.eye(self.dim))
+
+    def unfit(self) -> None:
+        """Hand on what is pooled, as before."""
+        self._set_last(torch.eye(self.dim), torch.zeros(self.dim))
+
+    def _set_last(self, weight: Tensor, bias: Tensor) -> None:
+        layer: nn.Linear = self.layers[-1]  # type: ignore[assignment]
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
+
 
 _EMBEDDING_HEADS = Registry(
     "head",
@@ -113,6 +137,7 @@ _EMBEDDING_HEADS = Registry(
         "gate": Named(GateHead),
         "channel": Named(ChannelHead),
         "attentive": Named(AttentiveHead),
+        "coordinated": Named(CoordinatedHead),
     },
     call=("feature_map",),
     hands=("channels", "map_size"),

@@ -1,19 +1,24 @@
-"""A head that starts from the training pictures: fitted to them before the first step, and anew where its start is what is kept."""
+"""A head that starts from the training pictures: fitted to what it pools of them before the first step, and anew where its start is what
+is kept.
+
+Such a head says in `pictures_to_fit` how many it takes at least and in `fitted` whether it is, and has its `pooling`,
+`fit(pooled, labels, seed)`, and, where it can do without, `unfit()`.
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kinsight import processes
-from kinsight.models import Embedder
-from kinsight.models.heads import WITHIN_CLASS, LinearHead
-from kinsight.models.whitening import within_class_whitening
-from kinsight.settings.training import DataSettings
+from kinsight.errors import KinsightError
+from kinsight.models import Embedder, Embedding
+from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
 from kinsight.training.standing_trunk import StandingTrunk
 
@@ -21,8 +26,8 @@ logger = logging.getLogger("kinsight")
 
 
 def is_fitted(embedder: Embedder) -> bool:
-    """Whether the head wants to be fitted; until then it hands on what is pooled."""
-    return isinstance(embedder.head, LinearHead) and embedder.head.init == WITHIN_CLASS
+    """Whether the head wants to be fitted."""
+    return _least(embedder) > 0
 
 
 def fit_head(
@@ -30,53 +35,72 @@ def fit_head(
     table: pd.DataFrame,
     rows: np.ndarray,
     labels: np.ndarray,
-    data: DataSettings,
+    settings: TrainingSettings,
     standing: StandingTrunk | None = None,
 ) -> None:
     """Fit the head to the training pictures, the given rows of the table, and their classes; on every process to the same values.
 
     `standing`: as in `encode_rows`.
+
+    Raises:
+        KinsightError: there are fewer pictures than it takes.
     """
     if processes.is_main():
         logger.info("fitting the head to %d training pictures", len(rows))
-    encoded = encode_rows(embedder, table, rows, data, normalize=False, standing=standing)
-    layer = _last_layer(embedder)
-    weight, bias = layer.weight.detach().cpu(), layer.bias.detach().cpu()
-    if processes.is_main() and len(encoded.rows):
-        known = torch.from_numpy(labels[np.searchsorted(rows, encoded.rows)])
-        weight, bias = within_class_whitening(torch.from_numpy(encoded.vectors), known)
-    set_head(embedder, processes.broadcast(weight), processes.broadcast(bias))
+    head: Any = embedder.learned_head
+    pooled = Embedder(embedder.trunk, _Pooled(embedder), embedder.preprocessing, embedder.settings)
+    found = encode_rows(pooled, table, rows, settings.data, normalize=False, standing=standing)
+    if len(found.rows) < _least(embedder):
+        raise KinsightError(
+            f"the head is fitted to at least {_least(embedder)} training pictures and {len(found.rows)} can be read; give more, or "
+            "lower its options (model.head.dim, ...)"
+        )
+    if processes.is_main():
+        head.fit(found.vectors, labels[np.searchsorted(rows, found.rows)], settings.seed)
+    for value in head.state_dict().values():  # detached, of the head itself
+        value.copy_(processes.broadcast(value))
 
 
-def refit_head(model: Embedder, table: pd.DataFrame, data: DataSettings) -> int:
+def refit_head(model: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> int:
     """Fit the fitted head of a kept start anew, now to the validation classes too; to how many classes, 0 where there is nothing to do.
 
     The more classes it is fitted to the better it holds for others, and once the choice is made the validation classes have nothing
     more to say.
     """
-    rows = np.flatnonzero(table["split"].isin(["train", "validation"]).to_numpy())
-    layer = _last_layer(model) if is_fitted(model) else None
-    if layer is None or torch.equal(layer.weight.detach().cpu(), torch.eye(model.dim)):
+    if not is_fitted(model) or not model.learned_head.fitted:
         return 0
+    rows = np.flatnonzero(table["split"].isin(["train", "validation"]).to_numpy())
     labels, classes = pd.factorize(table["label"].to_numpy()[rows], sort=True)
-    unfit_head(model)
-    fit_head(model, table, rows, labels.astype(np.int64), data)
+    fit_head(model, table, rows, labels.astype(np.int64), settings)
     return len(classes)
 
 
-def unfit_head(embedder: Embedder) -> None:
-    """Let the head hand on what is pooled, as before."""
-    set_head(embedder, torch.eye(embedder.dim), torch.zeros(embedder.dim))
+def unfit_head(embedder: Embedder) -> bool:
+    """Let the head be as before; whether it can do without being fitted."""
+    head: Any = embedder.learned_head
+    if not hasattr(head, "unfit"):
+        return False
+    head.unfit()
+    return True
 
 
-def set_head(embedder: Embedder, weight: torch.Tensor, bias: torch.Tensor) -> None:
-    """Put values into the last layer."""
-    layer = _last_layer(embedder)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
+class _Pooled(nn.Module):
+    """What the head of a model pools, as the embedding."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        super().__init__()
+        self.pooling: Any = embedder.learned_head.pooling
+        self.reads = embedder.reads
+        trunk = embedder.trunk
+        with torch.no_grad():
+            self.dim = self.pooling(torch.zeros(1, trunk.channels, *trunk.map_size, device=embedder.device)).shape[1]
+
+    def forward(self, feature_map: Tensor) -> Embedding:
+        return self.from_pooled(self.pooling(feature_map))
+
+    def from_pooled(self, pooled: Tensor) -> Embedding:
+        return Embedding.single(pooled)  # (N, C')
 
 
-def _last_layer(embedder: Embedder) -> nn.Linear:
-    layer: nn.Linear = embedder.head.layers[-1]  # type: ignore[index, assignment]
-    return layer
+def _least(embedder: Embedder) -> int:
+    return int(getattr(embedder.learned_head, "pictures_to_fit", 0))

@@ -236,14 +236,13 @@ class Training:
                 self.embedder.save(self.run.model)
             self.log.say(f"start: validation {numbers(metrics)}", 0)
         if is_fitted(self.embedder):
-            fit_head(self.embedder, self.table, self.rows, self.labels, self.settings.data, self.inputs.standing)
+            fit_head(self.embedder, self.table, self.rows, self.labels, self.settings, self.inputs.standing)
             if self.validation_classes:
                 self._keep_fitted_head()
 
     def _keep_fitted_head(self) -> None:
         metrics = self._validated()
-        if is_better(self.position.start[CHOSEN_BY], metrics[CHOSEN_BY]):
-            unfit_head(self.embedder)
+        if is_better(self.position.start[CHOSEN_BY], metrics[CHOSEN_BY]) and unfit_head(self.embedder):
             self.log.say(f"head fitted: validation {numbers(metrics)}, so it is left as it was", 0)
             return
         self.log.say(f"head fitted: validation {numbers(metrics)}", 0)
@@ -287,7 +286,7 @@ class Training:
             return
         processes.wait()  # until the main one has written it
         kept = load_embedder(self.run.model).to(self.device)
-        if classes := refit_head(kept, self.table, self.settings.data):
+        if classes := refit_head(kept, self.table, self.settings):
             if processes.is_main():
                 kept.save(self.run.model)
             self.log.say(f"head fitted anew to all {classes} classes, those of validation too", self.position.step)
