@@ -13,6 +13,7 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation.subspaces import SpaceState, seen_in, state_of
 from kinsight.files import write_json, write_text
 from kinsight.models import load_embedder
+from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
 from kinsight.show.division.page import division_html
@@ -64,8 +65,10 @@ def division(
         raise KinsightError(
             f"{folder.path} was not trained with the method division; give a run that was, or train one with --method division"
         )
+    if model.subspaces == 1:
+        raise KinsightError(ONLY_ONE)
     train = rows_of(table, "train", settings.data)
-    state = read_division(checkpoint, len(train))
+    state = read_division(checkpoint, len(train)).when(model.subspaces)
 
     def embedded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if limit is not None and limit < len(rows):

@@ -26,6 +26,7 @@ from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
 from kinsight.explanation.stages import Stage
 from kinsight.files import require_writable
 from kinsight.models import Embedder
+from kinsight.models.subspaces import ONLY_ONE
 from kinsight.pictures import Preprocessing
 from kinsight.processes import device
 from kinsight.show import ShownPair, ShownPairs, write_pair
@@ -231,6 +232,8 @@ def _groups(pair: ShownPair) -> dict[str, ShownPair]:
 
 def _subspaces(pair: ShownPair) -> dict[str, ShownPair]:
     """What carries most of the similarity first."""
+    if len(pair.subspaces) == 1:
+        raise KinsightError(ONLY_ONE)
     order = np.argsort(-pair.carried, kind="stable").tolist()
     return {f"subspace {number}, carries {pair.carried[number]:+.3f}": pair.subspaces[number] for number in order}
 

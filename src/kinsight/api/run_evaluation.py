@@ -18,6 +18,7 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
 from kinsight.runs.folder import RunFolder
@@ -59,6 +60,8 @@ def evaluate_run(
         raise KinsightError(NO_GROUPS)
     models = [(TRAINED, trained, name)]
     if subspace is not None:
+        if trained.subspaces == 1 and trained.subspace_shares is not None:
+            raise KinsightError(ONLY_ONE)
         models.append((f"subspace {subspace}", trained.subspace(subspace), f"{name}-subspace-{subspace}"))
     start = f"{evaluation_name(data=data, split=split, split_by=split_by)}-{UNTRAINED}"
     if untrained is not False:

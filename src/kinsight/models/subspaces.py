@@ -16,6 +16,10 @@ from kinsight.models.gates import gate
 from kinsight.models.pooling import MAP
 
 CONQUERS = ("sum", "unmasked")
+ONLY_ONE = (
+    "this model has one subspace, its whole embedding, because it is from before the first division, as in a run that keeps its start; "
+    "take the last model (--which last, or the folder model-last of the run), or train with --keep_start false"
+)
 
 
 class SubspacesHead(nn.Module):

@@ -34,6 +34,11 @@ class DivisionState:
         """The clusters of every depth that was reached, the last one as it is now."""
         return [*self.history[: self.depth], self.clusters]
 
+    def when(self, count: int) -> DivisionState:
+        """As it was when there began to be `count` clusters, where there are more by now: for a model from that time."""
+        depth = min(count.bit_length() - 1, self.depth)
+        return self if depth == self.depth else DivisionState(self.history[depth].astype(np.int64), self.history, depth)
+
     def of(self, rows: np.ndarray) -> DivisionState:
         """That of some of the pictures."""
         return DivisionState(self.clusters[rows], self.history[:, rows], self.depth)
