@@ -15,7 +15,6 @@ from kinsight.models.whitening import within_class_whitening
 from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
 from kinsight.training import train
-from kinsight.training.head_start import set_head
 from kinsight.training.loop import Training
 from kinsight.training.tables import prepare_table
 from tiny_run import TINY, numbers_of, tiny, weights_of
@@ -56,7 +55,7 @@ def test_a_fitted_head_is_kept_unless_it_is_worse(
     if kept:  # fitted anew, to the validation classes too, once they have chosen
         table = prepare_table(settings_of(pictures).data)
         known = table[table["split"] != "test"]
-        set_head(model, torch.eye(model.dim), torch.zeros(model.dim))
+        model.head.unfit()  # type: ignore[operator]
         vectors = torch.from_numpy(model.encode(known["path"].tolist(), normalize=False))
         weight, bias = within_class_whitening(vectors, torch.from_numpy(pd.factorize(known["label"])[0]))
         chosen = load_embedder(run.model).head.layers[-1]  # type: ignore[index]
