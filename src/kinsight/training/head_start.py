@@ -77,10 +77,10 @@ def refit_head(model: Embedder, table: pd.DataFrame, settings: TrainingSettings)
 
 def unfit_head(embedder: Embedder) -> bool:
     """Let the head be as before; whether it can do without being fitted."""
-    head: Any = embedder.learned_head
-    if not hasattr(head, "unfit"):
+    unfit: Any = getattr(embedder.learned_head, "unfit", None)
+    if unfit is None:
         return False
-    head.unfit()
+    unfit()
     return True
 
 
