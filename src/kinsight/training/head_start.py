@@ -89,11 +89,10 @@ class _Pooled(nn.Module):
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
-        self.pooling: Any = embedder.learned_head.pooling
-        self.reads = embedder.reads
-        trunk = embedder.trunk
+        head: Any = embedder.learned_head
+        trunk, self.reads, self.pooling = embedder.trunk, embedder.reads, head.pooling
         with torch.no_grad():
-            self.dim = self.pooling(torch.zeros(1, trunk.channels, *trunk.map_size, device=embedder.device)).shape[1]
+            self.dim = head.pooling(torch.zeros(1, trunk.channels, *trunk.map_size, device=embedder.device)).shape[1]
 
     def forward(self, feature_map: Tensor) -> Embedding:
         return self.from_pooled(self.pooling(feature_map))
