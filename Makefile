@@ -32,6 +32,7 @@ bench: .venv/installed  ## speed and memory as ratios against a peer, each measu
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/explanation.py

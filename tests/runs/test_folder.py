@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kinsight.errors import KinsightError
 from kinsight.runs.folder import RunFolder
@@ -44,6 +45,17 @@ def test_other_settings_are_refused_naming_the_keys(tmp_path: Path) -> None:
     ):
         run.claim(other)
     assert settings_from(run.settings()) == SETTINGS
+
+
+def test_a_run_of_before_there_was_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.claim(SETTINGS)
+    known = yaml.safe_load(run.recipe.read_text())
+    del known["features"], known["keep_start"]
+    run.recipe.write_text(yaml.safe_dump(known))
+    run.check(SETTINGS)
+    with pytest.raises(KinsightError, match=r"features\.copies: 0 -> 2"):
+        run.check(replace(SETTINGS, features=replace(SETTINGS.features, copies=2)))
 
 
 def test_what_moves_no_number_may_change(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ class RunFolder:
             KinsightError: the folder holds something else, or a run with other settings.
         """
         if self.exists:
-            found = differences(self.settings(), _plain(settings))
+            known = {**_plain(TrainingSettings()), **self.settings()}  # of before a setting was there: its default
+            found = differences(known, _plain(settings))
             changes = [change for change in found if moves_numbers(change.partition(":")[0])]
             longer = settings.epochs > self.settings().get("epochs", settings.epochs)
             if longer and self._finished:  # a finished run may be extended

@@ -113,18 +113,6 @@ class FeatureFile:
         return found
 
 
-def is_whole(path: Path, layout: Layout) -> bool:
-    """Whether the file is there; one that is cut off or damaged is not, and that is said."""
-    if not os.path.lexists(path):
-        return False
-    try:
-        FeatureFile(path, layout)
-    except KinsightError as problem:
-        logger.warning("%s is damaged (%s), so its features are computed anew", path, problem)
-        return False
-    return True
-
-
 def feature_file(path: Path, layout: Layout, about: Mapping[str, Any], compute: Compute) -> FeatureFile:
     """The file, computed first where it is not whole. All processes call this; each computes its share of the blocks.
 
@@ -170,18 +158,31 @@ def feature_file(path: Path, layout: Layout, about: Mapping[str, Any], compute: 
 
 def _claimed(path: Path, part: Path, layout: Layout) -> int | None:
     """A lock on the unfinished file, made ready to be gone on with; None: the file is whole, perhaps by another run that held the lock."""
-    while not is_whole(path, layout):
+    while (problem := _problem(path, layout)) is not None:
         part.mkdir(parents=True, exist_ok=True)
         held = os.open(part, os.O_RDONLY)
         _lock(held, part)
         # Who held it before may have finished meanwhile: then this is a lock on what has another name now.
         mine = part.is_dir() and os.path.samestat(os.stat(part), os.fstat(held))
-        if mine and not is_whole(path, layout):
+        if mine and _problem(path, layout) is not None:
+            if problem:
+                logger.warning("%s is damaged (%s), so its features are computed anew", path, problem)
             _prepare(part, layout)
             return held
         if mine:
-            part.rmdir()
+            shutil.rmtree(part, ignore_errors=True)
         os.close(held)
+    return None
+
+
+def _problem(path: Path, layout: Layout) -> str | None:
+    """What is wrong with a file, empty where there is none; None: it is whole."""
+    if not os.path.lexists(path):
+        return ""
+    try:
+        FeatureFile(path, layout)
+    except KinsightError as problem:
+        return str(problem)
     return None
 
 

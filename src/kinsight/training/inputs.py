@@ -77,7 +77,7 @@ class Inputs:
         """This process's share of each of these batches of the epoch that is now."""
         mine = [Batch(share(batch, processes.rank(), processes.count()), batch.subset) for batch in batches]
         if self.trunk is not None and self._epoch() < self.trunk.epochs:
-            return self._from_features(mine, self.trunk.in_training())
+            return self._from_features(mine, self.trunk.in_training)
         return self._from_pictures(mine)
 
     def _from_pictures(self, batches: list[Batch]) -> Iterator[TrainingBatch]:

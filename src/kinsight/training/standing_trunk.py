@@ -130,6 +130,7 @@ class StandingTrunk:
         """What is read of the maps of the training and validation pictures, with the transforms of test time, in float32 arithmetic."""
         return self._features(self.half, MAP if self.embedder.reads == MAP else reads, "none", 0, "fp32")
 
+    @cached_property
     def in_training(self) -> Features:
         """What the head reads of the maps of the training pictures, in as many copies as the settings say."""
         wanted, data = self.settings.features, self.settings.data

@@ -87,7 +87,7 @@ def _what_is_stored(run: RunFolder) -> str:
 
 def with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
     """A run can be gone on with from another folder, so what it reads is remembered by its whole path."""
-    data, model = settings.data, settings.model
+    data, model, features = settings.data, settings.model, settings.features
     return replace(
         settings,
         data=replace(
@@ -95,5 +95,6 @@ def with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
             path=str(Path(data.path).resolve()) if data.path else "",
             root=str(Path(data.root).resolve()) if data.root else None,
         ),
+        features=replace(features, folder=str(Path(features.folder).resolve()) if features.folder else None),
         model=replace(model, weights=str(Path(model.weights).resolve()) if model.weights else None),
     )
