@@ -1,10 +1,10 @@
 """What division costs: an epoch with 32 subspaces, renewed every second epoch, against the plain one, with fresh and running features.
 
-Same model, data, precision and steps; periods of two epochs of the three follow each other in turn, and the ratios of each round give the
-median. A divided period has one re-clustering; with fresh features that embeds all training pictures. A small cluster does not always
-fill a batch to the last picture, so that the steps' seconds count as for equally many pictures. On a CPU the ratio of processor
-seconds, of all processes, stands beside that of the clock: other load disturbs it less. Then the clustering alone, of 60,000 vectors of 512
-numbers into 32. Under three minutes on two cores that nobody else uses.
+Same model, data, precision and steps. Single steps of the three follow each other in turn, so that whatever else the machine does hits all
+of them, and the median step counts. A divided period of two epochs has one re-clustering; with fresh features that embeds all training
+pictures. A small cluster does not always fill a batch to the last picture, so that seconds are those of a picture. Processor seconds stand
+beside those of the clock: other load disturbs them less. Then the clustering alone, of 60,000 vectors of 512 numbers into 32. Under three
+minutes on two cores that nobody else uses.
 
     OMP_NUM_THREADS=1 python benchmarks/division.py [--trunk resnet18] [--size 64] [--classes 100] [--per-class 4] [--rounds 2]
 """
@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.training.loop import Training
 from kinsight.training.tables import prepare_table
-from training import epoch_of
 
 EVERY = 2
 BARS = {"fresh": 1.25, "running": 1.05}
@@ -67,22 +65,11 @@ def main() -> None:
             trainings[features] = prepared(options, data, Path(folder) / features, method)
         for training in trainings.values():
             training.method.advance(0)
-            one_step(training)
-        rounds = [one_round(trainings, number) for number in range(options.rounds)]
+        measured = {name: Measured() for name in trainings}
+        for number in range(options.rounds):
+            one_period(trainings, measured, number)
         for features, bar in BARS.items():
-            clock, processor = (
-                statistics.median(evened(each[features], each["plain"], kind) for each in rounds) for kind in (0, 1)
-            )
-            work = f", {processor:.3f} of its processor seconds" if plain.device.type == "cpu" else ""
-            print(f"  {features:8} {clock:6.3f} of the plain epoch{work} (bar: at most {bar})")
-            whole = statistics.median(each[features].division[0] + each[features].steps[0] for each in rounds)
-            for name in ("features", "clustering"):
-                took = statistics.median(each[features].facts["seconds"][name] for each in rounds)
-                print(f"           {name} {took:.3f} s of {whole:.2f} s a period, {took / whole:.1%}")
-            last = rounds[-1][features]
-            print(
-                f"           {last.pictures / rounds[-1]['plain'].pictures:.1%} of the plain epoch's pictures trained"
-            )
+            show(features, bar, measured, len(plain.labels))
     vectors = np.random.default_rng(0).normal(size=(options.points, 512)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     started = time.perf_counter()
@@ -94,7 +81,7 @@ def prepared(options: argparse.Namespace, data: Path, out: Path, method: dict[st
     """A training that is ready to run epochs."""
     settings = settings_from(
         {
-            "data": {"path": str(data), "fold": None, "split": "all"},
+            "data": {"path": str(data), "fold": None, "split": "all", "workers": 0},
             "model": {
                 "trunk": options.trunk,
                 "size": options.size,
@@ -112,53 +99,61 @@ def prepared(options: argparse.Namespace, data: Path, out: Path, method: dict[st
     return Training(settings, run, prepare_table(settings.data), progress=False)
 
 
-@dataclass(frozen=True)
-class Period:
-    """A period: (by the clock, processor) seconds of the division and of the steps, how many pictures trained, what the division said."""
+@dataclass
+class Measured:
+    """(By the clock, of the processor) seconds of every division, and of every step for each of its pictures; what divisions said."""
 
-    division: tuple[float, float]
-    steps: tuple[float, float]
-    pictures: int
-    facts: dict[str, Any]
+    divisions: list[tuple[float, float]] = field(default_factory=list)
+    steps: list[tuple[float, float]] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
 
-
-def one_round(trainings: Mapping[str, Training], number: int) -> dict[str, Period]:
-    """A period of each, begun by another one in every round."""
-    names = list(trainings)
-    return {name: period(trainings[name]) for name in names[number % len(names) :] + names[: number % len(names)]}
+    def period(self, kind: int, pictures: int) -> float:
+        """Seconds of a median division, and of as many median steps as train so many pictures for its epochs."""
+        division, step = (statistics.median(each[kind] for each in known) for known in (self.divisions, self.steps))
+        return division + EVERY * pictures * step
 
 
-def period(training: Training) -> Period:
-    """Two epochs, and the division before them where there is one."""
-    begun = seconds()
-    facts = training.method.advance(EVERY)
-    divided = seconds()
-    for _ in range(EVERY):
-        epoch_of(training)
-    ended = seconds()
-    pictures = EVERY * sum(len(batch) for batch in training.method.sampler().epoch(0))
-    return Period(between(begun, divided), between(divided, ended), pictures, facts)
+def one_period(trainings: Mapping[str, Training], measured: Mapping[str, Measured], number: int) -> None:
+    """A period of each, a step of one after a step of another; the first step of all is left out."""
+    for name, training in trainings.items():
+        training.embedder.train()
+        begun = seconds()
+        measured[name].facts.append(training.method.advance(EVERY))
+        measured[name].divisions.append(since(begun))
+    for epoch in range(EVERY):
+        batches = {name: one.inputs.batches(one._batches(epoch, 0)) for name, one in trainings.items()}
+        for step in range(trainings["plain"].steps_per_epoch):
+            for name, training in trainings.items():
+                begun = seconds()
+                batch = next(batches[name])
+                training._step(epoch, batch)
+                took = since(begun)
+                if number or epoch or step:
+                    measured[name].steps.append((took[0] / len(batch.indices), took[1] / len(batch.indices)))
 
 
-def evened(one: Period, plain: Period, kind: int) -> float:
-    """How many times the plain period's seconds, for equally many pictures."""
-    return (one.division[kind] + one.steps[kind] * plain.pictures / one.pictures) / plain.steps[kind]
-
-
-def between(begun: tuple[float, float], ended: tuple[float, float]) -> tuple[float, float]:
-    """What has passed."""
-    return ended[0] - begun[0], ended[1] - begun[1]
+def show(features: str, bar: float, measured: Mapping[str, Measured], pictures: int) -> None:
+    """The ratios, and what the division has of the period."""
+    one, plain = measured[features], measured["plain"]
+    clock, processor = (one.period(kind, pictures) / plain.period(kind, pictures) for kind in (0, 1))
+    print(
+        f"  {features:8} {clock:6.3f} of the plain epoch, {processor:.3f} of its processor seconds (bar: at most {bar})"
+    )
+    period = one.period(0, pictures)
+    for name in ("features", "clustering"):
+        took = statistics.median(each["seconds"][name] for each in one.facts)
+        print(f"           {name} {took:.3f} s of {period:.2f} s a period, {took / period:.1%}")
 
 
 def seconds() -> tuple[float, float]:
-    """By the clock, and of the processors for this process and those that it has started and seen end."""
-    return time.perf_counter(), sum(os.times()[:4])
+    """By the clock, and of the processor."""
+    return time.perf_counter(), time.process_time()
 
 
-def one_step(training: Training) -> None:
-    """The last step of an epoch, to warm up."""
-    training.position.batch = training.steps_per_epoch - 1
-    training._epoch(0)
+def since(begun: tuple[float, float]) -> tuple[float, float]:
+    """What has passed."""
+    now = seconds()
+    return now[0] - begun[0], now[1] - begun[1]
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ SIGNATURES = {
         "runs, *, out=None, splits=('train', 'test'), data=None, split_by=None, root=None, path_column=None, label_column=None, pairs=6, "
         "stage=0, limit=None, seed=0"
     ),
-    "division": "run, *, out=None, split='test', which='best', queries=6, limit=None, seed=0, progress=False",
+    "division": "run, *, out=None, split='test', which='best', queries=6, limit=None, plane='auto', seed=0, progress=False",
     "embed": (
         "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
         "progress=False, group=None, root=None, path_column=None, label_column=None"

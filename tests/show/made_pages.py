@@ -12,6 +12,7 @@ from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.method_maps import MethodMaps
 from kinsight.show.comparison.page import comparison_html
 from kinsight.show.diagnosis.page import diagnosis_html
+from kinsight.show.division.page import division_html
 from kinsight.show.groups.beside import groups_beside_html
 from kinsight.show.groups.page import groups_html
 from kinsight.show.maps.correspondence import correspondence_html
@@ -20,7 +21,7 @@ from kinsight.show.maps.localization import localization_html, shown_pictures
 from kinsight.show.method_grid.page import method_grid_html
 from kinsight.show.pair.page import pair_html
 from kinsight.show.report.page import write_report
-from show import made_comparison, made_diagnosis, made_groups, made_maps, made_pair
+from show import made_comparison, made_diagnosis, made_division, made_groups, made_maps, made_pair
 from show.made_run import make_run
 
 Tap = tuple[str, str]  # what a finger taps, and what must be in view then: CSS selectors
@@ -73,6 +74,10 @@ def _diagnosis(folder: Path) -> MadePage:
     return MadePage(diagnosis_html(made_diagnosis.measured(), made_diagnosis.explained()))
 
 
+def _division(folder: Path) -> MadePage:
+    return MadePage(division_html(made_division.made(folder)), strips=".scroll")
+
+
 def _method_grid(folder: Path) -> MadePage:
     random = np.random.default_rng(0)
     found = MethodMaps(
@@ -112,6 +117,7 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "groups beside": _groups_beside,
     "comparison": _comparison,
     "diagnosis": _diagnosis,
+    "division": _division,
     "methods": _method_grid,
     "localization": _localization,
     "correspondence": _correspondence,

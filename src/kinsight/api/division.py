@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
 from kinsight.show.division.page import division_html
-from kinsight.show.division.result import Cluster, DivisionResult, Found, Modes
-from kinsight.show.report.atlas import layout
+from kinsight.show.division.plane import chosen_planes, places
+from kinsight.show.division.result import IN_ITS_SUBSPACE, Cluster, DivisionResult, Found, Modes
 from kinsight.training.checkpoints import newest_checkpoint
 from kinsight.training.encoding import encode_rows
 from kinsight.training.methods.division.state import DivisionState, read_division
@@ -34,6 +35,7 @@ def division(
     which: str = "best",
     queries: int = 6,
     limit: int | None = None,
+    plane: str = "auto",
     seed: int = 0,
     progress: bool = False,
 ) -> DivisionResult:
@@ -46,6 +48,8 @@ def division(
         which: the model: `best` (chosen on validation classes) or `last`.
         queries: how many pictures search in every subspace on the page.
         limit: at most so many pictures of each half, drawn from the seed.
+        plane: how the page lays the embedding out: `t-sne`, `umap` (which needs the package umap-learn), `both`, or `auto`: both where
+            umap-learn is installed, else t-SNE.
         seed: of what is drawn.
         progress: show a bar.
 
@@ -55,6 +59,7 @@ def division(
     require_whole(0, queries=queries)
     require_whole(1, limit=limit)
     require_seed(seed)
+    planes = chosen_planes(plane)
     if out is not None:
         require_page(out)
     folder = RunFolder(run).require()
@@ -98,7 +103,7 @@ def division(
         spaces=spaces,
         found=_found(others, labels[other_rows], paths[other_rows], weights, model.groups, queries, seed),
         modes=_modes(vectors, labels[rows], paths[rows], state),
-        maps=_maps(vectors, paths[rows], others, paths[other_rows], state, split, seed),
+        maps=_maps(vectors, paths[rows], others, paths[other_rows], state, split, seed, planes),
     )
     if out is not None:
         write_text(out, division_html(result))
@@ -121,7 +126,7 @@ def _of_clusters(
         if mine.sum() > 1:
             found[f"cluster {number}"] = state_of(vectors[mine], labels[mine], seed=seed)
             seen = seen_in(vectors[mine], weights[number], groups)
-            found[f"cluster {number} in its subspace"] = state_of(seen, labels[mine], seed=seed)
+            found[f"cluster {number}{IN_ITS_SUBSPACE}"] = state_of(seen, labels[mine], seed=seed)
     return found
 
 
@@ -194,7 +199,8 @@ def _maps(
     state: DivisionState,
     split: str,
     seed: int,
-) -> dict[str, tuple[np.ndarray, np.ndarray, list[str]]]:
+    planes: Sequence[str],
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray, list[str]]]:
     known = [number for number in range(state.count) if (state.clusters == number).any()]
     middles = np.stack([vectors[state.clusters == number].mean(0) for number in known])
     nearest = np.array(known)[(others @ middles.T).argmax(1)]
@@ -204,5 +210,6 @@ def _maps(
         (f"{split} pictures", others, other_paths, nearest),
     ):
         rows = np.sort(np.random.default_rng(seed).permutation(len(these))[:POINTS])
-        found[name] = (layout(these[rows]), clusters[rows], [str(path) for path in files[rows]])
+        for plane in planes:
+            found[name, plane] = (places(these[rows], plane), clusters[rows], [str(path) for path in files[rows]])
     return found

@@ -21,6 +21,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--which", choices=("best", "last"), default="best", help="the model (default: best)")
     parser.add_argument("--queries", type=int, default=6, help="pictures that search in every subspace (default: 6)")
     parser.add_argument("--limit", type=int, help="at most so many pictures of each half, drawn from the seed")
+    parser.add_argument(
+        "--plane",
+        choices=("auto", "t-sne", "umap", "both"),
+        default="auto",
+        help="how the embedding is laid out: auto is t-SNE, and UMAP beside it where umap-learn is installed (default: auto)",
+    )
     add_seed(parser)
     return parser
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from kinsight.show.charts import Chart, Series, line_chart
+from kinsight.show.division.conclusion import conclusion
 from kinsight.show.division.result import TITLES, DivisionResult, cells
 from kinsight.show.page import environment
 from kinsight.show.report.atlas import spread
@@ -43,7 +44,8 @@ def division_html(found: DivisionResult) -> str:
             spaces=[(name, cells(state)) for name, state in found.spaces.items()],
             found=found.found,
             modes=found.modes,
-            maps=[(name, _map(*places, clusters=clusters)) for name, places in found.maps.items()],
+            maps=[(half, plane, _map(*places, clusters=clusters)) for (half, plane), places in found.maps.items()],
+            conclusion=conclusion(found),
             hue=lambda number: _hue(number, clusters),
         )
     )

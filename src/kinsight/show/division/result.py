@@ -11,6 +11,8 @@ import numpy as np
 from kinsight.evaluation.subspaces import SpaceState
 from kinsight.show.table import aligned
 
+IN_ITS_SUBSPACE = " in its subspace"
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -53,7 +55,8 @@ class DivisionResult:
         spaces: by name: both halves in the whole embedding, each cluster in the whole and in its subspace.
         found: what pictures find in the whole embedding and in each subspace.
         modes: classes in several clusters.
-        maps: by name, the places (M, 2) in the plane, clusters (M,) and paths of pictures of the half.
+        maps: by the name of the half and the layout (t-SNE, UMAP): the places (M, 2) in the plane, clusters (M,) and paths of pictures of
+            the half.
     """
 
     run: str
@@ -65,7 +68,7 @@ class DivisionResult:
     spaces: dict[str, SpaceState]
     found: list[Found]
     modes: list[Modes]
-    maps: dict[str, tuple[np.ndarray, np.ndarray, list[str]]]
+    maps: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, list[str]]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
