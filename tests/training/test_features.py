@@ -27,13 +27,14 @@ from kinsight.training import train
 from kinsight.training.feature_file import FeatureFile, Layout, feature_file
 from kinsight.training.loop import Training
 from kinsight.training.replica import _Forward
+from kinsight.training.standing_trunk import StandingTrunk
 from tiny_run import TINY, draw_pictures, numbers_of, tiny, weights_of
 
 # SGD, because Adam makes whole steps of gradients that are nothing but rounding, and tiny batches are rounded in their own way.
 STILL: dict[str, Any] = {
     "optimizer": {"name": "sgd", "trunk_lr": 0.0, "head_lr": 0.05},
     "data": {"augmentation": "none"},
-    "epochs": 2,
+    "epochs": 1,
 }
 NEVER: dict[str, Any] = {"features": {"once": "never"}}
 
@@ -79,6 +80,7 @@ def files_of(run: Path) -> list[str]:
 HEADS: dict[str, dict[str, Any]] = {
     "average, dropout": {"name": "linear", "dim": 16, "dropout": 0.2},
     "maximum, hidden": {"name": "linear", "dim": 16, "pooling": "max", "hidden": [24], "relu": True},
+    "fitted": {"name": "linear", "dim": None, "init": "within-class"},
     "both": {"name": "linear", "dim": 16, "pooling": "avg+max"},
     "groups, maps": {"name": "attentive", "groups": 2, "dim": 16},
 }
@@ -91,23 +93,21 @@ def test_the_same_training_as_from_pictures(
     train(with_head(pictures, head, NEVER), tmp_path / "pictures", progress=False)
     seen = count_pictures(monkeypatch)
     run = train(with_head(pictures, head), tmp_path / "features", progress=False)
-    assert seen == [0] * 6
+    assert seen == [0] * 3
     assert_equal_runs(tmp_path / "pictures", run.path)
     (name,) = files_of(run.path)  # of the training and the validation pictures together
     reads = MAP if head["name"] == "attentive" else head.get("pooling", "avg")
     assert name.startswith(f"{reads}-")
     told = run.read_protocol().training
-    assert told.still_epochs == 2
+    assert told.still_epochs == 1
     assert told.features is not None
     assert told.features["file"] == name
     assert not (tmp_path / "pictures" / "features").exists()
 
 
-def test_a_fitted_head_and_division_read_features(
-    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_division_reads_features(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Division cuts by the trunk's averaged maps, which its head of another pooling does not read."""
-    method = {"method": {"name": "division", "subspaces": 2, "every": 1, "clusters": "trunk"}, "epochs": 3}
+    method = {"method": {"name": "division", "subspaces": 2, "every": 1, "clusters": "trunk"}, "epochs": 2}
     plain = {**TINY, "model": {**TINY["model"], "head": {"name": "linear", "dim": 16, "pooling": "max"}}}
     settings = settings_from(plain, {"data": {"path": str(pictures)}}, STILL, method)
     train(
@@ -118,10 +118,6 @@ def test_a_fitted_head_and_division_read_features(
     run = train(settings, tmp_path / "features", progress=False)
     assert_equal_runs(tmp_path / "pictures", run.path)
     assert [name[:4] for name in files_of(run.path)] == ["avg-", "max-"]
-    fitted = {"name": "linear", "dim": None, "init": "within-class"}
-    train(with_head(pictures, fitted, NEVER), tmp_path / "fitted", progress=False)
-    train(with_head(pictures, fitted), tmp_path / "fitted-features", progress=False)
-    assert_equal_runs(tmp_path / "fitted", tmp_path / "fitted-features")
 
 
 def test_a_trunk_that_waits_and_then_trains(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +131,7 @@ def test_a_trunk_that_waits_and_then_trains(tmp_path: Path, pictures: Path, monk
         assert seen == [0] * 6 + [8] * 3
     assert_equal_runs(tmp_path / "pictures", run.path)
     assert run.read_protocol().training.still_epochs == 2
-    for step in (2, 7):
-        assert killed(train_and_die, settings, tmp_path / "cut", step)
+    assert killed(train_and_die, settings, tmp_path / "cut", 7)
     train(settings, tmp_path / "cut", progress=False)
     assert weights_of(tmp_path / "cut") == weights_of(run.path)
     assert numbers_of(tmp_path / "cut") == numbers_of(run.path)
@@ -145,6 +140,12 @@ def test_a_trunk_that_waits_and_then_trains(tmp_path: Path, pictures: Path, monk
     assert (
         Training(tiny(pictures, STILL, waits, kept), run, training_table(settings), progress=False).inputs.trunk is None
     )
+
+
+def trunk_of(settings: Any, out: Path) -> StandingTrunk:
+    trunk = Training(settings, RunFolder(out), training_table(settings), progress=False).inputs.trunk
+    assert trunk is not None
+    return trunk
 
 
 def training_table(settings: Any) -> Any:
@@ -199,7 +200,7 @@ def test_killed_while_features_are_computed_and_while_they_are_read(
     assert part.name.startswith(".avg-")
     items = np.load(part / "items.npy")
     assert (items["state"] != 0).sum() == 8  # one block is whole
-    assert killed(train_and_die, settings, out, 4)
+    assert killed(train_and_die, settings, out, 2)
     assert files_of(out) == files_of(whole.path)
     train(settings, out, progress=False)
     assert weights_of(out) == weights_of(whole.path)
@@ -233,16 +234,15 @@ def test_other_pictures_weights_and_numbers_have_other_files(tmp_path: Path) -> 
     found: list[set[str]] = []
 
     def trained(*changes: dict[str, Any]) -> int:
-        train(tiny(data, STILL, common, *changes), tmp_path / str(len(found)), progress=False)
+        trunk = trunk_of(tiny(data, STILL, common, *changes), tmp_path / "run")
+        assert trunk.at_test_time("avg") is trunk.in_training or trunk.settings.features.copies
         found.append({file.name for file in (tmp_path / "common").iterdir()})
         return len(found[-1])
 
     assert trained() == 1
     # What decides no feature shares the file: another loss, another fold, another head of the same pooling.
-    assert (
-        trained({"objective": {"loss": {"name": "contrastive"}}, "data": {"fold": 1}, "model": {"head": {"dim": 8}}})
-        == 1
-    )
+    other = {"objective": {"loss": {"name": "contrastive"}}, "data": {"fold": 1}, "model": {"head": {"dim": 8}}}
+    assert trained(other) == 1
     file = tmp_path / "data" / "class_00" / "0.png"
     times = file.stat()
     shutil.copy(tmp_path / "data" / "class_01" / "0.png", file)
@@ -259,10 +259,10 @@ def test_a_damaged_file_is_made_anew_and_a_damaged_feature_refused(
     tmp_path: Path, pictures: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = tiny(pictures, STILL, {"epochs": 1, "features": {"folder": str(tmp_path / "common")}})
-    whole = train(settings, tmp_path / "whole", progress=False)
+    trunk_of(settings, tmp_path / "run").at_test_time("avg")
     (file,) = (tmp_path / "common").iterdir()
     good = (file / "features.npy").read_bytes()
-    for number, damage in enumerate(("cut", "gone", "other", "unfinished")):
+    for damage in ("cut", "gone", "other", "unfinished"):
         if damage == "cut":
             (file / "features.npy").write_bytes(good[:-100])
         elif damage == "gone":
@@ -274,29 +274,28 @@ def test_a_damaged_file_is_made_anew_and_a_damaged_feature_refused(
             items["state"][5] = 0
             np.save(file / "items.npy", items)
         with caplog.at_level("WARNING", "kinsight"):
-            train(settings, tmp_path / str(number), progress=False)
+            trunk_of(settings, tmp_path / "run").at_test_time("avg")
         assert caplog.text.count(f"{file} is damaged (") == 1
         assert "so its features are computed anew" in caplog.text
         caplog.clear()
         assert (file / "features.npy").read_bytes() == good
-        assert weights_of(tmp_path / str(number)) == weights_of(whole.path)
     changed = bytearray(good)
     changed[-3] ^= 64  # the last number of a validation picture
     (file / "features.npy").write_bytes(changed)
-    with pytest.raises(
-        KinsightError, match=r"is damaged \(the features of picture \d+ .*; remove it, and the same command"
-    ):
-        train(settings, tmp_path / "refused", progress=False)
+    features = trunk_of(settings, tmp_path / "run").at_test_time("avg")
+    with pytest.raises(KinsightError, match=r"is damaged \(the features of picture \d+ .*; remove it, and the same"):
+        features.of(features.rows)
 
 
 def test_copies_and_float16(tmp_path: Path, pictures: Path, caplog: pytest.LogCaptureFixture) -> None:
     copies = {"features": {"copies": 3}, "data": {"augmentation": "mild"}, "epochs": 1}
     settings = tiny(pictures, STILL, copies)
-    with caplog.at_level("INFO", "kinsight"):
-        run = train(settings, tmp_path / "copies", progress=False)
-    assert "3 augmented copies of each (mild), are computed once, then read from" in caplog.text
+    run = RunFolder(tmp_path / "copies")
     training = Training(settings, run, training_table(settings), progress=False)
-    features = training.inputs.trunk.in_training  # type: ignore[union-attr]
+    with caplog.at_level("INFO", "kinsight"):
+        features = training.inputs.trunk.in_training  # type: ignore[union-attr]
+    assert "24 pictures are computed once and read from" in caplog.text
+    assert "MB), 3 augmented copies of each (mild)" in caplog.text
     rows, embedder = training.rows, training.embedder.eval()
     values, _ = features.of(np.repeat(rows[:2], 4), np.tile([0, 1, 2, 3], 2))
     assert torch.equal(values[0], values[3])
@@ -307,11 +306,10 @@ def test_copies_and_float16(tmp_path: Path, pictures: Path, caplog: pytest.LogCa
     told = run.read_protocol().training.features
     assert told is not None
     assert (told["augmentation"], told["copies"]) == ("mild", 3)
-    other = tiny(pictures, STILL, copies, {"seed": 0, "features": {"dtype": "float16"}})
-    half = train(other, tmp_path / "half", progress=False)
-    assert_equal_weights(run.path, half.path, atol=2e-3)
-    sizes = [sum(file.stat().st_size for file in each.path.glob("features/*/features.npy")) for each in (run, half)]
-    assert sizes[1] < 0.6 * sizes[0]
+    half = trunk_of(tiny(pictures, STILL, copies, {"features": {"dtype": "float16"}}), tmp_path / "half").in_training
+    assert half.file.features.dtype == np.float16
+    found, _ = half.of(np.repeat(rows[:2], 4), np.tile([0, 1, 2, 3], 2))
+    torch.testing.assert_close(found, values, atol=1e-3, rtol=1e-3)
 
 
 def plain_tensor(training: Training, index: int) -> torch.Tensor:
@@ -326,9 +324,8 @@ def test_one_line_says_what_is_left_out(tmp_path: Path, pictures: Path, caplog: 
     with caplog.at_level("INFO", "kinsight"):
         run = train(settings, tmp_path / "run", progress=False)
     (line,) = [message for message in caplog.messages if message.startswith("the trunk stands still")]
-    assert "augmentation standard left out" in line
+    assert "MB), without augmentation standard (--features.copies 8" in line
     assert "36 pictures" in line
-    assert line.endswith("MB)")
     told = run.read_protocol().training.features
     assert told is not None
     assert told["augmentation"] == "none"
@@ -349,7 +346,9 @@ def test_unreadable_pictures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         caplog.clear()
         assert_equal_weights(tmp_path / "pictures", tmp_path / name)
     with pytest.raises(KinsightError, match=r"3\.png .*or leave such pictures out with --data\.on_unreadable skip"):
-        train(tiny(data, STILL, skip, {"data": {"on_unreadable": "refuse"}}), tmp_path / "refused", progress=False)
+        trunk_of(tiny(data, STILL, skip, {"data": {"on_unreadable": "refuse"}}), tmp_path / "refused").at_test_time(
+            "avg"
+        )
 
 
 @pytest.mark.parametrize(

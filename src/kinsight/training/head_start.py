@@ -61,7 +61,9 @@ def fit_head(
         value.copy_(processes.broadcast(value))
 
 
-def refit_head(model: Embedder, table: pd.DataFrame, settings: TrainingSettings) -> int:
+def refit_head(
+    model: Embedder, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
+) -> int:
     """Fit the fitted head of a kept start anew, now to the validation classes too; to how many classes, 0 where there is nothing to do.
 
     The more classes it is fitted to the better it holds for others, and once the choice is made the validation classes have nothing
@@ -71,7 +73,7 @@ def refit_head(model: Embedder, table: pd.DataFrame, settings: TrainingSettings)
         return 0
     rows = np.flatnonzero(table["split"].isin(["train", "validation"]).to_numpy())
     labels, classes = pd.factorize(table["label"].to_numpy()[rows], sort=True)
-    fit_head(model, table, rows, labels.astype(np.int64), settings)
+    fit_head(model, table, rows, labels.astype(np.int64), settings, standing)
     return len(classes)
 
 

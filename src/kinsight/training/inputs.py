@@ -14,10 +14,11 @@ from kinsight import processes
 from kinsight.data import Batch, share
 from kinsight.models import Embedder
 from kinsight.pictures import PictureSet, augmentation, load
+from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import EncodedRows, encode_training
 from kinsight.training.replica import Input, laid_out
-from kinsight.training.standing_trunk import Features, StandingTrunk
+from kinsight.training.standing_trunk import Features, StandingTrunk, epochs_from_features
 from kinsight.training.tables import boxes_of
 
 
@@ -60,6 +61,16 @@ class Inputs:
             shorter_side=transform.shorter_side,
         )
         self.trunk: StandingTrunk | None = None
+
+    def keep_features(self, run: RunFolder, still: int, precision: str, *, progress: bool) -> None:
+        """Read features where the settings ask for it, of a trunk that stands still for so many epochs at the beginning.
+
+        Raises:
+            KinsightError: they ask for what makes no sense.
+        """
+        if epochs := epochs_from_features(self.settings, still):
+            given = self.settings, run, self.embedder, self.table, self.rows
+            self.trunk = StandingTrunk(*given, epochs=epochs, precision=precision, progress=progress)
 
     @property
     def standing(self) -> StandingTrunk | None:

@@ -45,7 +45,6 @@ from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.schedules import extension
 from kinsight.training.seeds import mixed
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
-from kinsight.training.standing_trunk import StandingTrunk, epochs_from_features
 from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
 logger = logging.getLogger("kinsight")
@@ -81,12 +80,8 @@ class Training:
         groups = make_groups(settings, embedder, self.objective, self.method)
         self.optimizer = make_optimizer(settings.optimizer, groups)
         self.still_epochs = still_epochs(groups, self.method, settings.epochs)
-        moves = self.still_epochs < settings.epochs
-        self.precision = choose_precision(settings, run, embedder, trunk_trains=moves)
-        if epochs := epochs_from_features(settings, self.still_epochs):
-            self.inputs.trunk = StandingTrunk(
-                settings, run, embedder, table, self.rows, epochs=epochs, precision=self.precision, progress=progress
-            )
+        self.precision = choose_precision(settings, run, embedder, still_epochs=self.still_epochs)
+        self.inputs.keep_features(run, self.still_epochs, self.precision, progress=progress)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         may_rest = trunk_may_rest(groups, self.method, settings.epochs)
         self.forward = replicate(embedder, compiled=settings.compile, some_unused=may_rest)
@@ -286,7 +281,7 @@ class Training:
             return
         processes.wait()  # until the main one has written it
         kept = load_embedder(self.run.model).to(self.device)
-        if classes := refit_head(kept, self.table, self.settings):
+        if classes := refit_head(kept, self.table, self.settings, self.inputs.standing):
             if processes.is_main():
                 kept.save(self.run.model)
             self.log.say(f"head fitted anew to all {classes} classes, those of validation too", self.position.step)

@@ -20,9 +20,7 @@ logger = logging.getLogger("kinsight")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_precision(
-    settings: TrainingSettings, run: RunFolder, embedder: Embedder, *, trunk_trains: bool = True
-) -> str:
+def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embedder, *, still_epochs: int = 0) -> str:
     """The arithmetic of a run, the same on every process: as set, as found before a kill, by rule, or measured on the main process.
 
     A trunk that never trains stays in float32 where the rule decides: its features are computed once, and the rest gains nothing.
@@ -35,7 +33,7 @@ def choose_precision(
         raise KinsightError("precision fp16 needs a GPU; write fp32, bf16 or auto")
     if settings.precision in DTYPES:
         return settings.precision
-    if settings.precision == "auto" and not trunk_trains:
+    if settings.precision == "auto" and still_epochs == settings.epochs:
         return "fp32"
     names = list(DTYPES)
     chosen = torch.zeros((), dtype=torch.int64)

@@ -165,7 +165,7 @@ class StandingTrunk:
             "preprocessing": self.embedder.preprocessing.to_dict(),
             "versions": {name: version(name) for name in LIBRARIES},
         }
-        path = self.folder.absolute() / f"{reads}-{self._digest(rows, about)[:24]}"
+        path = self.folder / f"{reads}-{self._digest(rows, about)[:24]}"
         if processes.is_main():
             logger.info(self._sentence(path, layout, reads, augmented))
         computing = _Computing(self, pictures, layout, reads, precision)
@@ -202,19 +202,16 @@ class StandingTrunk:
         return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, 32)
 
     def _sentence(self, path: Path, layout: Layout, reads: str, augmented: str) -> str:
-        what = "feature maps" if reads == MAP else f"pooled features ({reads})"
+        shape = " x ".join(map(str, layout.shape))
+        what = f"its maps ({shape})" if reads == MAP else f"its pooled features ({reads}, {shape} numbers)"
         wished, copies = self.settings.data.augmentation, layout.copies
         seen = "as at test time"
         if augmented != "none":
             seen = f"{copies} augmented {'copy' if copies == 1 else 'copies'} of each ({augmented})"
         elif wished != "none" and not self.settings.features.copies:
-            seen += f", augmentation {wished} left out (--features.copies N for N augmented copies, --features.once never for pictures)"
-        done = "are read from" if path.is_dir() else "are computed once, then read from"
-        shape = " x ".join(map(str, layout.shape))
-        return (
-            f"the trunk stands still: {what} of {shape} numbers of {layout.pictures:,} pictures, {seen}, {done} {path} "
-            f"({layout.megabytes:,.1f} MB)"
-        )
+            seen = f"without augmentation {wished} (--features.copies 8 computes augmented copies, --features.once never reads pictures)"
+        done = "are read from" if path.is_dir() else "are computed once and read from"
+        return f"the trunk stands still: {what} of {layout.pictures:,} pictures {done} {path} ({layout.megabytes:,.1f} MB), {seen}"
 
 
 class _Computing:
