@@ -1,5 +1,6 @@
 """Tables from folders and zips."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_blanks_in_the_names_of_files_stay(tmp_path: Path) -> None:
 
 
 def test_pictures_outside_class_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(KinsightError, match=r"1 pictures outside class folders, like stray\.jpg"):
+    with pytest.raises(KinsightError, match=r"holds a picture outside class folders, like stray\.jpg"):
         read_table(_files(tmp_path, "cat/a.jpg", "dog/b.jpg", "stray.jpg"))
     with pytest.raises(KinsightError, match=r"like test/b\.jpg"):
         read_table(_files(tmp_path / "split", "train/cat/a.jpg", "test/b.jpg"))
@@ -159,3 +160,17 @@ def test_pictures_without_labels(tmp_path: Path) -> None:
     assert read_pictures(loose)["path"].tolist() == [f"{loose}/a.jpg"]
     (loose / "metadata.csv").write_text("path,label\na.jpg,owl\n")
     assert read_pictures(loose)["label"].tolist() == ["owl"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_of_a_kind_that_is_not_read_are_called_so(tmp_path: Path, packed: bool) -> None:
+    for name in ("cats/1.HEIC", "cats/2.heic", "dogs/old/1.dng", "dogs/notes.txt"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"x")
+    source = tmp_path / "photos"
+    if packed:
+        source = Path(shutil.make_archive(str(source), "zip", source))
+    with pytest.raises(
+        KinsightError, match=r"3 pictures of a kind that is not read \(\.dng, \.heic\); save them as JPEG or PNG"
+    ):
+        read_table(source)

@@ -77,6 +77,12 @@ def test_many_pictures_of_few_classes_are_read_from_ranks_in_chunks():
     assert evaluate(vectors, labels, queries=queries, **BARE, budget_mb=0.01) == found
 
 
+def test_usual_neighbours_beyond_a_small_gallery_are_left_out() -> None:
+    found = evaluate(np.eye(4, 6) + 0.1, ["a", "a", "b", "b"])
+    assert {"recall_at_1", "recall_at_2"} <= set(found)
+    assert not {"recall_at_4", "recall_at_8"} & set(found)
+
+
 @pytest.mark.parametrize("columns", [5, 16, 33])
 def test_column_blocks_change_nothing(columns, monkeypatch):
     monkeypatch.setattr(ranks, "_COLUMNS", columns)

@@ -61,9 +61,27 @@ def test_the_last_checkpoint_is_held_against_the_start_too(tmp_path: Path) -> No
     assert [(one.name, one.untrained is not None) for one in both] == [("test", True), ("test-last", True)]
 
 
+def test_seen_classes_do_not_say_whether_training_helped(tmp_path: Path) -> None:
+    write_run(tmp_path, queries=BEFORE, name="train-untrained", split="train")
+    write_run(tmp_path, queries=np.ones(QUERIES), name="train", split="train")
+    evaluations = RunFolder(tmp_path).evaluations
+    (found,) = side_by_side(evaluations.read_all())
+    assert found.trained is not None
+    result = verdict(tmp_path, found, gains(evaluations, found.trained))
+    assert result is not None
+    assert result.kind == "unknown"
+    assert result.text.startswith(
+        "Classes that it was trained on do not say whether training helped: P@1 on training classes 40.0 -> 100.0, +60.0 ["
+    )
+
+
 def test_training_did_not_help(tmp_path: Path) -> None:
     found = judged(tmp_path / "worse", BEFORE * (np.arange(QUERIES) % PER_CLASS > 0))
     assert (found.kind, found.claim) == ("worse", "Training did not help")
+    full = judged(tmp_path / "full", np.ones(QUERIES), np.ones(QUERIES))
+    assert full.text.startswith(
+        "There was nothing to gain: P@1 on unseen classes 100.0 -> 100.0, +0.0 [none]: every query"
+    )
     same = judged(tmp_path / "same", BEFORE)
     assert same.text == (
         "Training did not help: P@1 on unseen classes 40.0 -> 40.0, +0.0 [none]: every query finds what it found before"

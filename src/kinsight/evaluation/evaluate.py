@@ -22,6 +22,7 @@ from kinsight.evaluation.statistics import bootstrap
 from kinsight.evaluation.vectors import unit
 from kinsight.typed import to_plain
 
+USUAL = (1, 2, 4, 8)  # the k of R@k
 SHOWN = 8  # neighbours kept for sheets of queries
 _FEW = 128  # up to so many positives a query, the ranking metrics are read from its nearest neighbours
 
@@ -55,7 +56,7 @@ def evaluate(
     gallery: np.ndarray | None = None,
     cameras: Column | None = None,
     sequences: Column | None = None,
-    ks: Sequence[int] = (1, 2, 4, 8),
+    ks: Sequence[int] = USUAL,
     clustering: bool = True,
     diagnosis: bool = True,
     intervals: bool = True,
@@ -75,7 +76,7 @@ def evaluate(
         queries, gallery: masks (N,) of those that search and those that are found; an item may be both; None for all.
         cameras: a query does not meet items of its own label and camera, as in re-identification; None or NaN in it for no camera.
         sequences: a query does not meet items of its own sequence, whatever their label; None or NaN in it for no sequence.
-        ks: the k of R@k.
+        ks: the k of R@k; of the usual ones those that the gallery can fill.
         clustering: NMI, AMI and F1 of k-means with as many clusters as classes: 3 starts of 20 iterations, by far the longest part for
             many classes (each iteration costs N x classes x D).
         diagnosis: effective dimensionality, spectrum, distances, hubness.
@@ -138,6 +139,8 @@ def evaluate(
 def _checked_ks(ks: Sequence[int], searched: QueryGallery) -> tuple[int, ...]:
     ks = tuple(sorted({int(k) for k in ks}))
     least = int(np.argmin(searched.remaining))
+    if ks == USUAL:  # nobody asked for the 8th neighbour of few pictures
+        ks = tuple(k for k in ks if k <= searched.remaining[least])
     if not ks or ks[0] < 1:
         raise KinsightError(f"ks is {ks}; give at least one k, each at least 1")
     if ks[-1] > searched.remaining[least]:

@@ -13,6 +13,7 @@ from kinsight.explanation.measuring.localization import CENTRE, WHOLE
 from kinsight.explanation.pair import Pair, Side
 from kinsight.explanation.view import View
 from kinsight.show.charts import Chart, Series, line_chart
+from kinsight.show.diagnosis.conclusion import conclusion
 from kinsight.show.diagnosis.result import Explained, Measured
 from kinsight.show.diagnosis.table import methods_of, number_rows, rows_without_model, threshold_rows
 from kinsight.show.overlay import overlay
@@ -32,6 +33,7 @@ def diagnosis_html(measured: Sequence[Measured], explained: Sequence[Explained])
         environment()
         .get_template("diagnosis.html")
         .render(
+            conclusion=conclusion(measured),
             runs=list(dict.fromkeys(each.run for each in measured)),
             splits=[
                 {

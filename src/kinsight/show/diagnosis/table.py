@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kinsight.evaluation import Estimate
 from kinsight.explanation.measuring.localization import CENTRE, WHOLE
 from kinsight.explanation.measuring.localization_result import HELD_OUT, SAME
+from kinsight.show.diagnosis.conclusion import conclusion
 from kinsight.show.diagnosis.result import Explained, Measured
 from kinsight.show.pair.data import short_name
 from kinsight.show.splits import split_title
@@ -24,8 +25,8 @@ Row = tuple[str, list[str]]  # a title, and a cell for each run and split; empty
 
 
 def diagnosis_table(measured: Sequence[Measured], explained: Sequence[Explained] = ()) -> str:
-    """The pairs that two runs judge most differently, then the numbers of the page, as plain text for a terminal."""
-    tables = [_pairs(explained)] if explained else []
+    """The conclusion, the pairs that two runs judge most differently, then the numbers of the page, as plain text for a terminal."""
+    tables = [conclusion(measured), *([_pairs(explained)] if explained else [])]
     for split in dict.fromkeys(each.split for each in measured):
         chosen = [each for each in measured if each.split == split]
         runs = [each.run for each in chosen]

@@ -62,12 +62,16 @@ def verdict(run: str | Path, measured: TrainedAndUntrained, gained: Mapping[str,
             "unknown", "Whether training helped is not known", f"{figures}, but not on the same queries", kept
         )
     figures += f", {gain.text(signed=True)}"
+    if _seen(trained):
+        return Verdict("unknown", "Classes that it was trained on do not say whether training helped", figures, kept)
     if gain.excludes_zero:
         return (
             Verdict("better", "Training helped", figures, kept)
             if gain.value > 0
             else Verdict("worse", "Training did not help", f"{figures}: it made the network worse", kept)
         )
+    if gain.ends is None and gain.value == 0 and trained.metrics[JUDGED_BY] == 1:
+        return Verdict("unsure", "There was nothing to gain", f"{figures}: every query found its class before", kept)
     if gain.ends is None and gain.value == 0:
         return Verdict("worse", "Training did not help", f"{figures}: every query finds what it found before", kept)
     return Verdict("unsure", "Cannot tell whether training helped", f"{figures}: the interval holds zero", kept)
@@ -89,6 +93,11 @@ def verdict_text(run: str | Path, name: str) -> str:
     ranking = folder.evaluations.ranking(name)
     lines = [judged.text if judged else "", failing_text(failing_classes(ranking)) if ranking is not None else ""]
     return "\n".join(filter(None, lines))
+
+
+def _seen(trained: EvaluationRecord) -> bool:
+    """Whether the classes are the run's own training classes, or are among what was measured."""
+    return trained.split in ("train", "all") and trained.name.removesuffix("-last") == trained.split
 
 
 def _kept(trained: EvaluationRecord) -> str:
