@@ -213,6 +213,19 @@ def test_seen_classes_in_validation(tmp_path: Path) -> None:
     assert "class 2 is both in validation (2 pictures) and in test (2)" in _sentences(_table(tmp_path, rows))[0]
 
 
+@pytest.mark.parametrize(("classes", "what"), [(1, "nothing to train on"), (3, "only one class to train on")])
+def test_too_few_class_folders_are_told_how_many_it_takes(tmp_path: Path, classes: int, what: str) -> None:
+    for label in range(classes):
+        for number in range(2):
+            (tmp_path / f"class {label}").mkdir(exist_ok=True)
+            (tmp_path / f"class {label}" / f"{number}.jpg").touch()
+    (said,) = _sentences(read_table(tmp_path))
+    assert said.startswith(
+        f"column split: there is {what}; mark rows of two or more classes as train, or give four classes"
+    )
+    assert said.endswith(f"{classes})")
+
+
 def test_nothing_to_train_on(tmp_path: Path) -> None:
     tested = [(name, label, "test") for name, label, _ in SOUND]
     table = _table(tmp_path, tested)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from kinsight.data.columns import FLAGS, split_names
 from kinsight.data.problems import Problem, Severity, in_rows
-from kinsight.data.splits import SPLITS
+from kinsight.data.splits import SPLITS, halves
 
 
 def hopeless_queries(table: pd.DataFrame) -> list[Problem]:
@@ -23,13 +23,24 @@ def hopeless_queries(table: pd.DataFrame) -> list[Problem]:
     )
 
 
+def _is_halved(table: pd.DataFrame) -> bool:
+    return bool((table["split"].to_numpy() == halves(table["label"])).all())
+
+
+HALVED = 4
+"""Classes whose half is enough to train on, where nobody marks any."""
+
+
 def sides(table: pd.DataFrame, evaluation_only: bool) -> list[Problem]:
     """Splits with nothing, or nothing to tell apart, in them."""
     classes = table.loc[table["split"] == "train", "label"].nunique()
     problems = []
     if not evaluation_only and classes < 2:
         what = "nothing to train on" if classes == 0 else "only one class to train on"
-        problems.append(Problem(None, "split", None, f"there is {what}; mark rows of two or more classes as train"))
+        every = table["label"].nunique()
+        few = f", or give four classes or more, of which half train (here {'is' if every == 1 else 'are'} {every})"
+        repair = f"mark rows of two or more classes as train{few if every < HALVED and _is_halved(table) else ''}"
+        problems.append(Problem(None, "split", None, f"there is {what}; {repair}"))
     if not table["split"].isin(SPLITS[1:]).any():
         words = "there is nothing to evaluate; mark rows as validation or test"
         problems.append(Problem(None, "split", None, words, "error" if evaluation_only else "warning"))
