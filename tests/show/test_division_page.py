@@ -26,7 +26,7 @@ def test_the_conclusion_says_what_became_of_subspaces_clusters_and_neighbours(tm
         "The training pictures fell into 4 clusters, and the subspaces that these trained differ in part"
     )
     assert "80.0 % of the pictures stayed" in second
-    assert "3 pictures have no other of their class" in second
+    assert "3 pictures can form no pairs in their cluster" in second
     assert "its own subspace is better than the whole embedding" in third
     assert "0.700 times" in third
     assert "are almost the same" in conclusion(replace(found, overlap=np.ones((4, 4))))[0]

@@ -36,6 +36,9 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(hyphened(arguments))
 
     from kinsight.api.division import division
+    from kinsight.show.division.conclusion import conclusion
 
-    print(division(options.run, **given(options, "run"), progress=True))
+    found = division(options.run, **given(options, "run"), progress=True)
+    print("\n".join(conclusion(found)), end="\n\n")
+    print(found)
     print(f"\npage: {options.out}")

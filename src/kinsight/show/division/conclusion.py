@@ -32,7 +32,7 @@ def _subspaces(found: DivisionResult) -> str:
 def _steady(found: DivisionResult) -> str:
     known = [each for each in found.divisions if "agreement" in each]
     aside = found.divisions[-1].get("set_aside", 0) if found.divisions else 0
-    left = f"{aside:,} pictures have no other of their class in their cluster and are set aside" if aside else ""
+    left = f"{aside:,} pictures can form no pairs in their cluster and are set aside" if aside else ""
     if not known:
         return f"{left}." if left else ""
     stayed = f"At the last division {PERCENT(known[-1]['agreement'])} % of the pictures stayed in their cluster"
