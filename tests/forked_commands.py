@@ -6,6 +6,9 @@ environment, standard streams and exit code are the caller's.
 
 from __future__ import annotations
 
+import atexit
+import fcntl
+import gc
 import importlib
 import json
 import os
@@ -16,9 +19,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 CLIENT = """#!{python} -SEs
 import json, os, socket, sys
@@ -32,42 +38,79 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
-@contextmanager
-def forked_commands() -> Iterator[Path]:
-    """A folder of programs, `kinsight` and `python`, to be put in front of PATH."""
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of programs, `kinsight` and `python`, to be put in front of PATH: one for all processes of a test run."""
+    with (shared_by_processes(tmp_path_factory) / "programs.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if not (known := lock.read()):
+            lock.write(known := start())
+    return Path(known)
+
+
+def shared_by_processes(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run: its processes have theirs beside each other."""
+    return factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+
+
+def start() -> str:
+    """Start the process that forks; it ends with the test run."""
     folder = Path(tempfile.mkdtemp())  # a socket's address has to be short
     address = folder / "socket"
     for program in ("kinsight", "python"):
         client = folder / program
         client.write_text(CLIENT.format(python=sys.executable, program=program, address=str(address)), encoding="utf-8")
         client.chmod(0o755)
-    with subprocess.Popen([sys.executable, __file__, str(address)], stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        yield folder
-        server.kill()
-    shutil.rmtree(folder)
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    server = subprocess.Popen(
+        [sys.executable, __file__, str(folder), str(owner)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with server.stdout as said:  # type: ignore[union-attr]
+        assert said.readline() == b"ready\n"
+    server.returncode = 0  # nobody waits for it
+    return str(folder)
 
 
-def serve(address: str) -> None:
-    """Import the whole package, then fork for every caller."""
+def serve(folder: Path, owner: int) -> None:
+    """Import the whole package, then fork for every caller, as long as the owner lives."""
     import kinsight
 
     for module in pkgutil.walk_packages(kinsight.__path__, "kinsight."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    gc.freeze()  # so that collecting in a fork touches, and copies, nothing of this
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address)
+        listening.bind(str(folder / "socket"))
         listening.listen()
+        listening.settimeout(1)
         print("ready", flush=True)
-        while True:
-            caller, _ = listening.accept()
+        while lives(owner):
+            try:
+                caller, _ = listening.accept()
+            except TimeoutError:
+                continue
             with caller:
                 if os.fork() == 0:
                     listening.close()
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    return answer(caller)
+                    try:
+                        answer(caller)
+                    finally:
+                        os._exit(70)
+    shutil.rmtree(folder)
+
+
+def lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def answer(caller: socket.socket) -> None:
@@ -98,12 +141,28 @@ def run(program: str, arguments: list[str]) -> None:
         from kinsight.cli import main
 
         sys.argv = [program, *arguments]
-        sys.exit(main())
+        leave(main)
     assert arguments[0] == "-c"
     sys.argv = arguments[:1] + arguments[2:]
-    exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
-    sys.exit()
+    leave(lambda: exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"}))
+
+
+def leave(work: Callable[[], int | None]) -> NoReturn:
+    """Do the work and end as Python does, but without taking apart what was imported, which would first copy all of it."""
+    code: object = 1
+    try:
+        code = work()
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:
+        traceback.print_exc()
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if isinstance(code, str) else int(code or 0))  # type: ignore[call-overload]
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -11,15 +11,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from forked_commands import forked_commands
+from forked_commands import programs, shared_by_processes
 from kinsight.cli.options import hyphened, underscored
 from kinsight.errors import KinsightError
 from kinsight.settings.parsing import given_options
+
+__all__ = ["programs"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,12 +36,6 @@ def blocks_in(text: str) -> list[tuple[str, str]]:
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     return blocks_in(page.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def programs() -> Iterator[Path]:
-    with forked_commands() as folder:
-        yield folder
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page)], ids=lambda page: page.stem)
@@ -76,8 +71,7 @@ def opening_lines(block: str) -> tuple[list[str], str]:
 
 def after(lines: list[str], programs: Path, factory: pytest.TempPathFactory) -> Path:
     """A folder in which these commands have run, one after the other: pages that begin alike, in any process, share it."""
-    # The processes of one test run have their folders beside each other.
-    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    shared = shared_by_processes(factory)
     folder = shared / f"newcomer-{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:12]}"
     with (shared / f"{folder.name}.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

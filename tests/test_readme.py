@@ -13,7 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,10 @@ import timm
 import torch
 from safetensors.torch import save_model
 
-from forked_commands import forked_commands
+from forked_commands import programs
 from test_docs import ROOT, blocks
+
+__all__ = ["programs"]
 
 README = ROOT / "README.md"
 LONG = ("## Photographs", "## Measure and look")  # six trainings, and what is measured of them: in the slow test alone
@@ -53,20 +55,19 @@ def typed(text: str) -> list[str]:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[dict[str, str]]:
+def terminal(tmp_path: Path, programs: Path) -> dict[str, str]:
     """The environment of a terminal that has no kinsight yet, with stand-ins for what is not done here."""
     (stand_ins := tmp_path / "stand-ins").mkdir()
     make = shutil.which("make")
     assert make is not None
-    with forked_commands() as programs:
-        for name, text in {"python3": PYTHON3, "pip": PIP, "make": MAKE}.items():
-            (stand_ins / name).write_text(text.format(stand_ins=stand_ins, programs=programs, make=make))
-            (stand_ins / name).chmod(0o755)
-        yield {
-            **os.environ,
-            "PATH": f"{stand_ins}:/usr/local/bin:/usr/bin:/bin",
-            "KINSIGHT_WEIGHTS": str(weights(tmp_path)),
-        }
+    for name, text in {"python3": PYTHON3, "pip": PIP, "make": MAKE}.items():
+        (stand_ins / name).write_text(text.format(stand_ins=stand_ins, programs=programs, make=make))
+        (stand_ins / name).chmod(0o755)
+    return {
+        **os.environ,
+        "PATH": f"{stand_ins}:/usr/local/bin:/usr/bin:/bin",
+        "KINSIGHT_WEIGHTS": str(weights(tmp_path)),
+    }
 
 
 def weights(folder: Path) -> Path:
