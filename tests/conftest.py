@@ -13,3 +13,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays: collecting garbage, here and in forked processes, need not look at it, and so not copy it."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any, get_args
 
@@ -24,9 +25,10 @@ def settings_parser(prog: str = "kinsight train") -> ArgumentParser:
 
 
 @cache
-def _checking_parser() -> ArgumentParser:
-    """One for all settings of a process: to make it takes as long as to read a recipe."""
-    return settings_parser()
+def _checking_parser() -> tuple[ArgumentParser, dict[str, Any]]:
+    """A parser and its defaults for all settings of a process: to make them takes longer than to read a recipe."""
+    parser = settings_parser()
+    return parser, parser.get_defaults().as_dict()
 
 
 def given_options(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
@@ -62,11 +64,10 @@ def settings_from(*layers: Mapping[str, Any] | str) -> TrainingSettings:
     for layer in layers:
         merged = merge(merged, read_recipe(layer) if isinstance(layer, str) else layer)
     _refuse_wrong_keys(merged)
-    parser = _checking_parser()
-    defaults = parser.get_defaults().as_dict()
+    parser, defaults = _checking_parser()
     try:
         # Merged onto the defaults here, so that an option of a head or loss keeps its neighbours' defaults.
-        checked = parser.parse_object(merge(defaults, merged))
+        checked = parser.parse_object(merge(deepcopy(defaults), merged), defaults=False)
         return TrainingSettings(**vars(parser.instantiate(checked)))
     except (ArgumentError, TypeError, ValueError) as problem:
         raise KinsightError(_one_sentence(problem)) from None
