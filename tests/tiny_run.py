@@ -15,6 +15,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.training import train
 
+EACH_STEP: dict[str, Any] = {"checkpoint_minutes": 0}
 CLASSES, PER_CLASS, SIDE = 12, 6, 36
 # 6 classes train, of which 2 validate; 4 x 6 pictures in batches of 8 are 3 steps an epoch.
 TINY: dict[str, Any] = {
@@ -26,7 +27,7 @@ TINY: dict[str, Any] = {
     "epochs": 3,
     "precision": "fp32",
     "log_every": 1,
-    "checkpoint_minutes": 0,
+    "checkpoint_minutes": 60,
 }
 
 
@@ -58,6 +59,11 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
 def tiny(data: Path, *changes: dict[str, Any]) -> Any:
     """The tiny settings for a table, with changes."""
     return settings_from(TINY, {"data": {"path": str(data)}}, *changes)
+
+
+def stored_each_step(data: Path, *changes: dict[str, Any]) -> Any:
+    """The tiny settings with a checkpoint after every step, for runs that are stopped and go on."""
+    return tiny(data, EACH_STEP, *changes)
 
 
 def numbers_of(run: Path) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path)
         "--split",
         "all",
         "--per_class",
-        3,
+        2,
         "--stage",
         2,
         "--out",
@@ -193,20 +193,20 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path)
     found = json.loads((trained / "maps" / "correspondence-all-stage-2.json").read_text())
     row = next(row for row in found["rows"] if row["part"] == "all" and row["alpha"] == 0.2)
     assert row["chance"] < row["nearest place"] <= 1
-    assert found["pairs"] == 18
+    assert found["pairs"] == 12
 
 
 def test_faithfulness(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
-        "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 3, "--methods", "decomposition",
+        "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 2, "--methods", "decomposition",
         "--sanity", "--stage", 2, "--out", tmp_path / "faithful.html",
     )  # fmt: skip
     assert said.code == 0, said.err
-    assert (tmp_path / "faithful.html").read_text().count("<article") == 3
+    assert (tmp_path / "faithful.html").read_text().count("<article") == 2
     assert "is not a page" in kinsight("faithfulness", trained, "--out", tmp_path / "faithful.png").sentence
     assert {"deletion", "insertion", "random"} <= set(said.out.split())
     found = json.loads((trained / "maps" / "faithfulness-all-stage-2.json").read_text())
-    assert found["pairs"] == 3
+    assert found["pairs"] == 2
     curve = found["curves"]["deletion"]["decomposition"]
     assert curve[0] > curve[-1] - 0.5
     assert found["sanity"]["rows"][0]["correlation"] == pytest.approx(1)

@@ -21,7 +21,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.settings.described import described_settings
 from kinsight.settings.names import SHORT, setting_types
 from kinsight.training.loop import Training
-from tiny_run import TINY, draw_pictures, dumped, numbers_of, weights_of, write_table
+from tiny_run import EACH_STEP, TINY, draw_pictures, dumped, numbers_of, weights_of, write_table
 
 Call = Callable[..., Any]
 
@@ -29,7 +29,7 @@ Call = Callable[..., Any]
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The tiny settings as a recipe file."""
-    (tmp_path / "tiny.yaml").write_text(dumped(TINY))
+    (tmp_path / "tiny.yaml").write_text(dumped({**TINY, **EACH_STEP}))
     return tmp_path / "tiny.yaml"
 
 

@@ -29,7 +29,10 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, several: 
     assert second["y"] + second["height"] - first["y"] < 740  # both fit the window
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (844, 390)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(390, 844), pytest.param(360, 640, marks=pytest.mark.slow), pytest.param(844, 390, marks=pytest.mark.slow)],
+)
 def test_on_a_phone_a_tap_brings_its_answer_into_view(open_page: Open, width: int, height: int) -> None:
     pairs = [
         Pair(replace(one.query, label="auklet"), replace(one.other, label="puffin, a very long name of a bird " * 3))

@@ -17,7 +17,8 @@ from kinsight.training import loop as loop_module
 from kinsight.training import train
 from kinsight.training.loop import Training
 from kinsight.training.tables import prepare_table
-from tiny_run import numbers_of, tiny
+from tiny_run import numbers_of
+from tiny_run import stored_each_step as tiny
 
 HEAD = {"name": "coordinated", "dim": 6, "components": 3, "projected": 8}
 

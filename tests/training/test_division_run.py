@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from kinsight.runs.folder import RunFolder
 from kinsight.training import train
 from kinsight.training.loop import Training
 from kinsight.training.methods.division import Division, clustering
-from tiny_run import draw_pictures, numbers_of, tiny
+from tiny_run import draw_pictures, numbers_of
+from tiny_run import stored_each_step as tiny
 
 # 12 classes of 6 pictures, all of which train, so that four clusters can form pairs; 6 steps an epoch.
 RARE = {"checkpoint_minutes": 60}
+SLOWLY = partial(pytest.param, marks=pytest.mark.slow)  # further ones of a kind of which one is always run
 DIVIDED: dict[str, Any] = {
     "data": {"fold": None, "split_by": "split"},
     "batches": {"size": 12},
@@ -171,7 +174,9 @@ def train_and_die(settings: Any, out: Path, step: int, inside: bool) -> None:
     train(settings, out, progress=False)
 
 
-@pytest.mark.parametrize(("step", "inside"), [(2, False), (6, False), (15, False), (20, False), (3, True)])
+@pytest.mark.parametrize(
+    ("step", "inside"), [SLOWLY(2, False), (6, False), SLOWLY(15, False), SLOWLY(20, False), (3, True)]
+)
 def test_killed_and_gone_on_with_it_comes_to_the_same_division(
     divided: Path, table: Path, tmp_path: Path, step: int, inside: bool
 ) -> None:
@@ -236,15 +241,15 @@ ATTENTIVE = {"head": {"name": "attentive", "groups": 2, "dim": 16}}
     "changes",
     [
         {"model": ATTENTIVE, "objective": {"diversity": {"weight": 0.05}}},
-        {"model": ATTENTIVE, "method": {"masks": "fix"}},
+        SLOWLY({"model": ATTENTIVE, "method": {"masks": "fix"}}),
         {"objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}}},
-        {"objective": {"loss": {"name": "proxy-nca"}, "miner": {"name": "none"}}, "method": {"masks": "fix"}},
+        SLOWLY({"objective": {"loss": {"name": "proxy-nca"}, "miner": {"name": "none"}}, "method": {"masks": "fix"}}),
         {"method": {"progressive": False, "masks": "none", "order": "round-robin", "matching": "overlap"}},
         {"method": {"clusters": "trunk", "freeze": 1, "conquer": "unmasked", "inverse_matching": True, "every": 2}},
-        {"method": {"clusters": "random", "mask_start": "normal", "order": "proportional"}},
+        SLOWLY({"method": {"clusters": "random", "mask_start": "normal", "order": "proportional"}}),
         {"method": {"clusters": "category", "fine_tune": 2}},
         {"method": {"features": "running"}, "batches": {"per_class": None}},
-        {"model": {"normalize": False}, "objective": {"loss": {"name": "triplet"}, "miner": {"name": "none"}}},
+        SLOWLY({"model": {"normalize": False}, "objective": {"loss": {"name": "triplet"}, "miner": {"name": "none"}}}),
     ],
     ids=lambda changes: "-".join(str(value) for part in changes.values() for value in part.values())[:50],
 )

@@ -28,7 +28,8 @@ from kinsight.training.feature_file import FeatureFile, Layout, feature_file
 from kinsight.training.loop import Training
 from kinsight.training.replica import _Forward
 from kinsight.training.standing_trunk import StandingTrunk
-from tiny_run import TINY, draw_pictures, numbers_of, tiny, weights_of
+from tiny_run import TINY, draw_pictures, numbers_of, weights_of
+from tiny_run import stored_each_step as tiny
 
 # SGD, because Adam makes whole steps of gradients that are nothing but rounding, and tiny batches are rounded in their own way.
 STILL: dict[str, Any] = {

@@ -17,7 +17,8 @@ from kinsight.training import loop as loop_module
 from kinsight.training import train
 from kinsight.training.loop import Training
 from kinsight.training.tables import prepare_table
-from tiny_run import TINY, numbers_of, tiny, weights_of
+from tiny_run import TINY, numbers_of, weights_of
+from tiny_run import stored_each_step as tiny
 
 FITTED: dict[str, Any] = {"model": {**TINY["model"], "head": {"name": "linear", "dim": None, "init": "within-class"}}}
 

@@ -19,7 +19,8 @@ from kinsight.settings.training import DataSettings
 from kinsight.training import train
 from kinsight.training.encoding import encode_rows
 from kinsight.training.replica import share_buffers
-from tiny_run import dumped, numbers_of, tiny
+from tiny_run import dumped, numbers_of
+from tiny_run import stored_each_step as tiny
 
 # Dropout draws for each process's share, so that it cannot be the same as in one process.
 NO_DROPOUT = {"model": {"head": {"dropout": 0.0}}}

@@ -19,7 +19,8 @@ from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
 from kinsight.training import train
 from kinsight.training.loop import Training
-from tiny_run import dumped, numbers_of, tiny, weights_of
+from tiny_run import dumped, numbers_of, weights_of
+from tiny_run import stored_each_step as tiny
 
 
 class CutError(Exception):

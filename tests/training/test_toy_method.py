@@ -26,7 +26,8 @@ from kinsight.training import loop, train
 from kinsight.training.loop import Training
 from kinsight.training.methods import METHODS, PlainMethod
 from kinsight.training.tables import prepare_table
-from tiny_run import numbers_of, tiny, weights_of
+from tiny_run import numbers_of, weights_of
+from tiny_run import stored_each_step as tiny
 
 TOY: dict[str, Any] = {
     "model": {"head": {"name": "toy_parts.HalvesHead", "dim": 16}},
