@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -53,7 +54,10 @@ def test_train_interrupt_and_go_on_with_out_alone(
     assert said.code == 0
     assert "going on at step 5 of 9" in said.err
     assert "epoch 3/3: validation MAP@R" in said.err
-    assert said.err.endswith(f"{out}/model is ready; next: kinsight evaluate {out}\n")
+    chosen = RunFolder(out).read_protocol().selection
+    assert chosen is not None
+    assert f"{out}/model is ready (validation MAP@R {chosen.value:.4f} and P@1 " in said.err
+    assert said.err.endswith(f"; next: kinsight evaluate {out}\n")
     assert numbers_of(out) == numbers_of(finished)
     assert weights_of(out) == weights_of(finished)
     said = kinsight("train", "--out", out)
@@ -118,7 +122,7 @@ def test_a_folder_and_nothing_else_is_enough(
         "trunk: test_resnet with random weights, of which little can be expected; give pretrained"
     )
     assert "run folder: runs/photos (--out chooses another)" in lines
-    assert lines[-1] == "runs/photos/model is ready; next: kinsight evaluate runs/photos"
+    assert re.fullmatch(r"runs/photos/model is ready \(validation .+\); next: kinsight evaluate runs/photos", lines[-1])
     recipe = (tmp_path / "runs" / "photos" / "recipe.yaml").read_text()
     assert recipe.startswith(f"# {lines[0]}\n# {lines[1]}\n")
     assert RunFolder("runs/photos").settings()["epochs"] == 2

@@ -14,8 +14,9 @@ from kinsight.errors import Stopped
 from kinsight.registry import own_code
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import TrainingSettings, check_ranges
-from kinsight.training.checkpoints import newest_checkpoint, read_position
+from kinsight.training.checkpoints import Position, newest_checkpoint, read_position
 from kinsight.training.loop import Training
+from kinsight.training.selection import numbers
 from kinsight.training.tables import prepare_table
 
 logger = logging.getLogger("kinsight")
@@ -74,8 +75,13 @@ def _train(
     training.fit()
     processes.wait()
     if processes.is_main():
-        logger.info("%s is ready; next: kinsight evaluate %s", run.model, run.path)
+        logger.info("%s is ready%s; next: kinsight evaluate %s", run.model, _chosen_for(training.position), run.path)
     return run
+
+
+def _chosen_for(position: Position) -> str:
+    """The number that chose the model; nothing where no validation class was held out."""
+    return "" if position.best is None else f" (validation {numbers(position.chosen)})"
 
 
 def _what_is_stored(run: RunFolder) -> str:
