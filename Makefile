@@ -23,10 +23,10 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html"
 
 test: .venv/installed  ## the tests, without the slow ones
-	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: .venv/installed  ## all tests
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: .venv/installed  ## speed and memory as ratios against a peer, each measured in one run
 	$(BIN)/python benchmarks/startup.py

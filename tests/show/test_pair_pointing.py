@@ -251,7 +251,11 @@ def test_a_finger_taps_drags_and_still_scrolls(open_page: Open, made: Pair) -> N
     assert state(page)["target"] == moved
 
     page.locator("input[name=tool][value=region]").check(force=True)
-    page.evaluate("at => scrollTo(0, at)", scrolled)
+    page.evaluate("window.calm = 0")
+    # Until the finger's last scrolling has come to rest.
+    page.wait_for_function(
+        "at => { calm = scrollY === at ? calm + 1 : 0; scrollTo(0, at); return calm > 12; }", arg=scrolled
+    )
     slide(page, (x - 40, y - 40), (x + 40, y + 40))
     found = state(page)
     top, left, bottom, right = found["target"]["box"]
