@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,18 @@ def scans(pictures: Path, tmp_path: Path) -> tuple[object, ...]:
 def test_a_table_of_another_tool_is_measured_and_explained(
     kinsight: Call, finished: Path, scans: tuple[object, ...], tmp_path: Path
 ) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))  # what is measured is kept in it
     for words in (
-        ("localize", finished, "--methods", "decomposition", "--limit", 6),
-        ("faithfulness", finished, "--methods", "decomposition", "--pairs", 2),
-        ("diagnose", finished, finished, "--splits", "test", "--limit", 6, "--pairs", 0, "--out", tmp_path / "d.html"),
+        ("localize", run, "--methods", "decomposition", "--limit", 6),
+        ("faithfulness", run, "--methods", "decomposition", "--pairs", 2),
+        ("diagnose", run, run, "--splits", "test", "--limit", 6, "--pairs", 0, "--out", tmp_path / "d.html"),
     ):
         said = kinsight(*words, *scans)
         assert said.code == 0, (words, said.err)
-    assert "parts.csv does not exist" in kinsight("correspond", finished, *scans).sentence
-    assert "a single embedding a picture" in kinsight("groups", finished, *scans, "--out", tmp_path / "g.html").sentence
+    assert "parts.csv does not exist" in kinsight("correspond", run, *scans).sentence
+    assert "a single embedding a picture" in kinsight("groups", run, *scans, "--out", tmp_path / "g.html").sentence
     _, table, *columns = scans
-    assert kinsight("embed", finished, table, *columns, "--out", tmp_path / "e.npz").code == 0
+    assert kinsight("embed", run, table, *columns, "--out", tmp_path / "e.npz").code == 0
     with np.load(tmp_path / "e.npz") as stored:
         assert set(stored["labels"]) == {f"class_{number:02d}" for number in range(12)}
 
