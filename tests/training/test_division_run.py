@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ from safetensors.numpy import load_file
 
 import kinsight
 from forked_processes import assert_same_run, on_two_processes
+from killed_runs import killed, train_and_die
 from kinsight.errors import KinsightError
 from kinsight.evaluation.subspaces import seen_in
 from kinsight.models import load_embedder
@@ -153,24 +153,17 @@ def test_property_1_one_fixed_subspace_is_the_plain_run_step_by_step(
         assert torch.equal(value, again), name
 
 
-def train_and_die(settings: Any, out: Path, step: int, inside: bool) -> None:
-    whole, cut = Training._step, clustering.kmeans
+def train_and_die_inside(settings: Any, out: Path, call: int) -> None:
+    """Train until that clustering begins."""
+    cut, calls = clustering.kmeans, []
 
-    def dying(self: Training, *arguments: Any) -> None:
-        if self.position.step == step and not inside:
-            os.kill(os.getpid(), signal.SIGKILL)
-        whole(self, *arguments)
-
-    calls = []
-
-    def dying_kmeans(*arguments: Any, **options: Any) -> np.ndarray:
+    def dying(*arguments: Any, **options: Any) -> np.ndarray:
         calls.append(1)
-        if inside and len(calls) == step:
+        if len(calls) == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return cut(*arguments, **options)
 
-    Training._step = dying  # type: ignore[method-assign]
-    clustering.kmeans = dying_kmeans
+    clustering.kmeans = dying
     train(settings, out, progress=False)
 
 
@@ -181,10 +174,7 @@ def test_killed_and_gone_on_with_it_comes_to_the_same_division(
     divided: Path, table: Path, tmp_path: Path, step: int, inside: bool
 ) -> None:
     settings, out = tiny(table, DIVIDED), tmp_path / "run"
-    child = multiprocessing.get_context("fork").Process(target=train_and_die, args=(settings, out, step, inside))
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
+    assert killed(train_and_die_inside if inside else train_and_die, settings, out, step)
     train(settings, out, progress=False)
     assert_bit_for_bit(out, divided)
 

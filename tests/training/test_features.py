@@ -17,6 +17,7 @@ import torch
 from safetensors.numpy import load_file
 
 from forked_processes import assert_same_run, on_two_processes
+from killed_runs import killed, train_and_die
 from kinsight.errors import KinsightError
 from kinsight.models import build_embedder, make_head
 from kinsight.models.pooling import MAP
@@ -153,25 +154,6 @@ def training_table(settings: Any) -> Any:
     from kinsight.training.tables import prepare_table
 
     return prepare_table(settings.data)
-
-
-def killed(work: Any, *arguments: Any) -> bool:
-    child = multiprocessing.get_context("fork").Process(target=work, args=arguments)
-    child.start()
-    child.join()
-    return child.exitcode == -signal.SIGKILL
-
-
-def train_and_die(settings: Any, out: Path, step: int) -> None:
-    whole = Training._step
-
-    def dying(self: Training, *arguments: Any) -> None:
-        if self.position.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        whole(self, *arguments)
-
-    Training._step = dying  # type: ignore[method-assign]
-    train(settings, out, progress=False)
 
 
 def compute_and_die(settings: Any, out: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from killed_runs import killed, train_and_die
 from kinsight.errors import KinsightError
 from kinsight.runs.folder import RunFolder
 from kinsight.training import loop as loop_module
@@ -68,18 +66,6 @@ def test_cut_anywhere_it_comes_to_the_same_end(
     assert (tmp_path / "run" / model).read_bytes() == (finished / model).read_bytes()
 
 
-def train_and_die(pictures: Path, out: Path, step: int, changes: dict[str, Any]) -> None:
-    whole = Training._step
-
-    def dying(self: Training, *arguments: Any) -> None:
-        if self.position.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        whole(self, *arguments)
-
-    Training._step = dying  # type: ignore[method-assign]
-    train(tiny(pictures, changes), out, progress=False)
-
-
 @pytest.mark.parametrize(
     ("workers", "changes"),
     [
@@ -89,12 +75,7 @@ def train_and_die(pictures: Path, out: Path, step: int, changes: dict[str, Any])
 )
 def test_a_real_kill(tmp_path: Path, pictures: Path, finished: Path, workers: int, changes: dict[str, Any]) -> None:
     changes = {**changes, "data": {"workers": workers}}
-    child = multiprocessing.get_context("fork").Process(
-        target=train_and_die, args=(pictures, tmp_path / "run", 4, changes)
-    )
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
+    assert killed(train_and_die, tiny(pictures, changes), tmp_path / "run", 4)
     assert len(numbers_of(tmp_path / "run")) == 6  # the start, 4 steps, one validation
     train(tiny(pictures, changes), tmp_path / "run", progress=False)
     whole = finished

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import multiprocessing
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from safetensors.numpy import load_file
 
 import toy_parts
 from forked_processes import assert_same_run, on_two_processes
+from killed_runs import killed, train_and_die
 from kinsight.errors import KinsightError
 from kinsight.models import Embedder
 from kinsight.processes import rank
@@ -83,25 +81,10 @@ def test_its_state_is_in_the_checkpoint(toy: Path) -> None:
     assert saved["splits"] == 3
 
 
-def train_and_die(pictures: Path, out: Path, step: int) -> None:
-    whole = Training._step
-
-    def dying(self: Training, *arguments: Any) -> None:
-        if self.position.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        whole(self, *arguments)
-
-    Training._step = dying  # type: ignore[method-assign]
-    train(tiny(pictures, TOY), out, progress=False)
-
-
 @pytest.mark.parametrize("step", [0, 4])
 def test_killed_and_gone_on_with_it_comes_to_the_same_end(toy: Path, pictures: Path, tmp_path: Path, step: int) -> None:
     out = tmp_path / "run"
-    child = multiprocessing.get_context("fork").Process(target=train_and_die, args=(pictures, out, step))
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
+    assert killed(train_and_die, tiny(pictures, TOY), out, step)
     assert (out / "checkpoints" / f"step-{step:09d}" / "method.safetensors").is_file()
     train(tiny(pictures, TOY), out, progress=False)
     assert numbers_of(out) == numbers_of(toy)
