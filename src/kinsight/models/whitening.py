@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SHRINKAGE = 0.003
-"""By benchmarks/whitening.py, on classes of birds and cars on which no other figure stands."""
+"""Chosen on birds and cars that benchmarks/folders.py leaves out; benchmarks/whitening.py compares it with others."""
 
 
 def within_class_whitening(vectors: Tensor, labels: Tensor, *, shrinkage: float = SHRINKAGE) -> tuple[Tensor, Tensor]:
