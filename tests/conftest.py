@@ -7,6 +7,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test may reach the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# The power stays on: tests need not wait for the disk.
+os.fsync = lambda stream: None
 
 
 def pytest_collection_finish() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtrit
@@ -12,6 +13,7 @@ from kinsight.evaluation.estimate import Estimate
 
 RESAMPLES = 1000
 LEVEL = 0.95
+MOST_KEPT = 2_000_000  # queries times resamples whose draws are kept: 16 MB
 
 
 def bootstrap(
@@ -40,19 +42,31 @@ def bootstrap(
     table = np.asarray(values, np.float64).reshape(len(values), -1)  # (Q, M)
     order = np.argsort(classes, kind="stable")
     sizes = np.unique(np.asarray(classes)[order], return_counts=True)[1]
-    starts = np.cumsum(sizes) - sizes
     table = table[order]
-    generator = np.random.default_rng(seed)
-    means = np.empty((resamples, table.shape[1]))
-    for resample in range(resamples):
-        drawn = generator.integers(len(sizes), size=len(sizes))
-        size = np.repeat(sizes[drawn], sizes[drawn])  # (draws,)
-        within = (generator.random(len(size), dtype=np.float32) * size).astype(np.int64)
-        picks = np.repeat(starts[drawn], sizes[drawn]) + np.minimum(within, size - 1)
-        means[resample] = np.bincount(picks, minlength=len(table)) @ table / len(picks)
+    # Many figures of the same few queries: what is drawn for them is kept.
+    draws = _kept_draws if len(table) * resamples <= MOST_KEPT else _draws
+    means = np.stack([counts @ table / counts.sum() for counts in draws(tuple(sizes.tolist()), resamples, seed)])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     shape = np.shape(values)[1:]
     return low.reshape(shape), high.reshape(shape)
+
+
+def _draws(sizes: tuple[int, ...], resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each query is drawn, (Q,), in each resample; the queries stand class by class, `sizes` of each."""
+    generator = np.random.default_rng(seed)
+    length = np.array(sizes)
+    starts = np.cumsum(length) - length
+    for _ in range(resamples):
+        drawn = generator.integers(len(length), size=len(length))
+        size = np.repeat(length[drawn], length[drawn])  # (draws,)
+        within = (generator.random(len(size), dtype=np.float32) * size).astype(np.int64)
+        picks = np.repeat(starts[drawn], length[drawn]) + np.minimum(within, size - 1)
+        yield np.bincount(picks, minlength=int(length.sum()))
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(sizes: tuple[int, ...], resamples: int, seed: int) -> list[np.ndarray]:
+    return list(_draws(sizes, resamples, seed))
 
 
 def over_classes(values: np.ndarray, classes: np.ndarray) -> list[Estimate]:

@@ -85,16 +85,15 @@ def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | 
     Raises:
         KinsightError: they are of another model.
     """
-    problem = misfit(module.state_dict(), tensors)
+    own = module.state_dict()
+    problem = misfit(own, tensors)
     if problem:
         raise KinsightError(
             f"{TENSORS} in {folder} is not of the model that {CONFIG} describes: {problem}; restore both files"
         )
-    kinds = {tensor.dtype for name, tensor in tensors.items() if module.state_dict()[name].is_floating_point()}
+    kinds = {tensor.dtype for name, tensor in tensors.items() if own[name].is_floating_point()}
     strange = [
-        name
-        for name, value in module.state_dict().items()
-        if value.is_floating_point() != tensors[name].is_floating_point()
+        name for name, value in own.items() if value.is_floating_point() != tensors[name].is_floating_point()
     ]
     if strange or len(kinds) > 1:
         what = (

@@ -17,6 +17,10 @@ from kinsight.settings.training import TrainingSettings
 from kinsight.settings.yaml_mapping import UnboundedError, yaml_value
 
 
+# A plain text or a short number, to be answered without reading it as YAML: no list, mapping or alias without a blank or a bracket.
+_ONE_WORD = re.compile(r"(?![-+.]?\d)[^\s\[\]{}&*=]*|[^\s\[\]{}&*=]{,18}")
+
+
 def settings_parser(prog: str = "kinsight train") -> ArgumentParser:
     """A parser whose options are the fields of TrainingSettings."""
     parser = ArgumentParser(prog=prog, exit_on_error=False, allow_abbrev=False, description="Train an embedder.")
@@ -94,6 +98,8 @@ def _is_digits_of_a_text(option: str, argument: str) -> bool:
 
 def _refuse_unbounded(argument: str) -> None:
     """jsonargparse reads values as YAML and writes out what aliases stand for."""
+    if _ONE_WORD.fullmatch(argument):
+        return
     for text in {argument, argument.partition("=")[2]}:
         try:
             yaml_value(text)
