@@ -48,7 +48,7 @@ def embedding(kind: Any = "groups", **extras: Tensor) -> Embedding:
     [
         ("single", None, ["whole"]),
         ("groups", None, ["parts"]),
-        ("nodes", None, ["whole"]),
+        ("nodes", None, ["whole", "assigned"]),
         ("subspaces", None, ["subset"]),
         ("groups", {"whole": 0.5}, ["parts", "whole"]),
         ("groups", {"parts": 0.0, "assigned": 1.0}, ["assigned"]),
@@ -79,7 +79,7 @@ def test_each_picture_trains_the_part_that_it_is_assigned_to() -> None:
     metrics = made.terms["assigned"].metrics
     rows = [assignment == number for number in range(2)]
     expected = [metrics[n](vectors.parts[mine, n], LABELS[mine]) for n, mine in enumerate(rows)]  # type: ignore[index]
-    assert float(losses.total) == pytest.approx(float(sum(expected) / 2))
+    assert float(losses.total) == pytest.approx(float(sum(expected)))
     (gradient,) = torch.autograd.grad(losses.total, vectors.parts)
     assert [bool(gradient[rows[n], n].any()) for n in range(2)] == [True, True]
     assert not gradient[rows[0], 1:].any()

@@ -12,7 +12,6 @@ import pytest
 import timm
 import torch
 
-from embeddings import total
 from kinsight.files import digest
 from kinsight.models.frozen_norm import check_frozen_norm
 from kinsight.models.heads import make_head
@@ -62,7 +61,8 @@ def test_recipe_can_be_built(name: str) -> None:
     assert timm.models.get_pretrained_cfg(model.trunk, allow_unregistered=False) is not None
     check_frozen_norm(model.frozen_norm)
     groups = model.head.get("groups", 1)
-    assert make_head(model.head, 32, (7, 7)).dim == (model.head.get("dim", 512) or 32) // groups * groups
+    head: Any = make_head(model.head, 32, (2, 2))
+    assert head.dim == (model.head.get("dim", 512) or 32) // groups * groups
     preprocessing = preprocessing_of(model, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert settings.data.augmentation in AUGMENTATIONS
     assert callable(augmentation(settings.data.augmentation, preprocessing))
@@ -70,15 +70,21 @@ def test_recipe_can_be_built(name: str) -> None:
     assert batches.per_class is not None or not batches.balanced
 
     objective = Objective(
-        settings.objective, dim=16 * groups, classes=8, kind="groups" if groups > 1 else "single", parts=groups
+        settings.objective,
+        dim=head.dim,
+        classes=8,
+        kind=head.kind,
+        parts=head.parts,
+        part_dim=head.dim // head.parts,
+        normalize=True,
+        brings=[getattr(head, "terms", dict)],
     )
-    shape = (32, 16) if groups == 1 else (32, groups, 16)
-    vectors = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss = total(objective, torch.nn.functional.normalize(vectors, dim=-1), torch.arange(32) % 8, seed=0)
+    maps = torch.randn(32, 32, 2, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = objective(head(maps), torch.arange(32) % 8, seed=0).total
     loss.backward()
     assert torch.isfinite(loss)
-    assert vectors.grad is not None
-    assert torch.isfinite(vectors.grad).all()
+    assert maps.grad is not None
+    assert torch.isfinite(maps.grad).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,7 +153,7 @@ def test_reality_check_steps_become_passes(dataset: str, pictures: int, interval
     [
         ("reality-check", 61, "d3ee5d5a8328282a1f8f784c3246b839976fe25ed4c440c9ca19f34171dec43c"),
         ("divide-and-conquer", 15, "431fb607e2298e8bfe69871bf3cf35bcfe7f85a940823c9a8eeb0ebeaf553449"),
-        ("relational", 12, "45e2d987c247d707b2ce4c7c1e6dad8fa71e51e7f987b61d315bd52700470eae"),
+        ("relational", 24, "32c253f1cef17e0a813c071174bbd9b7b5f60ab30ced19696786acdecd3d4312"),
     ],
 )
 def test_tables_give_the_settings_that_their_files_gave(folder: str, count: int, expected: str) -> None:
@@ -196,8 +202,23 @@ recipes:
 def test_plain_losses_beside_a_method_are_called_baselines() -> None:
     for folder in ("divide-and-conquer", "relational"):
         names = [name for name in NAMES if name.startswith(f"{folder}/")]
-        assert all("baseline" in name for name in names)
-        assert all("plain-loss baseline" in recipe_title(name) for name in names if "baseline-128" not in name)
+        assert all("baseline" in name or loaded(name).model.head["name"] == "relational" for name in names)
+        plain = [name for name in names if name.endswith("-baseline")]
+        assert all("plain-loss baseline" in recipe_title(name) for name in plain)
+
+
+def test_relational_recipes_are_their_baselines_and_the_method() -> None:
+    names = [name for name in NAMES if re.match("relational/(cub|cars)-", name) and not name.endswith("-baseline")]
+    assert len(names) == 10
+    for name in names:
+        found, plain = loaded(name), loaded(f"{name}-baseline")
+        assert found.model.head == {
+            "name": "relational", "branches": 4, "dim": plain.model.head["dim"], "pooling": "avg+max",
+        }  # fmt: skip
+        assert found.objective.terms == {"assigned": 1.0, "whole": 10.0, "reconstruction": 1.0}
+        assert found.objective.loss["name"] == plain.objective.loss["name"]
+        assert (found.batches, found.schedule, found.epochs) == (plain.batches, plain.schedule, plain.epochs)
+        assert (found.optimizer == plain.optimizer) == ("proxy-anchor" not in name or "128" in name)
 
 
 def test_division_is_the_baseline_and_its_method() -> None:
@@ -322,7 +343,12 @@ def test_settings_given_on_top_win() -> None:
         ("relational/cub-proxy-anchor-baseline", "batches.size", 180),
         ("relational/cars-proxy-anchor-baseline", "objective.loss.alpha", 32),
         ("relational/cub-proxy-anchor-baseline", "optimizer.clip_norm", 10),
+        ("relational/cub-proxy-anchor-baseline", "optimizer.clip_apart", True),
         ("relational/cub-proxy-anchor-baseline", "schedule.head_first", 1),
+        ("relational/cars-proxy-anchor", "objective.loss.margin", 0.2),
+        ("relational/cars-proxy-anchor", "objective.loss.alpha", 64),
+        ("relational/cub-proxy-anchor", "optimizer.trunk_lr", 5e-5),
+        ("relational/cub-proxy-anchor", "optimizer.head_lr", 1e-3),
         ("relational/cars-triplet-128-baseline", "model.head.dim", 128),
         ("attentive-grouping/cub-googlenet-a4-margin", "model.head.groups", 4),
         ("attentive-grouping/cub-a3-code", "optimizer.groups", {"head.queries": {"weight_decay": 0.001}}),

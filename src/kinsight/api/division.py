@@ -79,7 +79,7 @@ def division(
         if limit is not None and limit < len(rows):
             rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
         found = encode_rows(model, table, rows, settings.data, progress=progress)
-        return found.rows, seen_in(found.vectors, np.ones(model.dim), model.groups)
+        return found.rows, seen_in(found.vectors, np.ones(model.dim), model.unit_groups)
 
     rows, vectors = embedded(train)
     state = state.of(np.searchsorted(train, rows))
@@ -91,7 +91,7 @@ def division(
     spaces = {
         "training pictures": state_of(vectors, labels[rows], seed=seed),
         f"{split} pictures": state_of(others, labels[other_rows], seed=seed),
-        **_of_clusters(vectors, labels[rows], state, weights, model.groups, seed),
+        **_of_clusters(vectors, labels[rows], state, weights, model.unit_groups, seed),
     }
     result = DivisionResult(
         run=folder.path.name,
@@ -101,7 +101,7 @@ def division(
         masks=masks,
         overlap=unit @ unit.T,
         spaces=spaces,
-        found=_found(others, labels[other_rows], paths[other_rows], weights, model.groups, queries, seed),
+        found=_found(others, labels[other_rows], paths[other_rows], weights, model.unit_groups, queries, seed),
         modes=_modes(vectors, labels[rows], paths[rows], state),
         maps=_maps(vectors, paths[rows], others, paths[other_rows], state, split, seed, planes),
     )

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinsight.explanation.grouped_closed_form import KNOWN, grouped_closed_form
+from kinsight.explanation.relational_closed_form import relational_closed_form
 from kinsight.explanation.tied_maxima import even_shares
 from kinsight.models import LinearHead
 from kinsight.models.coordinated import CoordinatedHead
 from kinsight.models.grouping import GroupingHead
 from kinsight.models.pooling import Average, AverageAndMaximum, Flatten, GeneralisedMean, Maximum
+from kinsight.models.relational import RelationalHead
 from kinsight.models.subspaces import OneSubspace, SubspacesHead
 
-ClosedForm = LinearHead | CoordinatedHead | GroupingHead | SubspacesHead | OneSubspace
+ClosedForm = LinearHead | CoordinatedHead | RelationalHead | GroupingHead | SubspacesHead | OneSubspace
 
 
 def has_closed_form(head: object) -> TypeGuard[ClosedForm]:
@@ -30,7 +32,7 @@ def has_closed_form(head: object) -> TypeGuard[ClosedForm]:
         return has_closed_form(head.head)  # type: ignore[attr-defined]
     if type(head) in KNOWN:
         return True
-    if type(head) is CoordinatedHead:
+    if type(head) in (CoordinatedHead, RelationalHead):
         return type(head.pooling) in _POOLINGS
     if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
         return False
@@ -50,6 +52,8 @@ def closed_form(head: ClosedForm, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         return _masked(head, feature_map)
     if isinstance(head, GroupingHead):
         return grouped_closed_form(head, feature_map)
+    if isinstance(head, RelationalHead):
+        return relational_closed_form(head, *spread_pooling(head.pooling, feature_map))
     if isinstance(head, CoordinatedHead):
         return _coordinated(head, feature_map)
     values = head.pooling(feature_map)  # (N, C')

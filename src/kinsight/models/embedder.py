@@ -171,7 +171,12 @@ class Embedder(nn.Module):
 
     @property
     def groups(self) -> int:
-        """P of a head with groups; else 1."""
+        """P of an embedding that is P vectors one after the other, as of a head with groups or with relations; else 1."""
+        return self.parts if self.kind in ("groups", "nodes") else 1
+
+    @property
+    def unit_groups(self) -> int:
+        """P where these vectors have length 1, so that the cosine of two pictures is the mean of theirs; else 1."""
         return self.parts if self.kind == "groups" else 1
 
     @property

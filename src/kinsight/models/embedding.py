@@ -12,7 +12,8 @@ Kind = Literal["single", "groups", "nodes", "subspaces"]
 """What the parts of an embedding are.
 
 single: one part, the whole. groups: P vectors of length 1, and the whole is these one after the other. nodes: P vectors of
-a graph, out of which the head makes the whole. subspaces: P cuts of the whole, each for a subset of the data.
+a graph, of which the head makes P others that are the whole, one after the other; it assigns each picture to one of them (extra
+`assignment`). subspaces: P cuts of the whole, each for a subset of the data.
 """
 
 

@@ -15,6 +15,7 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.grouping import AttentiveHead, ChannelHead, GateHead, MultiLinearHead
 from kinsight.models.modes import evaluating
 from kinsight.models.pooling import MAP, READS, VECTORS, make_pooling, pooled_channels
+from kinsight.models.relational import RelationalHead
 from kinsight.models.subspaces import SubspacesHead
 from kinsight.models.whitening import within_class_whitening
 from kinsight.registry import Named, Registry, reason, shown
@@ -138,6 +139,7 @@ _EMBEDDING_HEADS = Registry(
         "channel": Named(ChannelHead),
         "attentive": Named(AttentiveHead),
         "coordinated": Named(CoordinatedHead),
+        "relational": Named(RelationalHead),
     },
     call=("feature_map",),
     hands=("channels", "map_size"),

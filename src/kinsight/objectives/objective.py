@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +16,19 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.objectives.diversity import build_diversity, complete_diversity
 from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
 from kinsight.objectives.miners import build_miner, complete_miner
-from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
+from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Term, Whole
 from kinsight.processes import gather
 from kinsight.settings.objective import ObjectiveSettings
 
 NAMES = ("whole", "parts", "assigned", "subset")
-# What trains by default: groups are made to stand alone, subspaces each for its subset of the data.
-_BY_KIND: dict[Kind, str] = {"single": "whole", "groups": "parts", "nodes": "whole", "subspaces": "subset"}
+# What trains by default: groups are made to stand alone, nodes each on the pictures assigned to it, subspaces each for its subset of the
+# data.
+_BY_KIND: dict[Kind, tuple[str, ...]] = {
+    "single": ("whole",),
+    "groups": ("parts",),
+    "nodes": ("whole", "assigned"),
+    "subspaces": ("subset",),
+}
 
 
 def complete_objective(settings: ObjectiveSettings) -> ObjectiveSettings:
@@ -55,9 +62,9 @@ class Losses:
 class Objective(nn.Module):
     """Embeddings and labels -> the numbers to minimise.
 
-    Which terms there are: the one that the head's kind asks for (single and nodes: `whole`; groups: `parts`; subspaces: `subset`; a head
-    of one part always `whole`), `diversity` where it is set and there are parts to keep apart, and what head and method bring; the settings
-    add, weigh or remove terms by name.
+    Which terms there are: those that the head's kind asks for (single: `whole`; groups: `parts`; nodes: `whole` and `assigned`;
+    subspaces: `subset`; one group or subspace: `whole`), `diversity` where it is set and there are parts to keep apart, and what head
+    and method bring; the settings add, weigh or remove terms by name.
 
     In a run of several processes each gives its share of the batch, and every process computes the same losses of the
     full batch. Wrap the trunk in DistributedDataParallel, never the objective; `kinsight.processes` says why the gradients
@@ -107,7 +114,8 @@ class Objective(nn.Module):
         diversity = build_diversity(settings.diversity)  # wrong options are refused for every head
         with _fixed_choices(seed, torch.device("cpu")):
             brought = {name: term for bring in brings for name, term in bring().items()}
-            weights = _weights(settings.terms, "whole" if parts == 1 else _BY_KIND[kind], brought)
+            usual = _BY_KIND["single" if parts == 1 and kind != "nodes" else kind]
+            weights = _weights(settings.terms, usual, brought)
             built = {name: self._build(name, settings) for name in weights if name not in brought}
         if diversity is not None and parts > 1:
             built["diversity"] = Diversity(diversity)
@@ -145,6 +153,12 @@ class Objective(nn.Module):
             ]
             untouched = 0.0 * sum(value.sum() for value in [*values, *self.loss_parameters()])
             return Losses(sum(terms.values()) + untouched, terms)  # type: ignore[arg-type]
+
+    def end_epoch(self) -> tuple[dict[str, Any], list[str]]:
+        """What the terms have to say of the epoch that ends: facts for the log by name, and sentences for the person."""
+        told = [term.end_epoch() for term in self.terms.values() if isinstance(term, Term)]
+        facts = {name: value for each in told for name, value in each.facts.items()}
+        return facts, [each.sentence for each in told if each.sentence]
 
     def loss_parameters(self) -> list[nn.Parameter]:
         """Proxies, class weights, beta: what the terms themselves learn, usually with a learning rate of their own."""
@@ -219,7 +233,9 @@ def _float(embedding: Embedding) -> Embedding:
     return replace(embedding, whole=embedding.whole.float(), parts=embedding.parts.float(), extras=extras)
 
 
-def _weights(given: Mapping[str, float] | None, usual: str, brought: Mapping[str, nn.Module]) -> dict[str, float]:
+def _weights(
+    given: Mapping[str, float] | None, usual: Iterable[str], brought: Mapping[str, nn.Module]
+) -> dict[str, float]:
     """The terms with their weights, but diversity."""
     given = dict(given or {})
     for name, weight in given.items():
@@ -230,7 +246,7 @@ def _weights(given: Mapping[str, float] | None, usual: str, brought: Mapping[str
             )
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise KinsightError(f"objective.terms: the weight of '{name}' is {weight!r}; write a number of at least 0")
-    weights = {usual: 1.0, **{name: _own_weight(term) for name, term in brought.items()}, **given}
+    weights = {**dict.fromkeys(usual, 1.0), **{name: _own_weight(term) for name, term in brought.items()}, **given}
     weights = {name: float(weight) for name, weight in weights.items() if weight > 0}
     if not weights:
         raise KinsightError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,21 @@ from torch import Tensor, nn
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
 from kinsight.registry import running
+
+ALONE = 0.95
+"""An assignment that gives one part more than this share of an epoch's pictures has collapsed."""
+
+
+class Told(NamedTuple):
+    """What a term has to say of an epoch.
+
+    Attributes:
+        facts: plain values for the log, by name.
+        sentence: what a person should know, if anything.
+    """
+
+    facts: dict[str, Any]
+    sentence: str | None = None
 
 
 class Term(nn.Module, ABC):
@@ -35,6 +51,10 @@ class Term(nn.Module, ABC):
             labels: (N,), whole numbers from 0.
             subset: the subset of the data that the batch belongs to; -1: all of them.
         """
+
+    def end_epoch(self) -> Told:
+        """What the epoch that ends has shown; whatever is counted (in buffers, so that it survives a kill) is counted anew from here."""
+        return Told({})
 
 
 class MetricLoss(nn.Module):
@@ -91,11 +111,21 @@ class EachPart(Term):
 
 
 class AssignedPart(Term):
-    """Each picture trains the part that the head's extra `assignment` (N,) gives it: the mean over the parts that have pictures."""
+    """Each picture trains the part that the head's extra `assignment` (N,) gives it ("Deep Relational Metric Learning").
+
+    The sum over the parts, each with loss parameters and pairs or triplets of its own; one without pictures, or without anything to
+    compare, adds 0.
+    """
+
+    counts: Tensor
+    said: Tensor
 
     def __init__(self, make: MakeLoss, parts: int, part_dim: int) -> None:
         super().__init__()
         self.metrics = nn.ModuleList(make(part_dim) for _ in range(parts))
+        # Pictures of this epoch that were assigned to each part, and whether it was said that one gets nearly all.
+        self.register_buffer("counts", torch.zeros(parts, dtype=torch.int64))
+        self.register_buffer("said", torch.zeros((), dtype=torch.bool))
 
     def forward(self, embedding: Embedding, labels: Tensor, *, subset: int) -> Tensor:
         """See `Term.forward`.
@@ -109,12 +139,30 @@ class AssignedPart(Term):
                 "the objective's term 'assigned' needs the extra 'assignment', which this head does not give; take the term out of "
                 "objective.terms, or choose a head that assigns"
             )
-        found = []
-        for number, metric in enumerate(self.metrics):
-            mine = assignment == number
-            if mine.any():
-                found.append(metric(embedding.parts[mine, number], labels[mine]))
-        return torch.stack(found).mean() if found else 0.0 * embedding.parts.sum()
+        loads = torch.bincount(assignment, minlength=len(self.metrics))
+        self.counts += loads
+        found = [
+            metric(embedding.parts[assignment == number, number], labels[assignment == number])
+            for number, (metric, load) in enumerate(zip(self.metrics, loads.tolist(), strict=True))
+            if load
+        ]
+        return torch.stack(found).sum()
+
+    def end_epoch(self) -> Told:
+        """See `Term.end_epoch`."""
+        counts, said = self.counts.tolist(), bool(self.said)
+        most = max(counts) / max(sum(counts), 1)
+        alone = len(counts) > 1 and most > ALONE
+        self.counts.zero_()
+        self.said.fill_(alone)
+        if not alone or said:
+            return Told({"assigned": counts})
+        return Told(
+            {"assigned": counts},
+            f"the assignment has collapsed: {most:.0%} of the pictures of this epoch trained branch {counts.index(max(counts))} of "
+            f"{len(counts)}, so that the others hardly learn from their own losses; train fewer branches, or with another seed or a lower "
+            "rate of the head",
+        )
 
 
 class SubsetPart(Term):

@@ -84,6 +84,8 @@ class OptimizerSettings:
     """Momentum of sgd and rmsprop."""
     clip_norm: float | None = None
     """Largest norm of the gradient of trunk and head together; null: not clipped."""
+    clip_apart: bool = False
+    """Clip the gradients of trunk, head, and the loss's own parameters each on their own, each to clip_norm."""
 
 
 @dataclass

@@ -38,7 +38,7 @@ from kinsight.training.checkpoints import (
 from kinsight.training.head_start import fit_head, is_fitted, refit_head, unfit_head
 from kinsight.training.inputs import Inputs, TrainingBatch
 from kinsight.training.log import RunLog
-from kinsight.training.optimizers import leave_out_still_groups, make_optimizer, set_rates
+from kinsight.training.optimizers import clip_gradients, leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.replica import replicate, share_buffers
@@ -186,7 +186,7 @@ class Training:
         self.scaler.scale(losses.total).backward()
         if self.settings.optimizer.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.embedder.parameters(), self.settings.optimizer.clip_norm)
+            clip_gradients(self.optimizer, self.settings.optimizer.clip_norm, apart=self.settings.optimizer.clip_apart)
         leave_out_still_groups(self.optimizer)
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -204,6 +204,7 @@ class Training:
         position.epoch, position.batch = position.epoch + 1, 0
         last = position.epoch == settings.epochs
         self.method.settle()
+        self._tell_of_epoch()
         if (self.table["split"] == "validation").any() and (position.epoch % settings.validate_every == 0 or last):
             self._validate()
         stop = settings.patience is not None and position.since_best >= settings.patience
@@ -211,6 +212,14 @@ class Training:
             self._advance()
             self._checkpoint()
         return stop
+
+    def _tell_of_epoch(self) -> None:
+        """What the objective has seen in it."""
+        facts, sentences = self.objective.end_epoch()
+        if facts:
+            self.log.record("objective", self.position.step, epoch=self.position.epoch, **facts)
+        for sentence in sentences:
+            self.log.say(sentence, self.position.step)
 
     def _advance(self) -> None:
         """Let the method get ready for the epoch that comes."""

@@ -67,6 +67,17 @@ def set_rates(
     return rates
 
 
+def clip_gradients(optimizer: torch.optim.Optimizer, largest: float, *, apart: bool) -> None:
+    """Bound the norm of the gradients of trunk and head together, or of those of each origin (`ParameterGroup.origin`) on their own."""
+    clipped: dict[str, list[torch.Tensor]] = {}
+    for group in optimizer.param_groups:
+        origin = group["name"].partition(".")[0]
+        if apart or origin in ("trunk", "head"):
+            clipped.setdefault(origin if apart else "model", []).extend(group["params"])
+    for parameters in clipped.values():
+        torch.nn.utils.clip_grad_norm_(parameters, largest)
+
+
 def leave_out_still_groups(optimizer: torch.optim.Optimizer) -> None:
     """What stands still (a rate of 0) gathers no momentum either."""
     for group in optimizer.param_groups:

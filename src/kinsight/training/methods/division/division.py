@@ -97,7 +97,7 @@ class Division(Method):
         iterations: int = 100,
     ) -> None:
         super().__init__()
-        groups = embedder.groups
+        groups = embedder.unit_groups
         check_options(locals(), width=embedder.dim // groups)
         self.labels, self.categories, self.batches, self.seed = labels, categories, batches, seed
         self.every, self.by, self.order, self.fine_tune, self.freeze = every, clusters, order, fine_tune, freeze
