@@ -92,9 +92,7 @@ def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | 
             f"{TENSORS} in {folder} is not of the model that {CONFIG} describes: {problem}; restore both files"
         )
     kinds = {tensor.dtype for name, tensor in tensors.items() if own[name].is_floating_point()}
-    strange = [
-        name for name, value in own.items() if value.is_floating_point() != tensors[name].is_floating_point()
-    ]
+    strange = [name for name, value in own.items() if value.is_floating_point() != tensors[name].is_floating_point()]
     if strange or len(kinds) > 1:
         what = (
             f"{strange[0]} holds {tensors[strange[0]].dtype}"

@@ -16,7 +16,6 @@ from kinsight.settings.recipe import merge, read_recipe
 from kinsight.settings.training import TrainingSettings
 from kinsight.settings.yaml_mapping import UnboundedError, yaml_value
 
-
 # A plain text or a short number, to be answered without reading it as YAML: no list, mapping or alias without a blank or a bracket.
 _ONE_WORD = re.compile(r"(?![-+.]?\d)[^\s\[\]{}&*=]*|[^\s\[\]{}&*=]{,18}")
 
