@@ -32,7 +32,7 @@ def has_closed_form(head: object) -> TypeGuard[ClosedForm]:
         return has_closed_form(head.head)  # type: ignore[attr-defined]
     if type(head) in KNOWN:
         return True
-    if type(head) in (CoordinatedHead, RelationalHead):
+    if type(head) is CoordinatedHead or type(head) is RelationalHead:
         return type(head.pooling) in _POOLINGS
     if type(head) is not LinearHead or not all(type(layer) in _LAYERS for layer in head.layers):
         return False
