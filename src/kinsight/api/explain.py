@@ -227,7 +227,10 @@ def _write(out: str | Path, pairs: Sequence[ShownPair], *, groups: bool, subspac
 def _groups(pair: ShownPair) -> dict[str, ShownPair]:
     if len(pair.groups) < 2:
         raise KinsightError(NO_GROUPS)
-    return {f"group {number}": each for number, each in enumerate(pair.groups)}
+    if pair.query.unit_groups:
+        return {f"group {number}": each for number, each in enumerate(pair.groups)}
+    carried = pair.group_weights * [each.similarity for each in pair.groups]
+    return {f"group {number}, carries {carried[number]:+.3f}": each for number, each in enumerate(pair.groups)}
 
 
 def _subspaces(pair: ShownPair) -> dict[str, ShownPair]:

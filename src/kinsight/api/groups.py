@@ -162,7 +162,7 @@ class _Shown:
 
 def _embeddings(read: Groups) -> list[np.ndarray]:
     """The whole embedding (N, P d), then that of each group (N, d)."""
-    return [read.vectors.reshape(len(read.vectors), -1), *np.moveaxis(read.vectors, 1, 0)]
+    return [read.whole, *np.moveaxis(read.vectors, 1, 0)]
 
 
 def _retrieval(subject: OpenedRun, vectors: np.ndarray) -> Evaluation:

@@ -46,8 +46,10 @@ class Contributions:
         affinity_error: (N,), how far the head with frozen gates is from affine: its second-order term along the map and
             along a random direction of the map's size, as a share of the embedding. 0 for exact maps; large where a
             gate was not declared.
-        groups: P of a head with groups, else 1.
+        groups: P of an embedding that is P vectors one after the other, else 1.
         attention: (N, P, h, w), where each group looks, if the head says so.
+        relations: (N, P, P), how much each group tells each other one (the source first), if the head says so.
+        unit_groups: whether these vectors have length 1.
     """
 
     places: Tensor
@@ -56,6 +58,8 @@ class Contributions:
     affinity_error: Tensor
     groups: int = 1
     attention: Tensor | None = None
+    relations: Tensor | None = None
+    unit_groups: bool = True
 
 
 def contributions(
@@ -101,7 +105,17 @@ def contributions(
             places = _places(head, feature_map, layout, chunk, whole.shape[1])
             bias = whole - places.sum((1, 2))
         error = _affinity_error(head, feature_map, whole)
-        return Contributions(places, bias, whole, error, groups_of(answer), _attention_of(answer))
+        nodes = isinstance(answer, Embedding) and answer.kind == "nodes"
+        return Contributions(
+            places,
+            bias,
+            whole,
+            error,
+            groups_of(answer),
+            _extra(answer, "attention"),
+            _extra(answer, "relations") if nodes else None,
+            not nodes,
+        )
 
 
 def affinity_error(head: Head, feature_map: Tensor, *, gates: str = "declared") -> Tensor:
@@ -116,12 +130,12 @@ def whole_of(answer: Any) -> Any:
 
 
 def groups_of(answer: Any) -> int:
-    """P of an answer with groups, else 1."""
-    return answer.parts.shape[1] if isinstance(answer, Embedding) and answer.kind == "groups" else 1
+    """P of an answer whose whole is P vectors one after the other (`Kind` groups or nodes), else 1."""
+    return answer.parts.shape[1] if isinstance(answer, Embedding) and answer.kind in ("groups", "nodes") else 1
 
 
-def _attention_of(answer: Any) -> Tensor | None:
-    return answer.extras.get("attention") if isinstance(answer, Embedding) else None
+def _extra(answer: Any, name: str) -> Tensor | None:
+    return answer.extras.get(name) if isinstance(answer, Embedding) else None
 
 
 def _checked(whole: Any, feature_map: Tensor) -> Tensor:

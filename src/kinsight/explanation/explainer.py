@@ -147,6 +147,7 @@ class Explainer:
         places, bias, whole = (_array(values) for values in (found.places, found.bias, found.whole))
         errors = found.affinity_error.tolist()
         attention = None if found.attention is None else _array(found.attention)  # (N, P, h, w)
+        relations = None if found.relations is None else _array(found.relations)  # (N, P, P)
         seen = _array(opened.layout.places(opened.feature_map)) if activations else None  # (N, h, w, C)
         shares = None if self.shares is None else _array(self.shares)  # (K, D)
         return [
@@ -165,6 +166,8 @@ class Explainer:
                 None if seen is None else seen[n],
                 self.stage,
                 subspaces=shares,
+                relations=None if relations is None else relations[n],
+                unit_groups=found.unit_groups,
             )
             for n, one in enumerate(batch)
         ]

@@ -193,7 +193,8 @@ class Pair:
         """The pair as each group sees it, with maps of its own in units of its own cosine.
 
         Where all groups' vectors have one length (as in the heads of attentive grouping) the similarity is the mean of
-        theirs, and every map of the pair the mean of theirs. An embedding without groups is one group.
+        theirs, and every map of the pair the mean of theirs; else their sum, weighed by `group_weights`. An embedding without groups is
+        one group.
 
         Raises:
             KinsightError: the two embeddings do not have equally many groups.
@@ -205,6 +206,19 @@ class Pair:
             )
         numbers = range(self.query.groups)
         return tuple(type(self)(self.query.group(number), self.other.group(number)) for number in numbers)
+
+    @cached_property
+    def group_weights(self) -> np.ndarray:
+        """What the cosine of each group counts in the similarity, (P,): the product of its lengths in both, as a share of the embeddings'.
+
+        Weighed so, the groups' similarities and maps add up to the pair's. All are 1 / P where groups have one length.
+        """
+        assert self.groups
+        lengths = [
+            np.linalg.norm(view.whole.astype(np.float64).reshape(view.groups, -1), axis=1)
+            for view in (self.query, self.other)
+        ]
+        return lengths[0] * lengths[1] / self._norms
 
     @cached_property
     def subspaces(self) -> tuple[Self, ...]:

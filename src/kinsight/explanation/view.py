@@ -30,6 +30,9 @@ class View:
         stage: how many stages below the model's last map the places stand.
         label: its class as a person calls it, where known.
         subspaces: (K, D), what the numbers are multiplied with to see each subspace of the embedding, where it has some.
+        relations: (P, P), how much each group tells each other one, the source first, if the head says so; each column adds up to 1, or
+            is 0.
+        unit_groups: whether the sub-embeddings have length 1 each, a gate.
     """
 
     places: np.ndarray
@@ -47,6 +50,8 @@ class View:
     stage: int = 0
     label: str = ""
     subspaces: np.ndarray | None = field(default=None, repr=False)
+    relations: np.ndarray | None = field(default=None, repr=False)
+    unit_groups: bool = True
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -76,11 +81,12 @@ class View:
             whole=self.whole[mine],
             groups=1,
             attention=attention,
+            relations=None,
             subspaces=None if self.subspaces is None else self.subspaces[:, mine],
         )
 
     def subspace(self, number: int) -> View:
-        """The same picture as one subspace embeds it: a linear step behind the head, then groups of length 1 again, each a gate.
+        """The same picture as one subspace embeds it: a linear step behind the head; groups of length 1 get it again, each a gate.
 
         Raises:
             KinsightError: there is no such subspace.
@@ -90,7 +96,7 @@ class View:
             has = f"has the subspaces 0 to {count - 1}" if count else "has no subspaces"
             raise KinsightError(f"subspace {number} does not exist; this embedding {has}")
         weights = self.subspaces[number]
-        if self.groups > 1:
+        if self.groups > 1 and self.unit_groups:
             lengths = np.linalg.norm((self.whole * weights).reshape(self.groups, -1), axis=1)
             weights = weights / np.repeat(np.maximum(lengths, 1e-12), len(weights) // self.groups)
         parts = {"places": self.places * weights, "bias": self.bias * weights, "whole": self.whole * weights}

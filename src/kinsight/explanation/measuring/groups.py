@@ -27,7 +27,7 @@ LOOKS = ("attention", "response", "contributions")
 ELSEWHERE = "elsewhere"
 NO_GROUPS = (
     "this model has a single embedding a picture; train one with --model.head attentive, multi-linear, gate or channel and "
-    "--model.head.groups 2 or more"
+    "--model.head.groups 2 or more, or with --model.head relational"
 )
 REACH = 0.2  # of the longer side of the box: how near a peak must be to a part
 Parts = Mapping[str, tuple[float, float]]
@@ -46,6 +46,9 @@ class Groups:
             the bias these add up to 1.
         centres: where the places stand in the network's input.
         windows: (N, 4), left, top, right, bottom of what the network saw, in pixels of the upright picture.
+        lengths: (N, P), of the groups within the embedding, whose length counts as 1; None: they are all the same.
+        relations: (N, P, P), how much each group tells each other one, the source first, of a head that says so.
+        assigned: (N,), the group to which such a head assigns each picture.
     """
 
     vectors: np.ndarray
@@ -54,6 +57,15 @@ class Groups:
     contributions: np.ndarray
     centres: Centres
     windows: np.ndarray
+    lengths: np.ndarray | None = None
+    relations: np.ndarray | None = None
+    assigned: np.ndarray | None = None
+
+    @property
+    def whole(self) -> np.ndarray:
+        """(N, P d), the embeddings, of one length."""
+        vectors = self.vectors if self.lengths is None else self.vectors * self.lengths[..., None]
+        return vectors.reshape(len(vectors), -1)
 
     @property
     def count(self) -> int:
@@ -104,6 +116,7 @@ def read_groups(
         KinsightError: the model's head has no groups, or a picture cannot be used.
     """
     vectors, responses, attention, contributions, windows = [], [], [], [], []
+    lengths, relations, assigned = [], [], []
     centres: Centres | None = None
     starts = range(0, len(pictures), batch_size)
     for start in tqdm(starts, unit="batch", desc="groups", disable=None if progress else True):
@@ -117,6 +130,13 @@ def read_groups(
             answer = opened.head(opened.feature_map)
         vectors.append(_unit(found.whole.unflatten(1, (found.groups, -1))))  # (n, P, d)
         contributions.append(_own(found.places.unflatten(3, (found.groups, -1)), found.whole))  # (n, P, h, w)
+        if not found.unit_groups:
+            unit = torch.nn.functional.normalize(found.whole.float(), dim=1).unflatten(1, (found.groups, -1))
+            lengths.append(unit.norm(dim=2).cpu().numpy())
+        if found.relations is not None:
+            relations.append(found.relations.float().cpu().numpy())
+        if not found.unit_groups and "assignment" in answer.extras:
+            assigned.append(answer.extras["assignment"].cpu().numpy())
         if found.attention is not None:
             attention.append(found.attention.float().cpu().numpy())
         if isinstance(answer, Embedding) and "response" in answer.extras:
@@ -135,6 +155,7 @@ def read_groups(
         np.concatenate(contributions),
         centres,
         np.array(windows, np.float64),
+        *(np.concatenate(each) if each else None for each in (lengths, relations, assigned)),
     )
 
 

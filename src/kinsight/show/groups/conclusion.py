@@ -15,9 +15,8 @@ SAME, DIFFERENT = 2 / 3, 1 / 3  # of what two groups look at that they share
 
 def conclusion(found: GroupsResult) -> list[str]:
     """The answer first, then what it rests on."""
-    return [
-        sentence for sentence in (_difference(found), _everywhere(found), _parts(found), _together(found)) if sentence
-    ]
+    said = (_difference(found), _everywhere(found), _parts(found), _together(found), _told(found))
+    return [sentence for sentence in said if sentence]
 
 
 def spread(looks: np.ndarray) -> np.ndarray:
@@ -87,6 +86,21 @@ def _together(found: GroupsResult) -> str:
     return (
         f"Together they find {PERCENT(found.whole['recall_at_1'])} % at the first place (R@1), the best alone, group {best}, "
         f"{PERCENT(alone[best])} %."
+    )
+
+
+def _told(found: GroupsResult) -> str:
+    """How much of what the groups hear is of others, and who speaks most."""
+    if found.groups.relations is None:
+        return ""
+    mean = found.groups.relations.mean(0)  # (P, P), the source first
+    heard, own = mean.sum(), np.trace(mean)
+    if not heard > 0:
+        return "The groups tell each other nothing: the scores of their relations are 0 in every picture, so that these no longer learn."
+    of_others = (mean.sum(1) - mean.diagonal()) / heard
+    return (
+        f"Of what a group is told about a picture, {PERCENT(1 - own / heard)} % comes from other groups, most of it "
+        f"({PERCENT(of_others.max())} %) from group {int(of_others.argmax())}."
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from kinsight.evaluation import Estimate
 from kinsight.show.groups.conclusion import conclusion
 from kinsight.show.groups.moved import moved_pictures, moved_words
+from kinsight.show.groups.relations import relations_of
 from kinsight.show.groups.result import GroupsResult
 from kinsight.show.groups.tiles import KINDS, Tiles
 from kinsight.show.page import environment
@@ -50,6 +51,7 @@ def groups_html(found: GroupsResult, picture: Callable[[int], np.ndarray]) -> st
             confusion=_confusion(found),
             distinct=found.distinct(),
             rendered=bool(found.protocol.get("data", {}).get("rendered")),
+            relations=relations_of(found),
             beside=[tiles.row(row) for row in found.shown],
             moved=moved_pictures(found),
             moved_words=[] if found.moved is None else [moved_words(found, one) for one in numbers],
@@ -76,7 +78,7 @@ def _matrices(found: GroupsResult) -> list[dict[str, Any]]:
         {
             "title": "How alike their embeddings are",
             "note": "Mean cosine of two groups of the same picture: 1 where they say the same, 0 where they have nothing in common. "
-            "The diversity loss keeps it small.",
+            + ("The diversity loss keeps it small." if found.groups.lengths is None else ""),
             "values": found.groups.similarity,
         },
         {

@@ -69,6 +69,11 @@ class GroupsResult:
         """The mean share of what a group looks at that another group looks at too."""
         return _others(self.groups.overlap, group)
 
+    def assigned(self) -> list[int]:
+        """How many of the pictures a head that assigns them gives to each group; nothing of another head."""
+        known = self.groups.assigned
+        return [] if known is None else np.bincount(known, minlength=self.groups.count).tolist()
+
     def distinct(self) -> dict[int, Estimate]:
         """The share of pictures whose groups fall on at least 2, 3, ... different parts, where parts are known.
 
@@ -114,6 +119,8 @@ class GroupsResult:
             "alone": [self._alone(number) for number in range(groups.count)],
             "similarity": groups.similarity.tolist(),
             "overlap": groups.overlap.tolist(),
+            **({} if groups.relations is None else {"relations": groups.relations.mean(0).tolist()}),
+            **({} if groups.assigned is None else {"assigned": self.assigned()}),
             "parts": self._parts(),
             "shown": [self.ids[row] for row in self.shown],
             "protocol": self.protocol,
