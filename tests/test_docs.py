@@ -38,6 +38,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return blocks_in(page.read_text(encoding="utf-8"))
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page)], ids=lambda page: page.stem)
 def test_blocks_run_in_order(page: Path, programs: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     (_, first), *others = blocks(page)
@@ -49,6 +50,7 @@ def test_blocks_run_in_order(page: Path, programs: Path, tmp_path: Path, tmp_pat
         run(command, programs, folder, f"{page.name}:\n{text}")
 
 
+@pytest.mark.docs
 def test_the_notebook_runs(programs: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     notebook = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]

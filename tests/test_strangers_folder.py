@@ -94,7 +94,17 @@ def optimizer(recipe: dict[str, Any]) -> None:
 
 
 MODEL = (head, option_of_the_head, another_option_of_the_head, trunk, option_of_the_trunk)
-RECIPE = (objective, parts_of_the_objective, deep_in_the_objective, *MODEL, method, optimizer)
+NAMED = (objective, head, trunk, method, optimizer)
+INSIDE = [
+    pytest.param(change, marks=pytest.mark.slow)
+    for change in (
+        parts_of_the_objective,
+        deep_in_the_objective,
+        option_of_the_head,
+        another_option_of_the_head,
+        option_of_the_trunk,
+    )
+]
 VERBS: dict[str, Callable[[Path, Path], list[Any]]] = {
     "compare": lambda run, table: ["compare", run, run],
     "evaluate": lambda run, table: ["evaluate", run],
@@ -139,7 +149,7 @@ def change_config(run: Path, change: Changed) -> None:
     (run / "model" / "config.json").write_text(json.dumps(config))
 
 
-@pytest.mark.parametrize("change", RECIPE, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("change", [*NAMED, *INSIDE], ids=lambda change: change.__name__)
 def test_a_recipe_of_a_stranger(called: Any, run: Path, pictures: Path, change: Changed) -> None:
     assert called("evaluate", run).code == 0
     change_recipe(run, change)

@@ -91,6 +91,7 @@ def test_groups_writes_a_page_and_its_numbers(
     assert found["protocol"]["evaluation"]["queries"] == len(files)
 
 
+@pytest.mark.slow
 def test_several_runs_stand_side_by_side(kinsight: Call, trained: Path, finished: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(trained, tmp_path / "other"))
     said = kinsight("groups", trained, other, "--shown", 2, "--out", tmp_path / "beside.html")
@@ -115,7 +116,7 @@ def test_several_runs_stand_side_by_side(kinsight: Call, trained: Path, finished
     assert "trained on different data or splits" in kinsight("groups", trained, other).sentence
 
 
-@pytest.mark.parametrize("parts_by", ["points", "masks"])
+@pytest.mark.parametrize("parts_by", ["points", pytest.param("masks", marks=pytest.mark.slow)])
 def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path, parts_by: str) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=4, per_class=4, size=48, seed=2)
     out = tmp_path / "parts.html"
@@ -143,6 +144,7 @@ def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path, par
         assert [listed.count(name) / 12 for name in parts["names"]] == pytest.approx(shares[number].tolist())
 
 
+@pytest.mark.slow
 def test_parts_without_boxes_are_measured_by_the_picture(kinsight: Call, trained: Path, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=2, per_class=3, size=48, seed=2)
     table = scenes / "metadata.csv"

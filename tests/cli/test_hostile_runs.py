@@ -87,7 +87,14 @@ def test_what_is_no_recipe_file(kinsight: Call, tmp_path: Path) -> None:
         assert len(sentence) < 500
 
 
-@pytest.mark.parametrize("option", ["--model.head", "--epochs", "--objective.loss.beta", "--data"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--model.head",
+        "--data",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("--epochs", "--objective.loss.beta")),
+    ],
+)
 def test_values_of_the_command_line_without_bounds(kinsight: Call, tmp_path: Path, option: str) -> None:
     brackets = "{" + laughs().decode().replace("\n", ", ") + "}"
     for value in (brackets, "&a [*a]", "9" * 5_000, "[" * 2_000, "{a: " * 2_000):

@@ -133,6 +133,7 @@ def test_a_folder_and_nothing_else_is_enough(
     assert "run folder: runs/photos-3 " in kinsight("train", photos, *SMALL).err
 
 
+@pytest.mark.slow
 def test_weights_of_the_environment_are_taken_and_the_run_starts_as_their_network(
     kinsight: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

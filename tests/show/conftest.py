@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from browser import chromium, open_page
+from browser import chromium, open_page, window
 from kinsight.explanation import Pair
 from kinsight.show.pair.page import pair_html
 from show.made_pair import pair
 
-__all__ = ["chromium", "open_page"]
+__all__ = ["chromium", "open_page", "window"]
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def train_and_die_inside(settings: Any, out: Path, call: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "inside"), [SLOWLY(2, False), (6, False), SLOWLY(15, False), SLOWLY(20, False), (3, True)]
+    ("step", "inside"), [SLOWLY(2, False), SLOWLY(6, False), SLOWLY(15, False), SLOWLY(20, False), (3, True)]
 )
 def test_killed_and_gone_on_with_it_comes_to_the_same_division(
     divided: Path, table: Path, tmp_path: Path, step: int, inside: bool
@@ -211,6 +211,7 @@ def stop_at(settings: Any, out: Path, step: int) -> None:
     train(settings, out, progress=False)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_after_a_stop_with_running_features(table: Path, tmp_path: Path) -> None:
     settings = tiny(table, DIVIDED, SMOOTH, {"method": {"features": "running"}})
     train(settings, tmp_path / "one", progress=False)

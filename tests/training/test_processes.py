@@ -30,11 +30,14 @@ NO_DROPOUT = {"model": {"head": {"dropout": 0.0}}}
     "changes",
     [
         {"schedule": {"head_first": 1.0}},
-        {
-            "objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}},
-            "batches": {"size": 7, "per_class": None},
-            "optimizer": {"clip_norm": 1.0, "name": "sgd"},
-        },
+        pytest.param(
+            {
+                "objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}},
+                "batches": {"size": 7, "per_class": None},
+                "optimizer": {"clip_norm": 1.0, "name": "sgd"},
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["margin with beta, head first", "proxy-anchor, odd batch, clipped"],
 )

@@ -70,7 +70,11 @@ def test_cut_anywhere_it_comes_to_the_same_end(
     ("workers", "changes"),
     [
         (2, {}),
-        (0, {"objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}}, "optimizer": {"name": "sgd"}}),
+        pytest.param(
+            0,
+            {"objective": {"loss": {"name": "proxy-anchor"}, "miner": {"name": "none"}}, "optimizer": {"name": "sgd"}},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_real_kill(tmp_path: Path, pictures: Path, finished: Path, workers: int, changes: dict[str, Any]) -> None:
