@@ -37,6 +37,7 @@ bench: .venv/installed  ## speed and memory as ratios against a peer, each measu
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/grouping.py
+	$(BIN)/python benchmarks/relational.py
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/explanation.py
 
