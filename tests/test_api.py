@@ -18,11 +18,11 @@ from PIL import Image
 
 import kinsight
 from kinsight.api.embed import Embeddings
-from kinsight.api.run_evaluation import starting_point
 from kinsight.cli import VERBS
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.names import setting_types
 from kinsight.settings.parsing import settings_from
+from kinsight.training.building import starting_point
 from tiny_run import PER_CLASS, finished, pictures, tiny, write_table
 
 __all__ = ["finished", "pictures"]
@@ -30,6 +30,10 @@ __all__ = ["finished", "pictures"]
 
 # Every public function with its words and defaults. Who changes a line here changes programs of others: say so in CHANGELOG.md.
 SIGNATURES = {
+    "benchmark": (
+        "data=None, methods=None, *, out, folds=None, trials=None, repeats=None, seed=None, search=None, metrics=None, settings=None, "
+        "recipe=None, jobs=1, progress=True"
+    ),
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
     "correspond": (

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOME
+    from kinsight.api.benchmark import benchmark
     from kinsight.api.compare import compare
     from kinsight.api.correspond import correspond
     from kinsight.api.data import check_data, list_data, render_data
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
 
 # Names are imported when first used: `import kinsight` and `kinsight --help` should not wait for torch.
 _HOME = {
+    "benchmark": "kinsight.api.benchmark",
     "compare": "kinsight.api.compare",
     "correspond": "kinsight.api.correspond",
     "check_data": "kinsight.api.data",
@@ -58,6 +60,7 @@ _HOME = {
 __all__ = [
     "KinsightError",
     "__version__",
+    "benchmark",
     "check_data",
     "compare",
     "correspond",

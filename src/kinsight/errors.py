@@ -9,5 +9,9 @@ class KinsightError(Exception):
     """
 
 
+class NotFiniteError(KinsightError):
+    """A training whose numbers are not finite any more."""
+
+
 class Stopped(KeyboardInterrupt):
     """Somebody stopped a long work (Ctrl-C); the message says what of it is stored and how to go on."""

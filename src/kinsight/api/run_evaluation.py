@@ -17,7 +17,7 @@ from kinsight.data import class_names
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
-from kinsight.models import Embedder, build_embedder, load_embedder
+from kinsight.models import Embedder, load_embedder
 from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
@@ -26,6 +26,7 @@ from kinsight.runs.protocol import LAST_STEP, Selection, data_protocol
 from kinsight.runs.ranking import Ranking
 from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.show import write_report
+from kinsight.training.building import starting_point
 from kinsight.training.encoding import EncodedRows, encode_rows
 from kinsight.training.validation import roles
 
@@ -95,12 +96,6 @@ def _start(settings: TrainingSettings, *, required: bool) -> list[Embedder]:
         if required:
             raise
         return []
-
-
-def starting_point(settings: TrainingSettings) -> Embedder:
-    """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
-    head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
-    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
 
 
 def _evaluate_one(

@@ -85,7 +85,7 @@ def _stored(run: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _require_own(settings: Mapping[str, Any], given: Mapping[str, Any], file: str, what: str) -> None:
-    strange = _named_code(settings) - _named_code(given)
+    strange = named_code(settings) - named_code(given)
     if strange and not running_own_code():
         raise KinsightError(
             f"{file} names {' and '.join(sorted(strange))}, and code that a folder names is not run unasked; if it is your own code, "
@@ -93,7 +93,7 @@ def _require_own(settings: Mapping[str, Any], given: Mapping[str, Any], file: st
         )
 
 
-def _named_code(settings: Mapping[str, Any]) -> set[str]:
+def named_code(settings: Mapping[str, Any]) -> set[str]:
     model = settings.get("model")
     trunk = model.get("trunk") if isinstance(model, Mapping) else None
     return class_paths(settings) | ({str(trunk)} if is_own_trunk(trunk) else set())

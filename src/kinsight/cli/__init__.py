@@ -18,6 +18,7 @@ VERBS = {
     "train": "train an embedder, or go on with a run",
     "evaluate": "measure a run on unseen classes, or anybody's embeddings",
     "compare": "settings side by side: means, intervals, paired differences",
+    "benchmark": "methods under one protocol: folds, search, repeats, intervals",
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
     "correspond": "how often a part is answered by the same part in the other picture",

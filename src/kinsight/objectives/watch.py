@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinsight.errors import KinsightError
+from kinsight.errors import NotFiniteError
 
 _SHOWN = 3
 
@@ -21,7 +21,7 @@ def check_finite(loss: Tensor, embeddings: Tensor, step: int, names: Sequence[st
         names: the N file names of the batch.
 
     Raises:
-        KinsightError: naming the step, the loss, whether the embeddings or only the loss went wrong, and the files.
+        NotFiniteError: naming the step, the loss, whether the embeddings or only the loss went wrong, and the files.
     """
     # Both: a loss that averages its non-zero terms drops NaN terms, so a finite loss alone proves nothing.
     if bool(torch.isfinite(loss.detach()).all() & torch.isfinite(embeddings.detach()).all()):
@@ -30,11 +30,11 @@ def check_finite(loss: Tensor, embeddings: Tensor, step: int, names: Sequence[st
     repair = "lower the learning rate, or train in fp32"
     if bad:
         files = _listed([names[row] for row in bad if row < len(names)])
-        raise KinsightError(
+        raise NotFiniteError(
             f"step {step}: the embeddings of {len(bad)} of {len(embeddings)} pictures are not finite ({files}), "
             f"so the loss {loss_name} cannot be trusted; {repair}"
         )
-    raise KinsightError(
+    raise NotFiniteError(
         f"step {step}: the loss {loss_name} is {float(loss):g} although every embedding of the batch is finite "
         f"({_listed(list(names))}); {repair}, or check the loss's options and its parameters' learning rate"
     )

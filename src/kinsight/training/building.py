@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ def make_embedder(settings: TrainingSettings) -> Embedder:
     """
     method, options = METHODS.named(settings.method)
     return build_embedder(method.model(settings.model, options), seed=settings.seed)
+
+
+def starting_point(settings: TrainingSettings) -> Embedder:
+    """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
+    head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
+    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
 
 
 def make_method(

@@ -104,6 +104,7 @@ class StandingTrunk:
     Args:
         epochs: at the beginning of the run, during which features are read.
         precision: arithmetic of the training passes.
+        splits: of which pictures there are features.
     """
 
     def __init__(
@@ -115,19 +116,20 @@ class StandingTrunk:
         rows: np.ndarray,
         *,
         epochs: int,
-        precision: str,
+        precision: str = "fp32",
         progress: bool = False,
+        splits: Sequence[str] = ("train", "validation"),
     ) -> None:
         self.settings, self.run, self.embedder, self.table = settings, run, embedder, table
         self.epochs, self.precision, self.progress = epochs, precision, progress
         self.folder = run.features if settings.features.folder is None else Path(settings.features.folder)
         # The pictures of all folds, so that a file that is shared serves each of them.
-        self.half = np.flatnonzero(table["split"].isin(["train", "validation"]).to_numpy())
+        self.half = np.flatnonzero(table["split"].isin(splits).to_numpy())
         self.trained = rows if settings.features.folder is None else self.half
         self._known: dict[tuple[Any, ...], Features] = {}
 
     def at_test_time(self, reads: str) -> Features:
-        """What is read of the maps of the training and validation pictures, with the transforms of test time, in float32 arithmetic."""
+        """What is read of the maps of the pictures of these splits, with the transforms of test time, in float32 arithmetic."""
         return self._features(self.half, MAP if self.embedder.reads == MAP else reads, "none", 0, "fp32")
 
     @cached_property

@@ -1,0 +1,1 @@
+"""A study: its tables as text, Markdown, CSV and LaTeX, and its page."""

@@ -1,0 +1,76 @@
+"""What a person sees of a study while it runs: a bar, a sentence for each method, and the page and tables written anew."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kinsight.show.metrics import title_of
+from kinsight.show.study.files import write_tables
+from kinsight.show.study.words import estimate_text, values_text
+from kinsight.studies.running import State
+from kinsight.studies.study import Study
+from kinsight.studies.tables import PROTOCOLS, StudyTable, study_table_of
+
+logger = logging.getLogger("kinsight")
+EVERY = 10.0
+"""Seconds between two versions of page and tables."""
+
+
+class StudyProgress:
+    """Called whenever a job has begun or ended.
+
+    Args:
+        folder: where page and tables are written.
+        shown: draw a bar on a terminal.
+    """
+
+    def __init__(self, study: Study, folder: Path, state: State, *, shown: bool) -> None:
+        self.study, self.folder, self.state = study, folder, state
+        self._bar = tqdm(
+            total=state.total, initial=state.done, unit="job", desc="benchmark", disable=None if shown else True,
+            smoothing=0.1,
+        )  # fmt: skip
+        self._written = -EVERY
+        self._said: set[str] = set()
+        self._tell(study_table_of(study, state.finished), aloud=False)
+
+    def __call__(self, state: State) -> None:
+        """Show where the study stands."""
+        self.state = state
+        ended = state.done > self._bar.n
+        self._bar.n = state.done
+        self._bar.set_postfix_str(", ".join(list(state.running)[:2]), refresh=True)
+        if ended or self._written < 0:
+            found = study_table_of(self.study, state.finished)
+            self._tell(found)
+            if time.monotonic() - self._written > EVERY:
+                self._write(found)
+
+    def close(self) -> StudyTable:
+        """The last version of page and tables."""
+        self._bar.close()
+        found = study_table_of(self.study, self.state.finished)
+        self._write(found)
+        return found
+
+    def _write(self, found: StudyTable) -> None:
+        write_tables(self.folder, found)
+        self._written = time.monotonic()
+
+    def _tell(self, found: StudyTable, *, aloud: bool = True) -> None:
+        metric = "map_at_r" if "map_at_r" in self.study.metrics else self.study.metrics[0]
+        for row in found.rows:
+            if row.values and row.name not in self._said:
+                self._said.add(row.name)
+                if aloud and self.study.trials:
+                    best = f"validation MAP@R {100 * (row.validation or 0):.1f} %"
+                    logger.info("%s: searched; best with %s (%s)", row.name, values_text(row.values), best)
+            if row.repeats.get(PROTOCOLS[-1]) == self.study.repeats and f"{row.name} done" not in self._said:
+                self._said.add(f"{row.name} done")
+                if aloud:
+                    cells = [f"{each} {estimate_text(metric, row.cells[each][metric])}" for each in PROTOCOLS]
+                    logger.info("%s: measured; %s %% %s", row.name, title_of(metric), ", ".join(cells))

@@ -1,0 +1,1 @@
+"""Studies: many trainings as one: methods searched, repeated and measured under one protocol, and gone on with after any kill."""
