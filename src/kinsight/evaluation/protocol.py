@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -141,6 +142,7 @@ def protocol(
     )
 
 
+@cache  # to look it up anew takes as long as a small evaluation
 def _version(package: str) -> str:
     try:
         return version(package)

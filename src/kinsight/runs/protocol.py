@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -182,5 +183,10 @@ def training_protocol(
             "device": device,
             "threads": torch.get_num_threads(),
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+@cache  # to look them up anew takes as long as an epoch of a head alone
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}

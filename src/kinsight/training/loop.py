@@ -43,7 +43,7 @@ from kinsight.training.precision import DTYPES, choose_precision
 from kinsight.training.progress import Progress
 from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.schedules import extension
-from kinsight.training.seeds import mixed
+from kinsight.training.seeds import mixed, seed_torch
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
 from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
@@ -158,7 +158,7 @@ class Training:
 
     def _step(self, epoch: int, batch: TrainingBatch) -> None:
         step = self.position.step
-        torch.manual_seed(mixed(self.settings.seed, step, processes.rank()))  # dropout
+        seed_torch(mixed(self.settings.seed, step, processes.rank()), self.device)  # dropout
         rates = set_rates(
             self.optimizer,
             self.settings.schedule,

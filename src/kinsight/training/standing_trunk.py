@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ class StandingTrunk:
             "dtype": dtype,
             "pictures": len(rows),
             "preprocessing": self.embedder.preprocessing.to_dict(),
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": _versions(),
         }
         path = self.folder / f"{reads}-{self._digest(rows, about)[:24]}"
         if processes.is_main():
@@ -199,8 +199,9 @@ class StandingTrunk:
     @cached_property
     def _picture_digests(self) -> np.ndarray:
         """Of the contents of every picture, (N, 32) uint8: a changed one is noticed whatever its date says."""
+        paths = self.table["path"].iloc[self.half].tolist()
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(_content_digest, self.table["path"].iloc[self.half]))
+            found = list(pool.map(_content_digests, [paths[start : start + 64] for start in range(0, len(paths), 64)]))
         return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, 32)
 
     def _sentence(self, path: Path, layout: Layout, reads: str, augmented: str) -> str:
@@ -251,6 +252,15 @@ class _Computing:
                 f"the trunk's features reach {np.abs(found).max():.3g}, beyond the range of float16; write --features.dtype float32"
             )
         return found
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
+
+
+def _content_digests(paths: Sequence[str]) -> bytes:
+    return b"".join(map(_content_digest, paths))
 
 
 def _content_digest(path: str) -> bytes:
