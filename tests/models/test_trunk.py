@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinsight.errors import KinsightError
 from kinsight.models import Trunk
+from reference.bn_inception import feature_map, published
 
 # name -> channels, and map of pictures of 96 x 64: neither the network's own size nor square
 FAMILIES = {
@@ -218,3 +219,21 @@ def test_googlenet_is_torchvisions(tmp_path: Path) -> None:
     assert sum(value.numel() for value in trunk.parameters()) == 5_599_904
     with pytest.raises(KinsightError, match="unexpected keyword"):
         Trunk("googlenet", options={"pad_type": "same"})
+
+
+def test_bn_inception_takes_the_published_weights_and_gives_what_they_gave(tmp_path: Path) -> None:
+    tensors = published(torch.Generator().manual_seed(0))
+    assert sum(value.numel() for name, value in tensors.items() if "running" not in name) == 11_295_240
+    # As an older edition of the file has them.
+    stored = {name: value[None] if name == "conv1_7x7_s2_bn.weight" else value for name, value in tensors.items()}
+    save_file(stored, tmp_path / "bn_inception.safetensors")
+    trunk = Trunk("bn_inception", weights=tmp_path / "bn_inception.safetensors", size=(97, 64), seed=1).eval()
+    images = torch.rand(2, 3, 97, 64)
+    bytes_bgr = 255 * images.flip(1) - torch.tensor([104.0, 117.0, 128.0])[:, None, None]
+    mean, deviation = (torch.tensor(each)[:, None, None] for each in (trunk.default_mean, trunk.default_std))
+    with torch.no_grad():
+        found = trunk((images - mean) / deviation)
+    torch.testing.assert_close(found, feature_map(tensors, bytes_bgr), rtol=1e-4, atol=1e-3)
+    assert (trunk.channels, trunk.map_size) == (1024, (3, 2))
+    with pytest.raises(KinsightError, match="unexpected keyword"):
+        Trunk("bn_inception", options={"pad_type": "same"})

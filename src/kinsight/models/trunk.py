@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-import kinsight.models.googlenet  # noqa: F401  a network that timm lacks
+import kinsight.models.bn_inception
+import kinsight.models.googlenet  # noqa: F401  networks that timm lacks
 from kinsight.errors import KinsightError
 from kinsight.models.frozen_norm import check_frozen_norm, freeze_affine, freeze_statistics
 from kinsight.models.weights import fetch_weights, file_of, load_weights, read_tensors
