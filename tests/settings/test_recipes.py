@@ -146,8 +146,8 @@ def test_reality_check_steps_become_passes(dataset: str, pictures: int, interval
     assert settings.validate_every * settings.patience * steps == pytest.approx(patience, rel=0.15)
 
 
-# Of the settings that each table's recipes merge to, as they were when every recipe was a file of its own, but for trunks. Whoever renames a setting
-# computes them anew; a value of a published table never changes.
+# Of the settings that each table's recipes merge to, as they were when every recipe was a file of its own (but for trunks that have come
+# since). Whoever renames a setting computes them anew; a value of a published table never changes.
 @pytest.mark.parametrize(
     ("folder", "count", "expected"),
     [
