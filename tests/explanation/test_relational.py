@@ -37,6 +37,7 @@ def test_a_pair_is_the_weighed_sum_of_its_branches(relations: bool) -> None:
     assert max(each.completeness_error for each in (pair, *pair.groups)) < 1e-10
     weights = pair.group_weights
     assert weights @ [each.similarity for each in pair.groups] == pytest.approx(pair.similarity, abs=1e-10)
+    assert pair.group_shares.sum() == pytest.approx(pair.similarity, abs=1e-10)
     maps = [each.overall("query") for each in pair.groups]
     np.testing.assert_allclose(np.tensordot(weights, maps, 1), pair.overall("query"), atol=1e-10)
     with torch.no_grad():

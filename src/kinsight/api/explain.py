@@ -229,8 +229,9 @@ def _groups(pair: ShownPair) -> dict[str, ShownPair]:
         raise KinsightError(NO_GROUPS)
     if pair.query.unit_groups:
         return {f"group {number}": each for number, each in enumerate(pair.groups)}
-    carried = pair.group_weights * [each.similarity for each in pair.groups]
-    return {f"group {number}, carries {carried[number]:+.3f}": each for number, each in enumerate(pair.groups)}
+    return {
+        f"group {number}, carries {pair.group_shares[number]:+.3f}": each for number, each in enumerate(pair.groups)
+    }
 
 
 def _subspaces(pair: ShownPair) -> dict[str, ShownPair]:

@@ -85,7 +85,10 @@ def run(arguments: Sequence[str]) -> None:
             print(f"match {rank} of {len(pairs)}{_verdict(pair)}")
         print(_lines(pair, automatic=options.stage == "auto"))
         if options.groups:
-            print("".join(f"  group {number:<30}{each.similarity:+.4f}\n" for number, each in enumerate(pair.groups)))
+            for number, each in enumerate(pair.groups):
+                carries = "" if pair.query.unit_groups else f"  carries {pair.group_shares[number]:+.4f}"
+                print(f"  group {number:<30}{each.similarity:+.4f}{carries}")
+            print()
         if options.subspaces:
             print(_subspace_lines(pair))
     print(f"{'page' if options.out.endswith('.html') else 'written'}: {options.out}")

@@ -221,6 +221,11 @@ class Pair:
         return lengths[0] * lengths[1] / self._norms
 
     @cached_property
+    def group_shares(self) -> np.ndarray:
+        """How much of the similarity each group carries, (P,); they add up to it."""
+        return self.group_weights * [each.similarity for each in self.groups]
+
+    @cached_property
     def subspaces(self) -> tuple[Self, ...]:
         """The pair as each subspace of a divided model sees it, with maps of its own in units of its own cosine.
 

@@ -6,6 +6,8 @@ relations held fixed (both are gates) the head is affine in the feature map.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -157,9 +159,7 @@ class BranchLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(branches, after, before))
         self.bias = nn.Parameter(torch.zeros(branches, after))
-        with torch.no_grad():
-            for weight in self.weight:
-                nn.init.kaiming_normal_(weight, mode="fan_out")
+        nn.init.normal_(self.weight, std=math.sqrt(2 / after))
 
     def forward(self, values: Tensor) -> Tensor:
         return torch.einsum("nkc,koc->nko", values, self.weight) + self.bias
