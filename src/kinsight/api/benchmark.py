@@ -18,6 +18,7 @@ from kinsight.show.study.progress import StudyProgress
 from kinsight.studies.engines import InThisProcess, Workers
 from kinsight.studies.making import SEARCH, make_study
 from kinsight.studies.measuring import study_table
+from kinsight.studies.published import PublishedTable, read_published
 from kinsight.studies.running import alone, run_study, state_of
 from kinsight.studies.study import METRICS, Study, StudyFolder, plain
 from kinsight.studies.tables import StudyTable
@@ -35,9 +36,10 @@ def benchmark(
     repeats: int | None = None,
     seed: int | None = None,
     search: str | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     settings: Mapping[str, Any] | None = None,
     recipe: str | Path | None = None,
+    published: Sequence[str | Path] | str = (),
     jobs: int = 1,
     progress: bool = True,
 ) -> StudyTable:
@@ -60,6 +62,7 @@ def benchmark(
         metrics: what is measured on the test classes (P@1, R-precision, MAP@R).
         settings: of a training, nested, the same for all methods, over the study's own.
         recipe: a recipe that all methods share, below `settings`.
+        published: tables that papers print, shown apart from what was measured: drml-cub, drml-cars, or CSV files.
         jobs: trainings beside each other.
         progress: show a bar on a terminal.
 
@@ -68,6 +71,7 @@ def benchmark(
         Stopped: by Ctrl-C; it says what is stored.
     """
     require_whole(1, 256, jobs=jobs)
+    beside = [read_published(each) for each in listed(published)]
     folder = StudyFolder(out)
     counts: dict[str, Any] = {"folds": folds, "trials": trials, "repeats": repeats, "seed": seed}
     said = {name: value for name, value in counts.items() if value is not None}
@@ -77,17 +81,16 @@ def benchmark(
         given = dict(settings or {})
         if data is not None:
             given["data"] = {**given.get("data", {}), "path": str(data)}
-        names = methods.split(",") if isinstance(methods, str) else list(methods or [])
         made = make_study(
-            [name.strip() for name in names if name.strip()], given, recipe=None if recipe is None else str(recipe),
-            search=search or SEARCH, metrics=METRICS if metrics is None else tuple(metrics), **said,
+            listed(methods or ()), given, recipe=None if recipe is None else str(recipe),
+            search=search or SEARCH, metrics=METRICS if metrics is None else tuple(listed(metrics)), **said,
         )  # fmt: skip
         study = made.study
         for sentence in made.reasons:
             logger.info(sentence)
     folder.claim(study)
     with alone(folder), own_code():
-        return _run(study, folder, jobs, progress)
+        return _run(study, folder, beside, jobs, progress)
 
 
 def _stored(folder: StudyFolder, said: Mapping[str, Any]) -> Study:
@@ -110,9 +113,17 @@ def _code_of_methods(study: Study) -> set[str]:
     return {code for method in study.methods for code in named_code(method.settings)}
 
 
-def _run(study: Study, folder: StudyFolder, jobs: int, progress: bool) -> StudyTable:
+def listed(names: Sequence[str | Path] | str) -> list[str]:
+    """Names, or a text with commas between them."""
+    parts = names.split(",") if isinstance(names, str) else map(str, names)
+    return [each.strip() for each in parts if each.strip()]
+
+
+def _run(
+    study: Study, folder: StudyFolder, published: Sequence[PublishedTable], jobs: int, progress: bool
+) -> StudyTable:
     state = state_of(study, folder)
-    shown = StudyProgress(study, folder.path, state, shown=progress)
+    shown = StudyProgress(study, folder.path, state, published=published, shown=progress)
     missing = state.total - state.done
     if missing:
         logger.info("%d of %d jobs are to be done in %s", missing, state.total, folder.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinsight.cli.options import underscored, verb_parser
 
-OWN = ("methods", "out", "folds", "trials", "repeats", "search", "metrics", "recipe", "jobs")
+OWN = ("methods", "out", "folds", "trials", "repeats", "search", "metrics", "recipe", "published", "jobs")
 
 
 def add_own_options(parser: Any) -> None:
@@ -30,6 +30,10 @@ def add_own_options(parser: Any) -> None:
         "--metrics", help="with commas (default: precision_at_1,r_precision,map_at_r; also recall_at_2, nmi, ...)"
     )
     parser.add_argument("--recipe", help="a recipe that all methods share")
+    parser.add_argument(
+        "--published",
+        help="drml-cub, drml-cars or CSV files: numbers that papers print, shown apart from what was measured",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="trainings beside each other (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -69,13 +73,14 @@ def run(arguments: Sequence[str]) -> None:
     seed = settings.pop("seed", None)
     if "out" not in own:
         raise KinsightError("no folder was given; add --out, for example --out bench/birds")
-    if "metrics" in own:
-        own["metrics"] = [name.strip() for name in own["metrics"].split(",") if name.strip()]
 
-    from kinsight.api.benchmark import benchmark
+    from kinsight.api.benchmark import benchmark, listed
     from kinsight.show.study.table import study_text
+    from kinsight.studies.published import read_published
 
     found = benchmark(settings=settings, seed=seed, progress=not quiet, **own)
-    print(json.dumps(found.to_dict(), indent=2) if as_json else study_text(found))
-    if not as_json:
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2))
+    else:
+        print(study_text(found, [read_published(each) for each in listed(own.get("published", ""))]))
         print(f"\nwritten: {own['out']}/report.html, results.md, results.csv, results.tex")

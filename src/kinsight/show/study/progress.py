@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from kinsight.show.metrics import title_of
-from kinsight.show.study.files import write_tables
-from kinsight.show.study.words import estimate_text, values_text
+from kinsight.show.study.files import write_study
+from kinsight.show.study.words import estimate_text, judged_by, values_text
+from kinsight.studies.published import PublishedTable
 from kinsight.studies.running import State
 from kinsight.studies.study import Study
 from kinsight.studies.tables import PROTOCOLS, StudyTable, study_table_of
@@ -25,11 +27,14 @@ class StudyProgress:
 
     Args:
         folder: where page and tables are written.
+        published: tables to be shown beside.
         shown: draw a bar on a terminal.
     """
 
-    def __init__(self, study: Study, folder: Path, state: State, *, shown: bool) -> None:
-        self.study, self.folder, self.state = study, folder, state
+    def __init__(
+        self, study: Study, folder: Path, state: State, *, published: Sequence[PublishedTable] = (), shown: bool
+    ) -> None:
+        self.study, self.folder, self.state, self.published = study, folder, state, published
         self._bar = tqdm(
             total=state.total, initial=state.done, unit="job", desc="benchmark", disable=None if shown else True,
             smoothing=0.1,
@@ -53,16 +58,17 @@ class StudyProgress:
     def close(self) -> StudyTable:
         """The last version of page and tables."""
         self._bar.close()
+        self.state.running.clear()
         found = study_table_of(self.study, self.state.finished)
         self._write(found)
         return found
 
     def _write(self, found: StudyTable) -> None:
-        write_tables(self.folder, found)
+        write_study(self.folder, found, self.state, self.published)
         self._written = time.monotonic()
 
     def _tell(self, found: StudyTable, *, aloud: bool = True) -> None:
-        metric = "map_at_r" if "map_at_r" in self.study.metrics else self.study.metrics[0]
+        metric = judged_by(found)
         for row in found.rows:
             if row.values and row.name not in self._said:
                 self._said.add(row.name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kinsight.evaluation import Estimate
 from kinsight.show.metrics import is_fraction, title_of
+from kinsight.show.study.verdict import study_verdicts
 from kinsight.show.study.words import (
     TITLES,
     difference_text,
@@ -16,27 +18,39 @@ from kinsight.show.study.words import (
     minutes_text,
     notation_of,
     notes,
+    published_cells,
     values_text,
 )
 from kinsight.show.table import aligned
+from kinsight.studies.published import PublishedTable
 from kinsight.studies.tables import PROTOCOLS, MethodRow, StudyTable
 
 Cells = list[list[str]]
 
 
-def study_text(found: StudyTable) -> str:
-    """Both tables and what they mean, for a terminal."""
+def study_text(found: StudyTable, published: Sequence[PublishedTable] = (), width: int = 120) -> str:
+    """What was found, both tables, and what they mean, for a terminal."""
+
+    def filled(sentence: str) -> str:
+        return textwrap.fill(sentence, width, subsequent_indent="  ", break_on_hyphens=False)
+
+    judged = "\n".join(filled(sentence) for _, sentence in study_verdicts(found))
     blocks = [aligned(_cells(found, protocol)) for protocol in PROTOCOLS]
-    return "\n\n".join([*blocks, "\n".join(notes(found))])
+    blocks += [f"{_published_title(table)}\n\n{aligned(_published(table))}" for table in published]
+    return "\n\n".join([*([judged] if judged else []), *blocks, "\n".join(map(filled, notes(found)))])
 
 
-def study_markdown(found: StudyTable) -> str:
-    """Both tables, the settings that were found, and what they mean; differences whose interval excludes zero are bold."""
-    parts = []
+def study_markdown(found: StudyTable, published: Sequence[PublishedTable] = ()) -> str:
+    """What was found, both tables, the settings, and what they mean; differences whose interval excludes zero are bold. Published tables
+    stand apart."""
+    judged = "\n".join(f"- {sentence}" for _, sentence in study_verdicts(found))
+    parts = [judged] if judged else []
     for protocol in PROTOCOLS:
         parts += [f"### {TITLES[protocol]}", _piped(_cells(found, protocol, bold="**"))]
     if settings := _settings(found):
         parts += ["### Settings that were found", _piped(settings)]
+    for table in published:
+        parts += [f"### {_published_title(table)}", _piped(_published(table))]
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes(found))]) + "\n"
 
 
@@ -105,6 +119,15 @@ def _cells(found: StudyTable, protocol: str, bold: str = "") -> Cells:
             ]
         rows.append([*line, minutes_text(row.minutes), "-" if row.parameters is None else f"{row.parameters:,}"])
     return [[*head, "minutes a training", "parameters"], *rows]
+
+
+def _published_title(table: PublishedTable) -> str:
+    return f"Published, not measured here: {table.source}, %"
+
+
+def _published(table: PublishedTable) -> Cells:
+    head = [f"{title_of(metric)}, {protocol}" for protocol in PROTOCOLS for metric in table.metrics]
+    return [["method", *head], *published_cells(table)]
 
 
 def _judged(found: StudyTable) -> Iterator[str]:

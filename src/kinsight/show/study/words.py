@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kinsight.evaluation import Estimate
 from kinsight.evaluation.estimate import DECIMALS, PERCENT, Notation
 from kinsight.show.metrics import is_fraction
-from kinsight.studies.tables import CONCATENATED, SEPARATED, StudyTable
+from kinsight.studies.published import PublishedTable
+from kinsight.studies.tables import CONCATENATED, PROTOCOLS, SEPARATED, StudyTable
 
 TITLES = {
     SEPARATED: "Separated: the models of the folds one by one",
@@ -18,6 +19,11 @@ MEANINGS = {
     SEPARATED: "Each fold's model is measured on the test classes; the mean over the folds is one number of a repeat.",
     CONCATENATED: "The embeddings of a picture by the models of all folds, each of length 1, stand side by side and are measured once.",
 }
+
+
+def judged_by(found: StudyTable) -> str:
+    """The metric that leads: MAP@R, by which settings are chosen too, where it is measured."""
+    return "map_at_r" if "map_at_r" in found.study.metrics else found.study.metrics[0]
 
 
 def notation_of(metric: str) -> Notation:
@@ -56,6 +62,23 @@ def duration_text(seconds: float | None) -> str:
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} minutes"
     return f"about {seconds / 3600:.1f} hours"
+
+
+def published_cells(table: PublishedTable) -> Iterator[list[str]]:
+    """A line a method: its name, then for each protocol every metric as it is printed."""
+    known = {(row.method, row.protocol): row.cells for row in table.rows}
+    for method in dict.fromkeys(row.method for row in table.rows):
+        cells = [
+            (known.get((method, protocol), {}).get(metric), metric)
+            for protocol in PROTOCOLS
+            for metric in table.metrics
+        ]
+        yield [method, *("–" if cell is None else _printed(metric, *cell) for cell, metric in cells)]
+
+
+def _printed(metric: str, value: float, beside: float | None) -> str:
+    notation = notation_of(metric)
+    return notation(value) if beside is None else f"{notation(value)} ± {notation(beside)}"
 
 
 def notes(found: StudyTable) -> list[str]:
