@@ -21,6 +21,7 @@ from kinsight.show.study.words import (
     published_cells,
     values_text,
 )
+from kinsight.studies.jobs import UNTRAINED
 from kinsight.studies.published import PublishedTable
 from kinsight.studies.running import State
 from kinsight.studies.tables import PROTOCOLS, MethodRow, StudyTable
@@ -73,11 +74,19 @@ def _metric(found: StudyTable, key: str) -> dict[str, Any]:
         "title": title_of(key),
         "definition": f"{metric.definition}{' Percent.' if is_fraction(key) else ''}" if metric else "",
         "scale": (notation_of(key)(low), notation_of(key)(high)),
-        "rows": [_row(row, key, (low, high), end) for row in found.rows],
+        "rows": [_row(row, key, (low, high), end, found.study.repeats) for row in found.rows],
     }
 
 
-def _row(row: MethodRow, key: str, scale: tuple[float, float], end: float) -> dict[str, Any]:
+def _remark(row: MethodRow, repeats: int) -> str:
+    """How far a method is that is not done."""
+    done = min(row.repeats.values(), default=0)
+    if row.name == UNTRAINED or done == repeats:
+        return ""
+    return f"{done} of {repeats} repeats" if done else "not yet" if row.values is None else "searched"
+
+
+def _row(row: MethodRow, key: str, scale: tuple[float, float], end: float, repeats: int) -> dict[str, Any]:
     def cell(estimate: Estimate | None) -> Any:
         return drawn(estimate, *scale, notation_of(key))
 
@@ -89,8 +98,7 @@ def _row(row: MethodRow, key: str, scale: tuple[float, float], end: float) -> di
     return {
         "title": row.title,
         "baseline": row.baseline,
-        "n": max(row.repeats.values(), default=0),
-        "measured": row.name == "untrained" or bool(row.cells),
+        "remark": _remark(row, repeats),
         "cells": [(protocol, cell(row.cells.get(protocol, {}).get(key))) for protocol in PROTOCOLS],
         "differences": [(protocol, *difference(row.differences.get(protocol, {}).get(key))) for protocol in PROTOCOLS],
     }

@@ -1,4 +1,4 @@
-"""Tables that papers print, to be shown beside a study and never mixed with what it measured: CSV files, the shipped ones in this folder."""
+"""Tables that papers print, shown beside a study and never mixed with what it measured: CSV files, the shipped ones in this folder."""
 
 from __future__ import annotations
 
