@@ -111,3 +111,12 @@ def test_no_axis_goes_beyond_what_is_possible(values: list[float]) -> None:
     assert min(ticks) >= 0
     assert max(ticks) <= 100
     assert len(ticks) > 2
+
+
+def test_the_pictures_of_each_branch_are_drawn_as_shares() -> None:
+    told = [{"kind": "objective", "step": 3 * n, "epoch": n, "assigned": [n, 10 - n]} for n in (1, 2, 4)]
+    junk = [{"kind": "objective", "step": 5, "assigned": each} for each in (["a", 1], [0, 0], [3], "ab", None)]
+    (chart,) = run_charts([*told, *junk])
+    assert chart.legend == [("branch 0", "40.0 %"), ("branch 1", "60.0 %")]
+    assert len(points(chart.svg)) == 3
+    assert run_charts(junk) == []

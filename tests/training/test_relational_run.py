@@ -15,6 +15,7 @@ from killed_runs import killed, train_and_die
 from kinsight.explanation import Explainer
 from kinsight.models import load_embedder
 from kinsight.models.relational import RelationalHead
+from kinsight.objectives import terms
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.training import train
@@ -77,6 +78,19 @@ def test_it_trains_from_features_as_from_pictures(pooling: str, pictures: Path, 
         torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-5, atol=1e-6)
     assert told(tmp_path / "auto") == told(tmp_path / "never")
     assert (tmp_path / "auto" / "features").is_dir()
+
+
+def test_a_collapsed_assignment_is_named_in_the_log_and_the_report(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "ALONE", 0.1)
+    run = train(settings_of(pictures, {"epochs": 1, "optimizer": {"trunk_lr": 0.0}}), tmp_path / "run", progress=False)
+    events = [line["message"] for line in run.history() if line["kind"] == "event"]
+    assert sum("the assignment has collapsed" in event for event in events) == 1
+    kinsight.evaluate(run.path, k=(1,))
+    page = (run.path / "report.html").read_text()
+    assert "the assignment has collapsed" in page
+    assert "Pictures by branch" in page
 
 
 def test_it_divides(pictures: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The curves of a run from its `metrics.jsonl`: loss, validation, learning rates, speed."""
+"""The curves of a run from its `metrics.jsonl`: loss, validation, branches, learning rates, speed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kinsight.show.charts import COLOURS, Chart, Series, line_chart, short
 
 
 def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | None = None) -> list[Chart]:
-    """The charts of a run's `metrics.jsonl`: loss, validation, learning rates, speed; those with data.
+    """The charts of a run's `metrics.jsonl`: loss, validation, branches, learning rates, speed; those with data.
 
     `titles` gives the readable names of validation metrics.
     """
@@ -22,6 +22,7 @@ def run_charts(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | N
     charts = [
         _loss_chart(series_of(training, _named(training, "loss")), events),
         _validation_chart(validation, dict(titles or {})),
+        _branch_chart([line for line in lines if line.get("kind") == "objective"]),
         _rate_chart(series_of(training, _named(training, "lr")[:COLOURS])),
         _plain_chart("Pictures a second", series_of(training, ["pictures_per_second"])),
     ]
@@ -90,6 +91,24 @@ def _validation_chart(lines: list[Mapping[str, Any]], titles: dict[str, str]) ->
     )
     legend = [(titles.get(one.name, one.name), f"{100 * _last(one.y):.1f} %") for one in series]
     return Chart("Validation classes", svg, legend, remark)
+
+
+def _branch_chart(lines: list[Mapping[str, Any]]) -> Chart | None:
+    """Which share of each epoch's pictures a head that assigns them gave to each branch."""
+    told = []
+    for line in lines:
+        counts = line.get("assigned")
+        if isinstance(counts, list) and len(counts) > 1 and all(map(_finite, counts)) and sum(counts) > 0:
+            shares = {f"branch {number}": count / sum(counts) for number, count in enumerate(counts)}
+            told.append({"step": line.get("step"), **shares})
+    series = series_of(told, list(told[0])[1 : 1 + COLOURS]) if told else []
+    if not series:
+        return None
+    svg = line_chart(series, "Share of the pictures assigned to each branch, over training steps", percent=True)
+    legend = [(one.name, f"{100 * _last(one.y):.1f} %") for one in series]
+    return Chart(
+        "Pictures by branch", svg, legend, "Share of each epoch's pictures whose own loss the branch learned from."
+    )
 
 
 def _rate_chart(series: list[Series]) -> Chart | None:
