@@ -113,6 +113,21 @@ def test_pictures_outside_class_folders_are_named(tmp_path: Path) -> None:
         read_table(_files(tmp_path / "split", "train/cat/a.jpg", "test/b.jpg"))
 
 
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_few_pictures_outside_class_folders_or_of_another_kind_are_left_out_and_said(
+    tmp_path: Path, split: str
+) -> None:
+    names = [f"{split}{kind}/{number}.jpg" for kind in ("cat", "dog") for number in range(10)]
+    table = read_table(_files(tmp_path, *names, f"{split}cover.jpg", f"{split}cat/more.HEIC"))
+    assert table["id"].tolist() == sorted(names)
+    assert set(table["label"]) == {"cat", "dog"}
+    assert table.attrs["notes"] == [
+        f"{tmp_path} holds a picture of a kind that is not read (.heic), left out; save them as JPEG or PNG to have them",
+        f"{tmp_path} holds a picture outside class folders, like {split}cover.jpg, left out; move it into the folder of its class to "
+        "have it",
+    ]
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KinsightError, match="holds no picture"):
         read_table(_files(tmp_path, "cat/a.txt"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -27,6 +28,8 @@ OTHER_KINDS = (
 )
 """Endings of pictures as telephones, cameras and drawing programs write them, which are not read."""
 DEEPEST = 8
+FEW = 0.1
+"""So small a share of the pictures beside the class folders, such as a cover, is left out and said; more is a folder of another kind."""
 
 
 def read_class_folders(container: Container, *, labelled: bool = True) -> tuple[pd.DataFrame, str]:
@@ -35,7 +38,8 @@ def read_class_folders(container: Container, *, labelled: bool = True) -> tuple[
     Columns: `path`, `label` and, where the top folders are train, val, test, `split`. A class is a folder at the top
     with all pictures below it. Where no folder at the top holds a picture itself (Omniglot: alphabet/character/x.png)
     each folder that holds pictures is a class, named by its whole path. Lone folders around the classes are stepped
-    into. Pictures outside class folders are refused, or with `labelled` False leave the whole table without labels.
+    into. Pictures outside class folders are left out if they are few and else refused, or with `labelled` False leave the whole table
+    without labels. What was left out is said in `attrs["notes"]`.
 
     Raises:
         KinsightError: there is no picture, or a picture lies outside the class folders.
@@ -43,34 +47,47 @@ def read_class_folders(container: Container, *, labelled: bool = True) -> tuple[
     inside = _top(container)
     paths = pd.Series(container.pictures(inside), dtype="string")
     place = f"{container.path}/{inside}".rstrip("/")
+    unread = _unread(container, inside)
+    other = f"of a kind that is not read ({', '.join(sorted(set(unread)))})"
+    notes = []
     if paths.empty:
-        unread = _unread(container, inside)
         if unread:
-            count = f"{len(unread)} pictures" if len(unread) > 1 else "a picture"
-            raise KinsightError(
-                f"{place} holds {count} of a kind that is not read ({', '.join(sorted(set(unread)))}); save them as JPEG or PNG"
-            )
+            raise KinsightError(f"{place} holds {_counted(unread)} {other}; save them as JPEG or PNG")
         raise KinsightError(
             f"{place} holds no picture; give a table or a folder with one sub-folder of pictures per class"
         )
+    if unread:
+        notes.append(f"{place} holds {_counted(unread)} {other}, left out; save them as JPEG or PNG to have them")
     table = pd.DataFrame({"path": paths})
     below = paths
     top = paths.str.partition("/")
     if top[0].str.lower().isin(list(SPLIT_NAMES)).all():
         table["split"] = top[0].str.lower().map(SPLIT_NAMES)
         below = top[2]
-    loose = paths[~below.str.contains("/", regex=False)]
+    outside = ~below.str.contains("/", regex=False)
+    loose = paths[outside]
     if len(loose) and not labelled:
-        return table[["path"]], inside
+        return _noted(table[["path"]], notes), inside
     if len(loose):
-        count = f"{len(loose)} pictures" if len(loose) > 1 else "a picture"
-        raise KinsightError(
-            f"{place} holds {count} outside class folders, like {loose.iloc[0]}; "
-            "move each into the folder of its class, or write a table with columns path and label"
-        )
+        where = f"{place} holds {_counted(loose)} outside class folders, like {loose.iloc[0]}"
+        if len(loose) > FEW * len(paths):
+            raise KinsightError(
+                f"{where}; move each into the folder of its class, or write a table with columns path and label"
+            )
+        notes.append(f"{where}, left out; move it into the folder of its class to have it")
+        table, below = table[~outside].reset_index(drop=True), below[~outside].reset_index(drop=True)
     first, whole = below.str.partition("/")[0], below.str.rpartition("/")[0]
     table["label"] = first if (first == whole).any() else whole
-    return table, inside
+    return _noted(table, notes), inside
+
+
+def _noted(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    table.attrs["notes"] = notes
+    return table
+
+
+def _counted(pictures: Sized) -> str:
+    return f"{len(pictures):,} pictures" if len(pictures) > 1 else "a picture"
 
 
 def _unread(container: Container, inside: str) -> list[str]:
