@@ -32,7 +32,7 @@ __all__ = ["finished", "pictures"]
 SIGNATURES = {
     "benchmark": (
         "data=None, methods=None, *, out, folds=None, trials=None, repeats=None, seed=None, search=None, metrics=None, settings=None, "
-        "recipe=None, published=(), jobs=1, progress=True"
+        "recipe=None, published=(), jobs=1, engine='local', progress=True"
     ),
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",

@@ -21,7 +21,10 @@ from kinsight.show.maps.localization import localization_html, shown_pictures
 from kinsight.show.method_grid.page import method_grid_html
 from kinsight.show.pair.page import pair_html
 from kinsight.show.report.page import write_report
-from show import made_comparison, made_diagnosis, made_division, made_groups, made_maps, made_pair
+from kinsight.show.study.page import study_html
+from kinsight.studies.published import read_published
+from kinsight.studies.tables import study_table_of
+from show import made_comparison, made_diagnosis, made_division, made_groups, made_maps, made_pair, made_study
 from show.made_run import make_run
 
 Tap = tuple[str, str]  # what a finger taps, and what must be in view then: CSS selectors
@@ -70,6 +73,11 @@ def _comparison(folder: Path) -> MadePage:
     return MadePage(comparison_html(made_comparison.made()))
 
 
+def _study(folder: Path) -> MadePage:
+    state = made_study.state(22)
+    return MadePage(study_html(study_table_of(made_study.STUDY, state.finished), state, [read_published("drml-cub")]))
+
+
 def _diagnosis(folder: Path) -> MadePage:
     return MadePage(diagnosis_html(made_diagnosis.measured(), made_diagnosis.explained()))
 
@@ -116,6 +124,7 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "groups": _groups,
     "groups beside": _groups_beside,
     "comparison": _comparison,
+    "study": _study,
     "diagnosis": _diagnosis,
     "division": _division,
     "methods": _method_grid,

@@ -161,6 +161,13 @@ def test_workers_end_at_the_same_tables(done: Path, pictures: Path, tmp_path: Pa
     assert numbers(tmp_path / "workers") == numbers(done)
 
 
+@pytest.mark.slow
+def test_a_cluster_of_two_workers_ends_at_the_same_tables(done: Path, pictures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    tiny_study(pictures, tmp_path / "ray", jobs=2, engine="ray")
+    assert numbers(tmp_path / "ray") == numbers(done)
+
+
 def test_copies_of_one_model_side_by_side_are_that_model() -> None:
     """Property 6 of the protocol."""
     random = np.random.default_rng(1)

@@ -15,7 +15,7 @@ from kinsight.errors import KinsightError, Stopped
 from kinsight.registry import own_code, running_own_code
 from kinsight.settings.parsing import settings_from
 from kinsight.show.study.progress import StudyProgress
-from kinsight.studies.engines import InThisProcess, Workers
+from kinsight.studies.engines import Engine, InThisProcess, Workers
 from kinsight.studies.making import SEARCH, make_study
 from kinsight.studies.measuring import study_table
 from kinsight.studies.published import PublishedTable, read_published
@@ -24,6 +24,7 @@ from kinsight.studies.study import METRICS, Study, StudyFolder, plain
 from kinsight.studies.tables import StudyTable
 
 logger = logging.getLogger("kinsight")
+LOCAL, RAY = "local", "ray"
 
 
 def benchmark(
@@ -41,6 +42,7 @@ def benchmark(
     recipe: str | Path | None = None,
     published: Sequence[str | Path] | str = (),
     jobs: int = 1,
+    engine: str = LOCAL,
     progress: bool = True,
 ) -> StudyTable:
     """Put methods through one protocol, or go on with the study that `out` holds: `kinsight.benchmark(out="bench/birds")`.
@@ -64,6 +66,7 @@ def benchmark(
         recipe: a recipe that all methods share, below `settings`.
         published: tables that papers print, shown apart from what was measured: drml-cub, drml-cars, or CSV files.
         jobs: trainings beside each other.
+        engine: who does them: local, worker processes of this machine; ray, the machines of a cluster (`pip install 'kinsight[ray]'`).
         progress: show a bar on a terminal.
 
     Raises:
@@ -71,6 +74,8 @@ def benchmark(
         Stopped: by Ctrl-C; it says what is stored.
     """
     require_whole(1, 256, jobs=jobs)
+    if engine not in (LOCAL, RAY):
+        raise KinsightError(f"engine {engine!r} is not known; write {LOCAL} or {RAY}")
     beside = [read_published(each) for each in listed(published)]
     folder = StudyFolder(out)
     counts: dict[str, Any] = {"folds": folds, "trials": trials, "repeats": repeats, "seed": seed}
@@ -90,7 +95,7 @@ def benchmark(
             logger.info(sentence)
     folder.claim(study)
     with alone(folder), own_code():
-        return _run(study, folder, beside, jobs, progress)
+        return _run(study, folder, beside, (engine, jobs), progress)
 
 
 def _stored(folder: StudyFolder, said: Mapping[str, Any]) -> Study:
@@ -113,6 +118,14 @@ def _code_of_methods(study: Study) -> set[str]:
     return {code for method in study.methods for code in named_code(method.settings)}
 
 
+def _engine(study: Study, folder: StudyFolder, name: str, count: int) -> Engine:
+    if name == RAY and count:
+        from kinsight.studies.cluster import RayWorkers
+
+        return RayWorkers(folder, count)
+    return InThisProcess(study, folder) if count <= 1 else Workers(folder, count)
+
+
 def listed(names: Sequence[str | Path] | str) -> list[str]:
     """Names, or a text with commas between them."""
     parts = names.split(",") if isinstance(names, str) else map(str, names)
@@ -120,22 +133,22 @@ def listed(names: Sequence[str | Path] | str) -> list[str]:
 
 
 def _run(
-    study: Study, folder: StudyFolder, published: Sequence[PublishedTable], jobs: int, progress: bool
+    study: Study, folder: StudyFolder, published: Sequence[PublishedTable], engine: tuple[str, int], progress: bool
 ) -> StudyTable:
     state = state_of(study, folder)
     shown = StudyProgress(study, folder.path, state, published=published, shown=progress)
     missing = state.total - state.done
     if missing:
         logger.info("%d of %d jobs are to be done in %s", missing, state.total, folder.path)
-    engine = InThisProcess(study, folder) if jobs == 1 or not missing else Workers(folder, min(jobs, missing))
+    workers = _engine(study, folder, engine[0], min(engine[1], missing))
     try:
-        run_study(study, folder, engine, shown)
+        run_study(study, folder, workers, shown)
     except KeyboardInterrupt:
         done = shown.state.done
         raise Stopped(
             f"{done} of {state.total} jobs are stored; `kinsight benchmark --out {folder.path}` goes on from there"
         ) from None
     finally:
-        engine.close()
+        workers.close()
         found = shown.close()
     return found

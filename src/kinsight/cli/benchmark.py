@@ -8,7 +8,7 @@ from typing import Any
 
 from kinsight.cli.options import underscored, verb_parser
 
-OWN = ("methods", "out", "folds", "trials", "repeats", "search", "metrics", "recipe", "published", "jobs")
+OWN = ("methods", "out", "folds", "trials", "repeats", "search", "metrics", "recipe", "published", "jobs", "engine")
 
 
 def add_own_options(parser: Any) -> None:
@@ -35,6 +35,7 @@ def add_own_options(parser: Any) -> None:
         help="drml-cub, drml-cars or CSV files: numbers that papers print, shown apart from what was measured",
     )
     parser.add_argument("--jobs", type=int, default=1, help="trainings beside each other (default: 1)")
+    parser.add_argument("--engine", default="local", help="local (default), or ray: over the machines of a Ray cluster")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -106,12 +106,9 @@ class Workers:
             raise KinsightError(
                 f"a worker has ended{doing} (code {code}), perhaps for want of memory; give fewer --jobs, and the same command goes on"
             )
-        answer = json.loads(line)
         assert job is not None
-        if "problem" in answer:
-            raise KinsightError(answer["problem"])
         self._hand_out()
-        return job, from_plain(Result, answer, job.path, otherwise="run the command again")
+        return job, result_from(line.decode(), job)
 
     def close(self) -> None:
         """See `Engine`."""
@@ -127,8 +124,25 @@ class Workers:
                 job = self._waiting.popleft()
                 assert worker.stdin is not None
                 self._running[stream] = job
-                worker.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+                worker.stdin.write(line_of(job).encode() + b"\n")
                 worker.stdin.flush()
+
+
+def line_of(job: Job) -> str:
+    """A job as a worker reads it."""
+    return json.dumps(asdict(job))
+
+
+def result_from(line: str, job: Job) -> Result:
+    """The result in a worker's answer.
+
+    Raises:
+        KinsightError: that the job could not be done.
+    """
+    answer = json.loads(line)
+    if "problem" in answer:
+        raise KinsightError(answer["problem"])
+    return from_plain(Result, answer, job.path, otherwise="run the command again")
 
 
 def answer_to(study: Study, folder: StudyFolder, line: str) -> str:

@@ -87,13 +87,14 @@ def settings_of(study: Study, job: Job, features: str) -> TrainingSettings:
     """All settings of a job's training. The repeats of all methods share their seeds, so that they can be compared pair by pair.
 
     Args:
-        features: the folder that all trainings of the study share features of a standing trunk in.
+        features: the folder that all trainings of the study share features of a standing trunk in, unless its settings name one.
     """
+    folder = (study.settings.get("features") or {}).get("folder") or features
     repeat = 0 if job.kind == "trial" else job.number + 1
     own = {
         "data": {"fold": job.fold, "folds": study.folds},
         "seed": mixed(study.seed, repeat, job.fold),
-        "features": {"folder": features},
+        "features": {"folder": folder},
     }
     method = study.method(job.method).settings if job.method else {}
     return settings_from(study.settings, method, nested(job.values), own)
