@@ -30,6 +30,10 @@ __all__ = ["finished", "pictures"]
 
 # Every public function with its words and defaults. Who changes a line here changes programs of others: say so in CHANGELOG.md.
 SIGNATURES = {
+    "atlas": (
+        "source, *, out=None, method='tsne', data=None, split=None, split_by=None, root=None, path_column=None, label_column=None, "
+        "vectors_key=None, labels=None, which='best', limit=10000, seed=0, progress=False"
+    ),
     "benchmark": (
         "data=None, methods=None, *, out, folds=None, trials=None, repeats=None, seed=None, search=None, metrics=None, settings=None, "
         "recipe=None, published=(), jobs=1, engine='local', progress=True"

@@ -118,6 +118,7 @@ VERBS: dict[str, Callable[[Path, Path], list[Any]]] = {
     "faithfulness": lambda run, table: ["faithfulness", run, "--pairs", 2, "--methods", "grad-cam"],
     "diagnose": lambda run, table: ["diagnose", run, twin(run), "--limit", 4, "--pairs", 1],
     "groups": lambda run, table: ["groups", run],
+    "atlas": lambda run, table: ["atlas", run, "--method", "pca", "--out", run.parent / "a.html"],
     "report": lambda run, table: ["report", run],
     "train": lambda run, table: ["train", "--out", run],
     "train further": lambda run, table: ["train", "--out", run, "--epochs", 4],

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOME
+    from kinsight.api.atlas import atlas
     from kinsight.api.benchmark import benchmark
     from kinsight.api.compare import compare
     from kinsight.api.correspond import correspond
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
 
 # Names are imported when first used: `import kinsight` and `kinsight --help` should not wait for torch.
 _HOME = {
+    "atlas": "kinsight.api.atlas",
     "benchmark": "kinsight.api.benchmark",
     "compare": "kinsight.api.compare",
     "correspond": "kinsight.api.correspond",
@@ -60,6 +62,7 @@ _HOME = {
 __all__ = [
     "KinsightError",
     "__version__",
+    "atlas",
     "benchmark",
     "check_data",
     "compare",

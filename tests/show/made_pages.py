@@ -10,6 +10,7 @@ import numpy as np
 
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.method_maps import MethodMaps
+from kinsight.show.atlas.page import atlas_html
 from kinsight.show.comparison.page import comparison_html
 from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.division.page import division_html
@@ -24,7 +25,16 @@ from kinsight.show.report.page import write_report
 from kinsight.show.study.page import study_html
 from kinsight.studies.published import read_published
 from kinsight.studies.tables import study_table_of
-from show import made_comparison, made_diagnosis, made_division, made_groups, made_maps, made_pair, made_study
+from show import (
+    made_atlas,
+    made_comparison,
+    made_diagnosis,
+    made_division,
+    made_groups,
+    made_maps,
+    made_pair,
+    made_study,
+)
 from show.made_run import make_run
 
 Tap = tuple[str, str]  # what a finger taps, and what must be in view then: CSS selectors
@@ -117,7 +127,12 @@ def _faithfulness(folder: Path) -> MadePage:
     return MadePage(faithfulness_html(found, drawn, made_maps.files(folder), record={}), strips=".table")
 
 
+def _atlas(folder: Path) -> MadePage:
+    return MadePage(atlas_html(made_atlas.made(folder)), (("canvas", ".tip strong"),), strips=".stage")
+
+
 PAGES: dict[str, Callable[[Path], MadePage]] = {
+    "atlas": _atlas,
     "report": _report,
     "pair": _pair,
     "matches": _matches,

@@ -3,34 +3,36 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinsight.show.report.atlas import layout, sampled_rows, spread
+from kinsight.show.plane.crowding import sampled_rows, spread
+from kinsight.show.plane.layouts import T_SNE
+from kinsight.show.plane.layouts import places as laid_out
 from show.made_run import clustered
 
 
 @pytest.mark.parametrize(("rows", "dim"), [(1, 4), (2, 4), (7, 1), (8, 4), (9, 1), (12, 3)])
 def test_few_vectors_have_finite_places(rows: int, dim: int) -> None:
-    places = layout(np.random.default_rng(0).normal(size=(rows, dim)).astype(np.float32))
+    places = laid_out(np.random.default_rng(0).normal(size=(rows, dim)).astype(np.float32), T_SNE)
     assert places.shape == (rows, 2)
     assert np.isfinite(places).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
 def test_collapsed_vectors_share_one_place(value: float) -> None:
-    places = layout(np.full((20, 4), value, np.float32))
+    places = laid_out(np.full((20, 4), value, np.float32), T_SNE)
     np.testing.assert_allclose(places, np.zeros((20, 2)), atol=1e-6)
 
 
 def test_layout_is_the_same_twice_and_keeps_classes_together() -> None:
     kinds = np.repeat(np.arange(4), 20)
     vectors = clustered(kinds, 0.2, np.random.default_rng(3))
-    places = layout(vectors)
-    np.testing.assert_array_equal(places, layout(vectors))
+    places = laid_out(vectors, T_SNE)
+    np.testing.assert_array_equal(places, laid_out(vectors, T_SNE))
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (kinds[distances.argmin(axis=1)] == kinds).all()
     # Only directions count.
     lengths = np.random.default_rng(0).uniform(0.5, 2, (len(vectors), 1))
-    moved = layout(vectors * lengths)
+    moved = laid_out(vectors * lengths, T_SNE)
     distances = np.linalg.norm(moved[:, None] - moved[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (kinds[distances.argmin(axis=1)] == kinds).all()

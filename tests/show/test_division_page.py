@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from kinsight.errors import KinsightError
-from kinsight.show.division import plane as plane_module
 from kinsight.show.division.conclusion import conclusion
-from kinsight.show.division.plane import chosen_planes, places
 from kinsight.show.division.result import IN_ITS_SUBSPACE
+from kinsight.show.plane import layouts
+from kinsight.show.plane.layouts import chosen_planes, places
 from show.made_division import made
 
 
@@ -38,13 +38,13 @@ def test_the_conclusion_says_what_became_of_subspaces_clusters_and_neighbours(tm
 
 
 def test_umap_is_taken_where_it_is_installed_and_missed_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(layouts, "find_spec", lambda name: None)
     assert chosen_planes("auto") == ("t-SNE",)
     with pytest.raises(
         KinsightError, match=r"needs the package umap-learn.*pip install 'kinsight\[umap\]'.*or write t-sne"
     ):
         chosen_planes("umap")
-    monkeypatch.setattr(plane_module, "find_spec", lambda name: object())
+    monkeypatch.setattr(layouts, "find_spec", lambda name: object())
     assert chosen_planes("auto") == ("t-SNE", "UMAP")
     assert chosen_planes("umap") == ("UMAP",)
     with pytest.raises(KinsightError, match="'pca' is not known; write auto, t-sne, umap, both"):

@@ -18,8 +18,8 @@ from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.folder import RunFolder
 from kinsight.show.division.page import division_html
-from kinsight.show.division.plane import chosen_planes, places
 from kinsight.show.division.result import IN_ITS_SUBSPACE, Cluster, DivisionResult, Found, Modes
+from kinsight.show.plane.layouts import chosen_planes, places
 from kinsight.training.checkpoints import newest_checkpoint
 from kinsight.training.encoding import encode_rows
 from kinsight.training.methods.division.state import DivisionState, read_division

@@ -23,7 +23,11 @@ _OTHERWISE = "write it with numpy.savez(file, vectors=..., labels=...)"
 
 
 def read_embeddings(
-    path: str | Path, *, vectors_key: str | None = None, labels: Column | str | Path | None = None
+    path: str | Path,
+    *,
+    vectors_key: str | None = None,
+    labels: Column | str | Path | None = None,
+    labelled: bool = True,
 ) -> dict[str, Any]:
     """Vectors (N, D) and what stands beside them, as arguments of an evaluation.
 
@@ -31,6 +35,7 @@ def read_embeddings(
         path: `.npz` with arrays, `.npy` with vectors alone, CSV or parquet with a row a vector.
         vectors_key: which array of an `.npz`; which column of lists, or the beginning of the columns' names, of a table.
         labels: the classes (N,), or a file of them, where the file of the vectors holds none.
+        labelled: whether there must be classes.
 
     Raises:
         KinsightError: the file holds no vectors that could be meant.
@@ -50,6 +55,8 @@ def read_embeddings(
     if labels is not None:
         found["labels"] = _read_labels(labels) if isinstance(labels, str | Path) else labels
     if "labels" not in found:
+        if not labelled:
+            return found
         raise KinsightError(
             f"{path} has no array labels; give the class of each vector with --labels FILE (.npy, .csv, or a text a line), or add it"
             if suffix not in TABLE_SUFFIXES

@@ -26,6 +26,7 @@ VERBS = {
     "diagnose": "compare runs: where do they look, on seen and on unseen classes",
     "division": "the clusters, masks and subspaces of a divided run",
     "groups": "what each group of a head looks at, finds alone, and stands for",
+    "atlas": "all pictures in the plane: a page to walk in, or a figure for a paper",
     "embed": "write the embeddings of pictures to an .npz",
     "report": "write the report of a run anew",
     "data": "check a table, list known data sets, render a data set",

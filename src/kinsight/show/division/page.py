@@ -14,7 +14,8 @@ from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.division.conclusion import conclusion
 from kinsight.show.division.result import TITLES, DivisionResult, cells
 from kinsight.show.page import environment
-from kinsight.show.report.atlas import spread
+from kinsight.show.plane.colours import hue
+from kinsight.show.plane.crowding import spread
 from kinsight.show.splits import split_title
 from kinsight.show.thumbnails import thumbnail
 
@@ -87,8 +88,7 @@ def _map(places: np.ndarray, clusters_of: np.ndarray, paths: list[str], *, clust
 def _hue(number: int, clusters: int) -> str:
     if number < 0:
         return "var(--pale)"
-    step = 360 / clusters if clusters <= 12 else 137.508
-    return f"oklch(var(--dot-light) var(--dot-chroma) {int(number * step + 20) % 360})"
+    return f"oklch(var(--dot-light) var(--dot-chroma) {hue(number, clusters)})"
 
 
 def _picture(values: np.ndarray) -> str:
