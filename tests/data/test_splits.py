@@ -54,12 +54,14 @@ def test_reality_check_folds(classes: int, train: int, validation: int, starts: 
 
 
 def test_reality_check_folds_of_cub_written_out() -> None:
+    """Property 5 of the protocol's facts."""
     folds = [validation_classes(range(100), fold) for fold in range(4)]
     assert folds == [list(range(75, 100)), list(range(25)), list(range(25, 50)), list(range(50, 75))]
 
 
 @given(st.sets(st.integers(0, 500), min_size=2, max_size=120), st.integers(2, 8))
 def test_folds_are_disjoint_and_equal(classes: set[int], folds: int) -> None:
+    """Property 5 of the protocol's facts."""
     if len(classes) < folds:
         with pytest.raises(KinsightError, match="fewer folds"):
             validation_classes(list(classes), 0, folds)

@@ -28,6 +28,7 @@ def test_f1_equals_counting_all_pairs(pairs):
 @settings(deadline=None, max_examples=40)  # the first call imports
 @given(assignments, st.permutations(range(5)))
 def test_symmetric_and_blind_to_names(pairs, names):
+    """Property 8 of the protocol's facts."""
     labels, clusters = np.array(pairs).T
     for measure in (nmi, ami, f1):
         assert measure(labels, clusters) == pytest.approx(measure(clusters, labels), abs=1e-9)
@@ -35,6 +36,7 @@ def test_symmetric_and_blind_to_names(pairs, names):
 
 
 def test_nmi_is_biased_and_ami_is_not():
+    """Property 8 of the protocol's facts."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 10)
     assert nmi(labels, np.arange(200)) > 0.5

@@ -108,6 +108,7 @@ def test_budget_changes_nothing():
 
 @pytest.mark.parametrize("size", [2, 5])
 def test_perfect_embedding(size):
+    """Property 1 of the protocol's facts."""
     labels = np.repeat(np.arange(6), size)
     found = evaluate(np.eye(6)[labels], labels, ks=(1, 2))
     for name in ("precision_at_1", "r_precision", "map_at_r", "map_hits", "map", "mrr", "recall_at_2", "map_at_r_low"):
@@ -119,6 +120,7 @@ def test_perfect_embedding(size):
 
 
 def test_random_embedding_is_right_by_chance():
+    """Property 2 of the protocol's facts."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 1500)
     counts = np.bincount(labels)
@@ -129,6 +131,7 @@ def test_random_embedding_is_right_by_chance():
 
 
 def test_invariant_to_rotation_length_and_order():
+    """Property 4 of the protocol's facts."""
     vectors, labels = clustered(classes=20, size=6)
     rng = np.random.default_rng(0)
     plain = evaluate(vectors, labels, **BARE)
@@ -163,6 +166,7 @@ def test_groups_normalised_apart_rank_by_the_mean_of_their_cosines():
 
 
 def test_distractors_never_help():
+    """Property 9 of the protocol's facts."""
     vectors, labels = clustered()
     others = np.random.default_rng(2).standard_normal((500, 8))
     before, hits = 1.0, None
@@ -178,6 +182,7 @@ def test_distractors_never_help():
 
 
 def test_duplicates_do_not_take_the_place_of_the_query():
+    """Property 3 of the protocol's facts."""
     vectors, labels = clustered(classes=10, size=2, noise=0.1)
     twice, names = np.concatenate([vectors, vectors]), np.concatenate([labels, labels])
     found = evaluate(twice, names, **BARE)

@@ -52,6 +52,7 @@ def test_ranks_say_the_same_as_relevance(table):
 
 @given(rows)
 def test_order_of_the_definitions(table):
+    """Property 7 of the protocol's facts."""
     relevant = np.array(table)
     found = ours(relevant, relevant.sum(axis=1))
     hits = [found[f"recall_at_{k}"] for k in (1, 2, 4, 8)]
@@ -86,6 +87,7 @@ def test_values_by_hand():
 
 
 def test_too_few_neighbours_and_queries_without_positives_are_refused():
+    """Property 11 of the protocol's facts."""
     relevant = np.ones((2, 3), bool)
     with pytest.raises(KinsightError, match="k is 4 but 3 neighbours are known"):
         ranking.recall_at_k(relevant, 4)

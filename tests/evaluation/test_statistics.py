@@ -6,6 +6,7 @@ from kinsight.evaluation import bootstrap, paired_difference, t_interval
 
 
 def test_t_interval_is_student_s():
+    """Property 10 of the protocol's facts."""
     values = np.array([1.0, 2.0, 4.0, 5.0])
     interval = t_interval(values)
     # t(.975, 3) = 3.182446 from the table; sd / sqrt(n) by hand.
