@@ -138,11 +138,14 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     return parsers | {f"data {name}": parser for name, parser in nested.choices.items()}
 
 
+SETTINGS = ("train", "benchmark")
+
+
 def test_every_verb_is_a_function_with_the_same_words() -> None:
     for verb, parser in _parsers().items():
         function = getattr(kinsight, FUNCTIONS.get(verb, verb))
         words = {action.dest for action in parser._actions} - PRINTED
-        if verb == "train":  # its options are settings, and `--quiet` is progress=False
+        if verb in SETTINGS:  # its options are settings, and `--quiet` is progress=False
             words = {word for word in words if not any(name.startswith(word) for name in setting_types())} - {"quiet"}
             words -= {"pictures", *(word for word in words if word.startswith(("config", "print_config")))}  # data.path
         missing = words - set(inspect.signature(function).parameters)
@@ -153,7 +156,7 @@ def test_options_are_shown_with_hyphens_and_settings_as_in_recipes() -> None:
     for verb, parser in _parsers().items():
         for action in parser._actions:
             for option in action.option_strings:
-                assert ("-" if verb == "train" else "_") not in option.removeprefix("--").removeprefix("-"), option
+                assert ("-" if verb in SETTINGS else "_") not in option.removeprefix("--").removeprefix("-"), option
 
 
 def test_load_encodes_pictures(finished: Path, pictures: Path) -> None:

@@ -269,3 +269,14 @@ def broken(row, value):
 def test_bad_input_is_explained(call, message):
     with pytest.raises(KinsightError, match=message):
         call()
+
+
+def test_precision_at_any_k() -> None:
+    vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [0.0, 1.0], [0.1, 0.9]])
+    found = evaluate(
+        vectors, [0, 0, 1, 1, 1], precision_ks=(1, 2, 3), ks=(1,), clustering=False, diagnosis=False, intervals=False
+    )
+    # Of each query the labels of its first three neighbours: 0 1 1, 0 1 1, 0 0 1, 1 1 0, 1 1 0.
+    assert found["precision_at_2"] == pytest.approx((1 / 2 + 1 / 2 + 0 + 1 + 1) / 5)
+    assert found["precision_at_3"] == pytest.approx((1 / 3 + 1 / 3 + 1 / 3 + 2 / 3 + 2 / 3) / 5)
+    assert found["precision_at_1"] == found["recall_at_1"]

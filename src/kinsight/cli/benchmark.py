@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinsight.cli.options import underscored, verb_parser
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 OWN = ("methods", "out", "folds", "trials", "repeats", "search", "metrics", "recipe", "published", "jobs", "engine")
 
@@ -40,22 +43,31 @@ def add_own_options(parser: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def parser() -> ArgumentParser:
+    """The options: every setting of a training, and those of the verb."""
+    from kinsight.settings.parsing import settings_parser
+
+    made = settings_parser("kinsight benchmark")
+    add_own_options(made)
+    return made
+
+
 def help_text() -> str:
     """The options, and where those of a training are listed."""
-    parser = verb_parser(
+    shown = verb_parser(
         "benchmark",
         "Methods under one honest protocol: class folds, a search with equal budgets, repeats, intervals, paired differences. Goes on "
         "where it was stopped.",
     )
-    parser.usage = "kinsight benchmark --data DATA --methods A,B,... --out FOLDER [--KEY VALUE ...]"
-    parser.add_argument("--data", help="a table, folder or zip of pictures, as in `kinsight train`")
-    add_own_options(parser)
-    parser.add_argument("--seed", type=int, help="of everything (default: 0)")
-    parser.epilog = (
+    shown.usage = "kinsight benchmark --data DATA --methods A,B,... --out FOLDER [--KEY VALUE ...]"
+    shown.add_argument("--data", help="a table, folder or zip of pictures, as in `kinsight train`")
+    add_own_options(shown)
+    shown.add_argument("--seed", type=int, help="of everything (default: 0)")
+    shown.epilog = (
         "Every setting of `kinsight train --help` may follow and holds for all methods: --model.weights FILE, --model.head.dim 128, "
         "--epochs 10, --optimizer.trunk_lr 1e-5 (default 0: the trunk stands still, and its features are computed once)."
     )
-    return parser.format_help()
+    return shown.format_help()
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -64,11 +76,9 @@ def run(arguments: Sequence[str]) -> None:
         print(help_text(), end="")
         return
     from kinsight.errors import KinsightError
-    from kinsight.settings.parsing import given_options, settings_parser
+    from kinsight.settings.parsing import given_options
 
-    parser = settings_parser("kinsight benchmark")
-    add_own_options(parser)
-    settings = given_options(parser, underscored(arguments))
+    settings = given_options(parser(), underscored(arguments))
     own = {name: settings.pop(name) for name in OWN if settings.get(name) is not None}
     as_json, quiet = settings.pop("json", False), settings.pop("quiet", False)
     seed = settings.pop("seed", None)

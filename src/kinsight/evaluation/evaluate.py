@@ -24,6 +24,7 @@ from kinsight.typed import to_plain
 
 USUAL = (1, 2, 4, 8)  # the k of R@k
 SHOWN = 8  # neighbours kept for sheets of queries
+_Ks = tuple[tuple[int, ...], tuple[int, ...]]  # of R@k and of P@k
 _FEW = 128  # up to so many positives a query, the ranking metrics are read from its nearest neighbours
 
 
@@ -57,6 +58,7 @@ def evaluate(
     cameras: Column | None = None,
     sequences: Column | None = None,
     ks: Sequence[int] = USUAL,
+    precision_ks: Sequence[int] = (1,),
     clustering: bool = True,
     diagnosis: bool = True,
     intervals: bool = True,
@@ -77,6 +79,7 @@ def evaluate(
         cameras: a query does not meet items of its own label and camera, as in re-identification; None or NaN in it for no camera.
         sequences: a query does not meet items of its own sequence, whatever their label; None or NaN in it for no sequence.
         ks: the k of R@k; of the usual ones those that the gallery can fill.
+        precision_ks: the k of P@k.
         clustering: NMI, AMI and F1 of k-means with as many clusters as classes: 3 starts of 20 iterations, by far the longest part for
             many classes (each iteration costs N x classes x D).
         diagnosis: effective dimensionality, spectrum, distances, hubness.
@@ -94,14 +97,15 @@ def evaluate(
     vectors = unit(vectors)  # (N, D)
     searched = read_query_gallery(len(vectors), labels, queries, gallery, cameras, sequences)
     ks = _checked_ks(ks, searched)
+    precisions = _checked_ks(precision_ks, searched)
     most = int(searched.positives.max())
     few = most <= _FEW
-    wanted = max(*ks, SHOWN, HUBNESS_K, most + 1 if few else 0)
+    wanted = max(*ks, *precisions, SHOWN, HUBNESS_K, most + 1 if few else 0)
     nearest = _nearest(vectors, searched, min(wanted, int(searched.remaining.min())), budget_mb, device)
     if few and not whole_gallery:
-        values = _from_neighbours(nearest, searched, ks)
+        values = _from_neighbours(nearest, searched, (ks, precisions))
     else:
-        values = _from_ranks(vectors, searched, ks, whole_gallery, budget_mb, device)
+        values = _from_ranks(vectors, searched, (ks, precisions), whole_gallery, budget_mb, device)
 
     out = Evaluation({name: float(value.mean()) for name, value in values.items()})
     if intervals:
@@ -174,7 +178,7 @@ def _nearest(
     )
 
 
-def _from_neighbours(nearest: Neighbours, searched: QueryGallery, ks: tuple[int, ...]) -> dict[str, np.ndarray]:
+def _from_neighbours(nearest: Neighbours, searched: QueryGallery, ks: _Ks) -> dict[str, np.ndarray]:
     ours, theirs = searched.label_groups()
     relevant = theirs[nearest.indices] == ours[:, None]  # (Q, k)
     return _values(_widened(relevant, int(searched.positives.max()) + 1), searched.positives, ks)
@@ -183,7 +187,7 @@ def _from_neighbours(nearest: Neighbours, searched: QueryGallery, ks: tuple[int,
 def _from_ranks(
     vectors: np.ndarray,
     searched: QueryGallery,
-    ks: tuple[int, ...],
+    ks: _Ks,
     whole_gallery: bool,
     budget_mb: float,
     device: str | torch.device | None,
@@ -199,7 +203,7 @@ def _from_ranks(
     )
     for chosen, ranks in chunks:
         positives = searched.positives[chosen]
-        relevant = ranking.relevance_of_ranks(ranks, max(*ks, int(positives.max()) + 1))  # (q, k)
+        relevant = ranking.relevance_of_ranks(ranks, max(*ks[0], *ks[1], int(positives.max()) + 1))  # (q, k)
         values = _values(relevant, positives, ks)
         if whole_gallery:
             values["map"] = ranking.average_precision_of_ranks(ranks)
@@ -209,10 +213,10 @@ def _from_ranks(
     return out
 
 
-def _values(relevant: np.ndarray, positives: np.ndarray, ks: tuple[int, ...]) -> dict[str, np.ndarray]:
+def _values(relevant: np.ndarray, positives: np.ndarray, ks: _Ks) -> dict[str, np.ndarray]:
     return {
-        **{f"recall_at_{k}": ranking.recall_at_k(relevant, k) for k in ks},
-        "precision_at_1": ranking.precision_at_k(relevant, 1),
+        **{f"recall_at_{k}": ranking.recall_at_k(relevant, k) for k in ks[0]},
+        **{f"precision_at_{k}": ranking.precision_at_k(relevant, k) for k in ks[1]},
         "r_precision": ranking.r_precision(relevant, positives),
         "map_at_r": ranking.average_precision_at_r(relevant, positives),
         "map_hits": ranking.map_hits(relevant, positives),

@@ -34,6 +34,11 @@ def _recall(k: int) -> Metric:
     return Metric(f"recall_at_{k}", f"R@{k}", definition, True, ranking=True)
 
 
+def _precision(k: int) -> Metric:
+    definition = f"Share of pictures of the query's class among its first {k} neighbours; averaged over queries."
+    return Metric(f"precision_at_{k}", f"P@{k}", definition, True, ranking=True)
+
+
 _RANKING = [
     *(_recall(k) for k in (1, 2, 4, 8, 10, 16, 20, 30, 32, 100, 1000)),
     Metric(
@@ -169,7 +174,7 @@ _SUFFIXES = {
 
 
 def describe(name: str) -> Metric:
-    """The metric behind any key of an evaluation, also `recall_at_<k>` of any k and ends of intervals such as `map_at_r_low`.
+    """The metric behind any key of an evaluation, also R@k and P@k of any k, and ends of intervals (`map_at_r_low`).
 
     Raises:
         KinsightError: no evaluation has that key.
@@ -178,6 +183,8 @@ def describe(name: str) -> Metric:
         return METRICS[name]
     if match := re.fullmatch(r"recall_at_(\d+)", name):
         return _recall(int(match[1]))
+    if match := re.fullmatch(r"precision_at_(\d+)", name):
+        return _precision(int(match[1]))
     base, _, suffix = name.rpartition("_")
     if suffix in _SUFFIXES and base:
         metric = describe(base)

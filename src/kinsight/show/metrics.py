@@ -34,7 +34,8 @@ def ordered(keys: Iterable[str]) -> list[str]:
         k = key.removeprefix("recall_at_")
         if k.isdecimal():
             return (places["recall_at_1"], int(k))
-        return (places.get(key, len(places)), 0)
+        k = key.removeprefix("precision_at_")
+        return (places["precision_at_1"], int(k)) if k.isdecimal() else (places.get(key, len(places)), 0)
 
     named = [key for key in keys if not any(key.endswith(end) and key.removesuffix(end) in keys for end in ENDS)]
     return sorted(named, key=place)

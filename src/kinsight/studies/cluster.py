@@ -87,6 +87,7 @@ class _Worker:
 
 
 def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unasked
     try:
         import ray
     except ImportError:

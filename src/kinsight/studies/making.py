@@ -27,11 +27,11 @@ from kinsight.training.choosing import choose
 from kinsight.training.fitting import fitted, most_folds
 from kinsight.training.start import with_absolute_paths
 
-STEPS = 500
+STEPS = 1000
 """Optimizer steps of a training where nobody says how many epochs; fewer where patience ends it."""
 SEARCH, FOUND = "search", "found"
 _KEPT_REASONS = ("trunk:", "input:", "input range:")
-_MEASURED = ("precision_at_1", "r_precision", "map_at_r", "nmi", "ami", "f1", "map", "mrr")
+_MEASURED = ("r_precision", "map_at_r", "nmi", "ami", "f1", "map", "mrr")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def make_study(
     """
     chosen = methods_named(methods)
     _check_counts(folds=(folds, 2), trials=(trials, 0), repeats=(repeats, 1), seed=(seed, 0))
-    check_metrics([name for name in metrics if not re.fullmatch(r"recall_at_[1-9]\d{0,3}", name)], _MEASURED)
+    check_metrics(
+        [name for name in metrics if not re.fullmatch(r"(recall|precision)_at_[1-9]\d{0,3}", name)], _MEASURED
+    )
     if not metrics:
         raise KinsightError("no metric was named; leave --metrics out, or write for example --metrics map_at_r")
     given = merge(settings, {"data": {**(settings.get("data") or {}), "folds": folds, "fold": 0}})

@@ -65,12 +65,12 @@ def measured(vectors: np.ndarray, rows: np.ndarray, table: pd.DataFrame, metrics
     Raises:
         KinsightError: one of the metrics is not known, or the gallery is too small for it.
     """
-    ks = sorted({1, *(int(name.rpartition("_")[2]) for name in metrics if name.startswith("recall_at_"))})
     found = evaluate(
         vectors,
         table["label"].to_numpy()[rows],
         **roles(table, rows),
-        ks=ks,
+        ks=_ks(metrics, "recall_at_"),
+        precision_ks=_ks(metrics, "precision_at_"),
         whole_gallery=bool({"map", "mrr"} & set(metrics)),
         clustering=bool(set(_CLUSTERING) & set(metrics)),
         diagnosis=False,
@@ -78,6 +78,10 @@ def measured(vectors: np.ndarray, rows: np.ndarray, table: pd.DataFrame, metrics
     )
     check_metrics(metrics, found)
     return {name: found[name] for name in metrics}
+
+
+def _ks(metrics: Sequence[str], beginning: str) -> list[int]:
+    return sorted({1, *(int(name.removeprefix(beginning)) for name in metrics if name.startswith(beginning))})
 
 
 def check_metrics(metrics: Sequence[str], known: Sequence[str] | dict[str, float]) -> None:
@@ -89,7 +93,7 @@ def check_metrics(metrics: Sequence[str], known: Sequence[str] | dict[str, float
     for name in metrics:
         if name not in known:
             raise KinsightError(
-                f"a study does not measure '{name[:60]}'; write precision_at_1, r_precision, map_at_r, recall_at_2 (or another k), nmi, "
+                f"a study does not measure '{name[:60]}'; write precision_at_1, recall_at_2 (or another k), r_precision, map_at_r, nmi, "
                 "ami, f1, map or mrr"
             )
 

@@ -69,6 +69,7 @@ def _trained(study: Study, folder: StudyFolder, job: Job) -> Result:
     return Result(
         value=chosen.value if chosen else None,
         step=chosen.step if chosen else None,
+        steps=protocol.training.steps_done,
         values=job.values,
         metrics=metrics,
         minutes=protocol.training.minutes or 0.0,

@@ -20,6 +20,7 @@ class Result:
     Attributes:
         value: its best validation MAP@R; None where nothing was trained.
         step: at which step that was.
+        steps: how many there were.
         values: of the settings that are searched, by full name.
         metrics: on the test half, where it was measured.
         minutes: of the training, or of the measuring where nothing was trained.
@@ -29,6 +30,7 @@ class Result:
 
     value: float | None = None
     step: int | None = None
+    steps: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     minutes: float = 0.0

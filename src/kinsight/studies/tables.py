@@ -37,6 +37,7 @@ class MethodRow:
         parameters: of the model, trunk and head.
         failed: sentences of the trainings with the best setting that failed.
         trials_failed: how many trainings of the search did.
+        unfinished: how many trainings with the best setting were best at their very last step, so that more steps might help.
     """
 
     name: str
@@ -51,6 +52,7 @@ class MethodRow:
     parameters: int | None = None
     failed: list[str] = field(default_factory=list)
     trials_failed: int = 0
+    unfinished: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def _row(study: Study, method: Method, finished: Finished, per_repeat: Mapping[s
         parameters=next((result.parameters for result in trained if result.parameters), None),
         failed=[result.failed for result in trained if result.failed],
         trials_failed=sum(bool(result.failed) for result in trials),
+        unfinished=sum(result.step is not None and result.step == result.steps for result in trained),
     )
 
 

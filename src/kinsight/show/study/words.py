@@ -102,6 +102,8 @@ def notes(found: StudyTable) -> list[str]:
         f"{study.settings['batches']['size']}, the same steps and patience; the step is chosen on validation classes, and the test classes "
         "chose nothing.",
     ]
+    if late := [f"{row.title} ({row.unfinished})" for row in found.rows if row.unfinished]:
+        said.append(f"Trainings whose last step was their best, so that more --epochs might help: {', '.join(late)}.")
     for row in found.rows:
         if row.failed:
             said.append(f"{row.title}: {len(row.failed)} trainings failed ({row.failed[0]}).")
