@@ -51,7 +51,6 @@ def test_every_branch_and_relation_learns_and_loads_are_logged(related: Path, pi
     assert all({"loss_assigned", "loss_whole", "loss_reconstruction"} < line.keys() for line in lines)
     picture = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3)).astype(np.uint8)
     assert Explainer(model).pair(*picture).completeness_error < 1e-5
-    assert 0 < kinsight.evaluate(related, k=(1,))["recall_at_1"] <= 1
 
 
 def test_killed_and_gone_on_with_it_comes_to_the_same_end(related: Path, pictures: Path, tmp_path: Path) -> None:
@@ -63,8 +62,7 @@ def test_killed_and_gone_on_with_it_comes_to_the_same_end(related: Path, picture
     assert weights_of(tmp_path / "run") == weights_of(related)
 
 
-@pytest.mark.parametrize("pooling", ["avg+max", "gem"])
-def test_it_trains_from_features_as_from_pictures(pooling: str, pictures: Path, tmp_path: Path) -> None:
+def test_it_trains_from_features_as_from_pictures(pictures: Path, tmp_path: Path) -> None:
     still = {
         "optimizer": {"name": "sgd", "trunk_lr": 0.0, "head_lr": 0.005},
         "data": {"augmentation": "none"},
@@ -72,7 +70,7 @@ def test_it_trains_from_features_as_from_pictures(pooling: str, pictures: Path, 
     }
     for once in ("auto", "never"):
         changes = still, {"features": {"once": once}}
-        train(settings_of(pictures, *changes, pooling=pooling), tmp_path / once, progress=False)
+        train(settings_of(pictures, *changes), tmp_path / once, progress=False)
     ours, theirs = (load_embedder(RunFolder(tmp_path / once).last_model) for once in ("auto", "never"))
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-5, atol=1e-6)
@@ -87,7 +85,7 @@ def test_a_collapsed_assignment_is_named_in_the_log_and_the_report(
     run = train(settings_of(pictures, {"epochs": 1, "optimizer": {"trunk_lr": 0.0}}), tmp_path / "run", progress=False)
     events = [line["message"] for line in run.history() if line["kind"] == "event"]
     assert sum("the assignment has collapsed" in event for event in events) == 1
-    kinsight.evaluate(run.path, k=(1,))
+    assert 0 < kinsight.evaluate(run.path, k=(1,), groups=True)["recall_at_1"] <= 1
     page = (run.path / "report.html").read_text()
     assert "the assignment has collapsed" in page
     assert "Pictures by branch" in page
