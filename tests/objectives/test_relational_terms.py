@@ -124,17 +124,47 @@ def test_the_assignment_of_an_epoch_is_told_and_its_collapse_once() -> None:
             objective(embedding, LABELS, seed=0)
         return objective.end_epoch()
 
-    assert epoch((8, 8, 8)) == ({"assigned": [16, 16, 16]}, [])
+    facts, sentences = epoch((8, 8, 8))
+    assert facts["assigned"] == [16, 16, 16]
+    assert not sentences
     facts, (sentence,) = epoch((0, 24, 0))
-    assert facts == {"assigned": [0, 48, 0]}
+    assert facts["assigned"] == [0, 48, 0]
     assert "100% of the pictures of this epoch trained branch 1 of 3" in sentence
-    assert epoch((1, 23, 0)) == ({"assigned": [2, 46, 0]}, [])
+    assert epoch((1, 23, 0))[1] == []
     assert epoch((2, 22, 0))[1] == []
     assert len(epoch((24, 0, 0))[1]) == 1
     one = made_head(branches=1)
     alone = made_objective("binomial", one)
     alone(one(maps()), LABELS, seed=0)
-    assert alone.end_epoch() == ({"assigned": [24]}, [])
+    facts, sentences = alone.end_epoch()
+    assert facts["assigned"] == [24]
+    assert not any("assignment" in each for each in sentences)
+
+
+def test_how_much_is_told_and_a_silence_once() -> None:
+    head = made_head()
+    objective = made_objective("binomial", head)
+
+    def epoch() -> tuple[float, list[str]]:
+        objective(head(maps()), LABELS, seed=0)
+        facts, sentences = objective.end_epoch()
+        return facts["told"], [each for each in sentences if "relations" in each]
+
+    with torch.no_grad():
+        weights = head.eval()(maps()).extras["relations"]
+        head.train()
+    told, sentences = epoch()
+    assert told == pytest.approx(float((weights.sum(1) > 0).float().mean()))
+    assert told > 0
+    assert not sentences
+    with torch.no_grad():
+        head.relations.scorer.bias.fill_(-100)
+    told, (sentence,) = epoch()
+    assert told == 0
+    assert "0.0% of the branches" in sentence
+    assert epoch() == (0, [])
+    head = made_head()
+    assert epoch()[1] == []
 
 
 TWO = ("weighted", "proxy-anchor")

@@ -7,6 +7,7 @@ relations held fixed (both are gates) the head is affine in the feature map.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from kinsight.models.gates import gate
 from kinsight.models.pooling import MAP, VECTORS, make_pooling, pooled_channels
 
 ENCODERS = ("chunks", "whole")
+SILENT = 0.01
+"""Relations that tell fewer than this share of an epoch's branches anything have gone silent."""
 SMALLEST = 1e-12  # what a length or a sum of scores is divided by at least
 
 
@@ -33,8 +36,8 @@ class RelationalHead(nn.Module):
     assigned to the branch that is reconstructed best, whose loss alone it trains beside that of the whole. The head brings the term
     `reconstruction`, which trains the decoders and nothing else.
 
-    Extras: `reconstruction` (N, K), the mean squared error of each branch's decoder; `assignment` (N,), its arg-min; in eval mode
-    `relations` (N, K, K), p, the source first.
+    Extras: `reconstruction` (N, K), the mean squared error of each branch's decoder; `assignment` (N,), its arg-min; with relations in
+    eval mode `relations` (N, K, K), p, the source first, and in training `told` (N,), how many branches are told anything.
 
     Args:
         channels: C of the feature map.
@@ -73,7 +76,9 @@ class RelationalHead(nn.Module):
         self.pooling = make_pooling(pooling, map_size=map_size)
         self.reads = pooling if pooling in VECTORS else MAP
         width = pooled_channels(pooling, channels, map_size)
-        _check(width, branches, dim, encoder, relations)
+        _check(branches, dim, encoder, relations)
+        if encoder == "chunks":
+            _check_chunks(width, branches)
         self.encoder = encoder
         self.parts = branches
         self.part_dim = dim // branches
@@ -97,7 +102,9 @@ class RelationalHead(nn.Module):
         if self.relations is None:
             return Embedding(nodes, nodes.flatten(1), extras, self.kind)
         weights = self.relations.weights(given)  # (N, K, K)
-        if not self.training:
+        if self.training:
+            extras["told"] = (weights.detach().sum(1) > 0).sum(1)
+        else:
             extras["relations"] = weights
         return Embedding(nodes, self.relations(nodes, weights).flatten(1), extras, self.kind)
 
@@ -166,16 +173,46 @@ class BranchLinear(nn.Module):
 
 
 class Reconstruction(nn.Module):
-    """A term of the objective: the mean cost of all branches' decoders, over the batch, whichever branch a picture is assigned to."""
+    """A term of the objective: the mean cost of all branches' decoders, over the batch, whichever branch a picture is assigned to.
+
+    It sees every batch, so it also counts how many branches are told anything, and says when relations have gone silent.
+    """
 
     weight = 1.0
+    counts: Tensor
+    said: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Of this epoch: branches that were told anything, and all branches; then whether a silence was said.
+        self.register_buffer("counts", torch.zeros(2, dtype=torch.int64))
+        self.register_buffer("said", torch.zeros((), dtype=torch.bool))
 
     def forward(self, embedding: Embedding, labels: Tensor, *, subset: int) -> Tensor:
         """See `kinsight.objectives.Term`."""
-        return embedding.extras["reconstruction"].mean()
+        costs = embedding.extras["reconstruction"]  # (N, K)
+        if "told" in embedding.extras:
+            self.counts[0] += embedding.extras["told"].sum()
+            self.counts[1] += costs.numel()
+        return costs.mean()
+
+    def end_epoch(self) -> tuple[dict[str, Any], str | None]:
+        """See `kinsight.objectives.Term`."""
+        told, branches = self.counts.tolist()
+        self.counts.zero_()
+        if not branches:
+            return {}, None
+        share, said = told / branches, bool(self.said)
+        self.said.fill_(share < SILENT)
+        if said or share >= SILENT:
+            return {"told": share}, None
+        return {"told": share}, (
+            f"the relations have gone silent: {share:.1%} of the branches of this epoch's pictures were told anything, and scores of 0 "
+            "pass no gradient; train with another seed or a lower rate of head.relations, or leave them out (--model.head.relations false)"
+        )
 
 
-def _check(width: int, branches: object, dim: object, encoder: object, relations: object) -> None:
+def _check(branches: object, dim: object, encoder: object, relations: object) -> None:
     for name, value, least in (("branches", branches, 1), ("dim", dim, branches)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:  # type: ignore[operator]
             because = f" ({branches} branches need a number each)" if name == "dim" else ""
@@ -184,8 +221,11 @@ def _check(width: int, branches: object, dim: object, encoder: object, relations
         raise KinsightError(f"head option encoder is {encoder!r}; write one of {', '.join(ENCODERS)}")
     if not isinstance(relations, bool):
         raise KinsightError(f"head option relations is {relations!r}; write true or false")
-    if encoder == "chunks" and width % branches:  # type: ignore[operator]
-        fits = max(each for each in range(1, min(branches, width) + 1) if width % each == 0)  # type: ignore[call-overload]
+
+
+def _check_chunks(width: int, branches: int) -> None:
+    if width % branches:
+        fits = max(each for each in range(1, min(branches, width) + 1) if width % each == 0)
         raise KinsightError(
             f"head option branches is {branches} but the {width} pooled numbers do not split into so many chunks; write {fits} or another "
             "divisor, or give every branch all of them with encoder whole"

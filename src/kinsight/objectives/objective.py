@@ -16,7 +16,7 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.objectives.diversity import build_diversity, complete_diversity
 from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
 from kinsight.objectives.miners import build_miner, complete_miner
-from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Term, Whole
+from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
 from kinsight.processes import gather
 from kinsight.settings.objective import ObjectiveSettings
 
@@ -156,9 +156,10 @@ class Objective(nn.Module):
 
     def end_epoch(self) -> tuple[dict[str, Any], list[str]]:
         """What the terms have to say of the epoch that ends: facts for the log by name, and sentences for the person."""
-        told = [term.end_epoch() for term in self.terms.values() if isinstance(term, Term)]
-        facts = {name: value for each in told for name, value in each.facts.items()}
-        return facts, [each.sentence for each in told if each.sentence]
+        # A term that a head brings need not know the class Term.
+        told = [term.end_epoch() for term in self.terms.values() if hasattr(term, "end_epoch")]  # type: ignore[operator]
+        facts = {name: value for each, _ in told for name, value in each.items()}
+        return facts, [sentence for _, sentence in told if sentence]
 
     def loss_parameters(self) -> list[nn.Parameter]:
         """Proxies, class weights, beta: what the terms themselves learn, usually with a learning rate of their own."""
