@@ -18,7 +18,7 @@ TINY: dict[str, Any] = {
     "data": {"workers": 0},
     "model": {"trunk": "test_resnet", "size": 32, "resize": 32, "head": {"dim": 8}},
     "batches": {"size": 8},
-    "epochs": 2,
+    "epochs": 1,
 }
 METHODS = "margin,grouping-margin"
 COUNTS: dict[str, Any] = {"folds": 2, "trials": 1, "repeats": 2}

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from kinsight.reading import read_npz
 from kinsight.settings.parsing import settings_from
 from kinsight.studies import engines
 from kinsight.studies.measuring import side_by_side
+from kinsight.studies.methods import methods_named
 from kinsight.studies.performing import perform
 from kinsight.studies.results import FILE, read_results
-from kinsight.studies.study import StudyFolder
+from kinsight.studies.study import Study, StudyFolder
 from kinsight.training.tables import prepare_table
 from studies.conftest import METHODS, TINY, tiny_study
 
+STUDY = Study({"data": {"path": "here"}}, tuple(methods_named(METHODS.split(","))), "digest", 2, 1, 2)
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 
 
@@ -104,14 +107,41 @@ def test_the_same_command_has_nothing_to_do_and_another_study_is_refused(done: P
     tiny_study(pictures, done)
     kinsight.benchmark(out=done, progress=False)
     assert before == {file: file.stat().st_mtime_ns for file in (done / "runs").rglob("*")}
-    for changes, said in (
+    with pytest.raises(KinsightError, match=r"holds another study .*settings.epochs: 1 -> 3"):
+        tiny_study(pictures, done, settings={**TINY, "epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
         ({"trials": 2}, "trials: 1 -> 2"),
-        ({"methods": "margin"}, "it has the method grouping-margin"),
-        ({"settings": {**TINY, "epochs": 3}}, "settings.epochs: 2 -> 3"),
         ({"repeats": 1}, "repeats: 2 -> 1"),
-    ):
-        with pytest.raises(KinsightError, match=f"holds another study .*{said}"):
-            tiny_study(pictures, done, **changes)
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"data": "other pictures"}, "data: "),
+        ({"methods": STUDY.methods[:1]}, "it has the method grouping-margin"),
+    ],
+)
+def test_a_study_that_stands_is_not_changed(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    folder = StudyFolder(tmp_path / "study")
+    folder.claim(STUDY)
+    assert folder.read() == STUDY
+    before = folder.study.read_bytes()
+    with pytest.raises(KinsightError, match=f"holds another study .*{said}"):
+        folder.claim(replace(STUDY, **changes))
+    assert folder.study.read_bytes() == before
+
+
+def test_methods_and_repeats_are_added_to_a_study_and_its_pictures_may_move(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "study")
+    folder.claim(STUDY)
+    more = replace(
+        STUDY,
+        repeats=5,
+        methods=(*methods_named(["triplet"]), *STUDY.methods),
+        settings={"data": {"path": "elsewhere"}},
+    )
+    folder.claim(more)
+    assert folder.read() == more
 
 
 def die_after(pictures: Path, out: Path, jobs: int) -> None:
@@ -129,10 +159,12 @@ def die_after(pictures: Path, out: Path, jobs: int) -> None:
 
 def test_killed_between_trainings_it_ends_at_the_same_tables(done: Path, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
-    shutil.copytree(done / "features", out / "features")
-    shutil.copy(done / "study.yaml", out)
-    assert killed(die_after, pictures, out, 4)
-    assert len(read_results(out / "runs")) == 4
+    shutil.copytree(done, out)
+    shutil.rmtree(out / "runs" / "margin" / "trial-0" / "fold-1")
+    shutil.rmtree(out / "runs" / "grouping-margin" / "repeat-1")
+    left = len(read_results(out / "runs"))
+    assert killed(die_after, pictures, out, 2)
+    assert len(read_results(out / "runs")) == left + 2
     kinsight.benchmark(out=out, progress=False)
     assert numbers(out) == numbers(done)
     assert table_lines(out) == table_lines(done)
@@ -201,14 +233,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
         kinsight.benchmark(out=tmp_path)
     (tmp_path / "something.txt").write_text("else")
     with pytest.raises(KinsightError, match="is not empty and holds no study"):
-        StudyFolder(tmp_path).claim(StudyFolder(tmp_path).read() if False else _study())
-
-
-def _study() -> Any:
-    from kinsight.studies.methods import methods_named
-    from kinsight.studies.study import Study
-
-    return Study({}, tuple(methods_named(METHODS.split(","))), "digest")
+        StudyFolder(tmp_path).claim(STUDY)
 
 
 def test_published_values_are_repeated_without_a_search(pictures: Path, tmp_path: Path) -> None:

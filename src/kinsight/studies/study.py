@@ -14,6 +14,7 @@ from kinsight.errors import KinsightError
 from kinsight.files import write_text
 from kinsight.reading import MEGABYTE, read_text
 from kinsight.settings.recipe import differences
+from kinsight.settings.training import moves_numbers
 from kinsight.settings.yaml_mapping import yaml_mapping
 from kinsight.typed import from_plain, to_plain
 
@@ -166,4 +167,9 @@ def _changes(old: Study, new: Study) -> list[str]:
         found += differences(each, known.get(each["name"], each), f"{each['name']}: ")
     if new.repeats > old.repeats:
         after["repeats"] = before["repeats"]
-    return found + differences(before, after)
+    moved = [each for each in differences(before, after) if _moves_numbers(each.partition(":")[0])]
+    return found + moved
+
+
+def _moves_numbers(name: str) -> bool:
+    return not name.startswith("settings.") or moves_numbers(name.removeprefix("settings."))
