@@ -20,7 +20,7 @@
     requestAnimationFrame(() => { waiting = false; if (state.width) drawing.draw(); });
   }
   // Pictures grow as one comes nearer, but more slowly than they part.
-  const tileAt = (zoom) => Math.round(Math.min(first * Math.sqrt(zoom), Math.max(112, first)));
+  const tileAt = (zoom) => Math.round(Math.min(first * zoom ** 0.4, Math.max(112, first)));
   function place() {
     state.scale = fit * zoom;
     const [w, h] = [data.width * state.scale, data.height * state.scale];

@@ -44,7 +44,7 @@ def write_atlas_figure(path: str | Path, atlas: Atlas, width: int = WIDTH) -> No
     for row, (x, y) in enumerate(at.tolist()):
         if row not in pictured:
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colours[row])
-    frame = max(round(tile * 0.07), 3)
+    frame = max(round(tile * 0.09), 3)
     for row, picture in pictured.items():
         left, top = (round(value - tile / 2) for value in at[row].tolist())
         pen.rectangle((left, top, left + tile - 1, top + tile - 1), fill=colours[row])
