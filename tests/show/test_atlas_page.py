@@ -172,3 +172,6 @@ def test_walking(open_page: Callable[..., Any], tmp_path: Path) -> None:
     page.locator(".all").click()
     page.wait_for_function(f"before => ({picture})() === before", arg=whole)
     assert page.locator(".classes li").count() == 3
+    # The map follows the scheme of the system.
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"before => ({picture})() !== before", arg=whole)

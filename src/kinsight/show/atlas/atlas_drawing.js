@@ -1,6 +1,6 @@
 // Draws the map on its canvas: dots, then framed pictures; what is not picked out is pale.
 function atlasDrawing(canvas, data, pictures, state) {
-  const count = data.x.length, PALE = 0.13, DOT = 0.8;
+  const count = data.x.length, PALE = 0.13, DOT = 0.85;
   const context = canvas.getContext("2d", { alpha: false });
   const byColour = new Map();  // few changes of colour are fast
   for (let i = 0; i < count; i++) {
@@ -8,10 +8,12 @@ function atlasDrawing(canvas, data, pictures, state) {
     if (!byColour.has(colour)) byColour.set(colour, []);
     byColour.get(colour).push(i);
   }
-  let ground = "#fff", ink = "#000";
+  const dots = atlasDots(context);
+  let ground = "#ffffff", ink = "#000000";
   function readColours() {
     const style = getComputedStyle(document.documentElement);
-    ground = style.getPropertyValue("--surface").trim();
+    context.fillStyle = style.getPropertyValue("--surface").trim();
+    ground = context.fillStyle;  // as #rrggbb, however it was written
     ink = style.getPropertyValue("--ink").trim();
   }
   readColours();
@@ -20,30 +22,29 @@ function atlasDrawing(canvas, data, pictures, state) {
 
   function draw() {
     const { width, height, ratio, scale, left, top, tile, level, picked } = state;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.globalAlpha = 1;
-    context.fillStyle = ground;
-    context.fillRect(0, 0, width, height);
-    const dot = Math.max(3, Math.min(tile / 5, 9)), half = dot / 2, edge = tile / 2 + 2;
-    for (const pale of picked ? [true, false] : [false]) {
-      const shown = [];
-      context.globalAlpha = pale ? PALE : DOT;
+    const dot = Math.max(3, Math.min(tile / 5, 9)), side = Math.round(dot * ratio), edge = tile / 2 + 2;
+    const pale = [], shown = [];
+    dots.begin(ground);
+    // What is picked out lies over what is not.
+    for (const over of picked ? [false, true] : [true])
       for (const [colour, members] of byColour) {
-        context.fillStyle = colour;
+        const ink = dots.ink(colour, over ? DOT : PALE);
         for (const i of members) {
-          if (picked && Boolean(picked[data.label[i]]) === pale) continue;
+          if (picked && Boolean(picked[data.label[i]]) !== over) continue;
           const x = left + scale * data.x[i], y = top + scale * data.y[i];
           if (x < -edge || y < -edge || x > width + edge || y > height + edge) continue;
-          if (isDrawn(i, level)) shown.push(i);
-          else context.fillRect(x - half, y - half, dot, dot);
+          if (isDrawn(i, level)) (over ? shown : pale).push(i);
+          else dots.dot(x * ratio, y * ratio, side, ink);
         }
       }
-      context.globalAlpha = pale ? PALE : 1;
-      shown.sort((a, b) => b - a);  // the first are on top
-      for (const i of shown) framed(i, tile);
-      if (!pale) state.shown = shown;
-    }
+    dots.end();
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const firstOnTop = (a, b) => b - a;
+    context.globalAlpha = PALE;
+    for (const i of pale.sort(firstOnTop)) framed(i, tile);
     context.globalAlpha = 1;
+    for (const i of shown.sort(firstOnTop)) framed(i, tile);
+    state.shown = shown;
     if (state.focus >= 0) {
       const x = left + scale * data.x[state.focus], y = top + scale * data.y[state.focus];
       const side = pictures.has(state.focus) ? tile : dot + 4;
