@@ -10,7 +10,7 @@ class KinsightError(Exception):
 
 
 class NotFiniteError(KinsightError):
-    """A training whose numbers are not finite any more."""
+    """A training, or a model, whose numbers are not finite any more."""
 
 
 class Stopped(KeyboardInterrupt):

@@ -27,6 +27,7 @@ from kinsight.studies.measuring import side_by_side
 from kinsight.studies.methods import methods_named
 from kinsight.studies.performing import perform
 from kinsight.studies.results import FILE, read_results
+from kinsight.studies.running import alone
 from kinsight.studies.study import Study, StudyFolder
 from kinsight.training.tables import prepare_table
 from studies.conftest import METHODS, TINY, tiny_study
@@ -242,3 +243,29 @@ def test_published_values_are_repeated_without_a_search(pictures: Path, tmp_path
     assert run.name == "repeat-0"
     told = json.loads((run / "fold-1" / "protocol.json").read_text())
     assert told["training"]["loss"]["margin"] == 0.119
+
+
+def test_trainings_that_fail_are_told_and_end_nothing(pictures: Path, tmp_path: Path) -> None:
+    settings = {**TINY, "optimizer": {"head_lr": 1e30}}
+    found = tiny_study(pictures, tmp_path / "failed", methods="triplet", settings=settings, repeats=1)
+    row = found.rows[-1]
+    assert (len(row.failed), row.trials_failed, row.cells) == (2, 2, {})
+    assert "are not finite" in row.failed[0]
+    assert "Triplet: 2 trainings failed" in (tmp_path / "failed" / "results.md").read_text()
+    together = read_results(tmp_path / "failed" / "runs")["triplet/repeat-0/concatenated"]
+    assert together.failed == "the training of fold-0 and fold-1 failed"
+
+
+def test_a_folder_that_names_code_is_not_gone_on_with_unasked(done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done, tmp_path / "strange")
+    file = tmp_path / "strange" / "study.yaml"
+    file.write_text(file.read_text().replace("name: margin", "name: canary.Loss"))
+    with pytest.raises(
+        KinsightError, match=r"study.yaml names canary.Loss, and code that a folder names is not run unasked"
+    ):
+        kinsight.benchmark(out=tmp_path / "strange", progress=False)
+
+
+def test_two_processes_do_not_do_the_same_study(done: Path) -> None:
+    with alone(StudyFolder(done)), pytest.raises(KinsightError, match="another process is at the study"):
+        kinsight.benchmark(out=done, progress=False)

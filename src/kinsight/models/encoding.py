@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from kinsight.errors import KinsightError
+from kinsight.errors import KinsightError, NotFiniteError
 from kinsight.models.embedding import Embedding
 from kinsight.models.modes import evaluating
 from kinsight.pictures import PictureBatch
@@ -97,7 +97,7 @@ def tensor_batches(images: Tensor, batch_size: int) -> Iterator[PictureBatch]:
 def _check_finite(encoded: Encoded) -> None:
     broken = np.flatnonzero(~np.isfinite(encoded.vectors).all(axis=1))
     if len(broken):
-        raise KinsightError(
+        raise NotFiniteError(
             f"the embeddings of {len(broken)} of {len(encoded.vectors)} pictures are not finite (the first is that of "
             f"picture {encoded.indices[broken[0]]}): the weights have diverged, or the precision is too low for them; "
             "use an earlier checkpoint, or float32"

@@ -79,7 +79,7 @@ def settings_from(*layers: Mapping[str, Any] | str) -> TrainingSettings:
 def expand_short_options(arguments: Sequence[str]) -> list[str]:
     """Replace the short forms (`--data X`) by the full keys (`--data.path X`), but not before a mapping (`{...}`)."""
     expanded = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
         option, equals, value = argument.partition("=")
         if not (value if equals else following).lstrip().startswith("{"):
             option = SHORT.get(option, option)
