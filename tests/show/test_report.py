@@ -264,5 +264,5 @@ def test_the_page_stays_small_whatever_the_pictures(monkeypatch: pytest.MonkeyPa
     write_npz(run / "evaluation" / "test.npz", arrays)
     monkeypatch.setattr(queries_of, "thumbnail", full)
     monkeypatch.setattr(atlas, "thumbnail", full)
-    monkeypatch.setattr(atlas, "layout", lambda vectors: 100 * vectors[:, :2])
+    monkeypatch.setattr(atlas, "places", lambda vectors, plane: 100 * vectors[:, :2])
     assert 2_000_000 < write_report(run).stat().st_size < 4_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,14 @@ from kinsight.show.atlas.figure import write_atlas_figure
 from kinsight.show.atlas.page import atlas_html
 from kinsight.show.atlas.result import Atlas
 from kinsight.show.plane.crowding import sampled_rows
-from kinsight.show.plane.layouts import chosen_layout, places
+from kinsight.show.plane.layouts import PCA, chosen_layout, places
 from kinsight.show.splits import split_title
 from kinsight.training.encoding import encode_rows
 from kinsight.training.tables import boxes_of
 
+logger = logging.getLogger("kinsight")
+
+SLOW = 3000  # pictures whose layout takes long enough to say so
 SUFFIXES = (".html", ".png")
 NO_CLASS = "no class given"
 
@@ -97,6 +101,8 @@ def atlas(
         )
     rows = np.flatnonzero(finite)
     boxes = drawn.pop("boxes")
+    if progress and len(rows) > SLOW and layout != PCA:
+        logger.info("laying out %s pictures (%s); 10,000 take about two minutes", f"{len(rows):,}", layout)
     found = Atlas(
         source=Path(source).resolve().name,
         ids=drawn["ids"][rows],

@@ -17,7 +17,7 @@ SIDE = 32  # of a tiny picture
 COLUMNS = 32  # of a sheet, and its rows
 LARGEST, SMALLEST = 160, 64  # sides of the larger pictures
 BUDGET = 20_000_000  # bytes of all larger pictures together: with the sheets a page stays below 40 MB
-QUALITIES = (78, 66, 52, 38, 24, 10)
+QUALITIES = (78, 66, 52, 38, 24, 10, 1)  # at the last, even noise keeps to its bytes
 TINY_BYTES = 800  # of a tiny picture, on the average of a sheet
 THREADS = 2
 

@@ -21,22 +21,17 @@ def class_colours(labels: np.ndarray, places: np.ndarray) -> dict[str, str]:
     Up to `MOST` classes have a colour each. Of more, those that share a colour have their middles as far from each other as can be had
     class by class, and no colour stands for more classes, by over one, than another.
     """
-    names = np.unique(labels)
+    names, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     colours = palette(min(len(names), MOST))
-    middles = np.stack([np.median(places[labels == name], axis=0) for name in names])  # (C, 2)
-    held: list[list[int]] = [[] for _ in colours]
-    found = {}
-    for number, name in enumerate(names.tolist()):
-        full = number // len(colours)
-        free = [each for each, holders in enumerate(held) if len(holders) == full]
-        distance = [
-            min((float(np.hypot(*(middles[number] - middles[other]))) for other in held[each]), default=0.0)
-            for each in free
-        ]
-        best = free[int(np.argmax(distance))]
-        held[best].append(number)
-        found[str(name)] = colours[best]
-    return found
+    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    middles = np.stack([np.median(places[rows], axis=0) for rows in members])  # (C, 2)
+    held = np.zeros(len(names), dtype=int)  # which colour each class so far has
+    for number in range(len(names)):
+        nearest = np.full(len(colours), np.inf)  # class of each colour
+        np.minimum.at(nearest, held[:number], np.hypot(*(middles[:number] - middles[number]).T))
+        taken = np.bincount(held[:number], minlength=len(colours))
+        held[number] = np.argmax(np.where(taken == number // len(colours), nearest, -1.0))
+    return {str(name): colours[colour] for name, colour in zip(names, held.tolist(), strict=True)}
 
 
 @cache
