@@ -16,6 +16,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {
     "pyarrow": "parquet",
+    "ray": "ray",
     "tensorboard": "tensorboard",
     "umap": "umap",
 }  # imported where needed, with a sentence where missing

@@ -129,7 +129,7 @@ def test_commands_that_are_shown_but_not_run_have_verbs_and_options_that_exist()
         _, verb, *arguments = words[1:] if "=" in words[0] else words
         parser = importlib.import_module(f"kinsight.cli.{verb}").parser()
         try:
-            if verb == "train":
+            if verb in ("train", "benchmark"):
                 given_options(parser, underscored(arguments))
             else:
                 parser.parse_args(hyphened(arguments))
