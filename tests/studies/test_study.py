@@ -269,3 +269,12 @@ def test_a_folder_that_names_code_is_not_gone_on_with_unasked(done: Path, tmp_pa
 def test_two_processes_do_not_do_the_same_study(done: Path) -> None:
     with alone(StudyFolder(done)), pytest.raises(KinsightError, match="another process is at the study"):
         kinsight.benchmark(out=done, progress=False)
+
+
+def test_a_trunk_that_trains_is_measured_from_pictures(pictures: Path, tmp_path: Path) -> None:
+    settings = {**TINY, "optimizer": {"trunk_lr": 1e-3}}
+    found = tiny_study(pictures, tmp_path / "trained", methods="triplet", settings=settings, trials=0, repeats=1)
+    assert 0 < found.rows[-1].cells["separated"]["map_at_r"].value <= 1
+    assert found.rows[-1].cells["separated"] != found.rows[0].cells["separated"]
+    assert not (tmp_path / "trained" / "features").exists()
+    assert "standing still" not in (tmp_path / "trained" / "results.md").read_text()

@@ -78,6 +78,7 @@ def benchmark(
         raise KinsightError(f"engine {engine!r} is not known; write {LOCAL} or {RAY}")
     beside = [read_published(each) for each in listed(published)]
     folder = StudyFolder(out)
+    folds = (settings or {}).get("data", {}).get("folds") if folds is None else folds
     counts: dict[str, Any] = {"folds": folds, "trials": trials, "repeats": repeats, "seed": seed}
     said = {name: value for name, value in counts.items() if value is not None}
     if data is None and not (settings or {}).get("data", {}).get("path") and methods is None:
