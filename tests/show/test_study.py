@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
+from kinsight.show.study import progress
 from kinsight.show.study.page import study_html
 from kinsight.show.study.table import study_csv, study_latex, study_markdown, study_text
 from kinsight.show.study.verdict import study_verdicts
@@ -69,3 +71,22 @@ def test_the_page_of_a_finished_study_rests() -> None:
     assert "refresh" not in page
     assert "jobs are done" not in page
     assert "Published: drml-cub" in page
+
+
+def test_pages_written_one_training_after_the_other_say_that_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    state = made_study.state(3)
+    told = progress.StudyProgress(made_study.STUDY, tmp_path, state, shown=False)
+    told(state)
+    (name, begun), *_ = state.running.items()
+    state.running.clear()  # as between two jobs where there is one worker
+    state.finished[name] = made_study.state().finished[name]
+    told(state)
+    assert "stopped" not in (tmp_path / "report.html").read_text()
+    state.running[name] = begun
+    told(state)
+    assert f"<strong>4 of {state.total}</strong>" in (tmp_path / "report.html").read_text()
+    told.close()
+    assert "stopped with" in (tmp_path / "report.html").read_text()
