@@ -100,7 +100,7 @@ def notes(found: StudyTable) -> list[str]:
         search,
         f"All methods: {trunk}{', its trunk standing still' if still else ''}, {dim or 'pooled'} dimensions, batches of "
         f"{study.settings['batches']['size']}, the same steps and patience; the step is chosen on validation classes, and the test classes "
-        "chose nothing.",
+        "chose nothing. The untrained trunk has all numbers of its pooled feature, which may be more.",
     ]
     if late := [f"{row.title} ({row.unfinished})" for row in found.rows if row.unfinished]:
         said.append(f"Trainings whose last step was their best, so that more --epochs might help: {', '.join(late)}.")
