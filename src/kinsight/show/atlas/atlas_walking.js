@@ -103,7 +103,13 @@
   }
   function choose(label) {
     chosen = label;
+    const before = list.scrollTop;
     filter();
+    list.scrollTop = before;
+    const button = list.querySelector("[aria-pressed=true]");  // in sight in its list, without moving the page
+    if (!button) return;
+    const above = button.offsetTop - list.offsetTop;
+    if (above < before || above + button.offsetHeight > before + list.clientHeight) list.scrollTop = above - list.clientHeight / 2;
   }
   function filter() {
     const words = search.value.trim().toLowerCase();
