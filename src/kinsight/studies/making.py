@@ -22,13 +22,15 @@ from kinsight.settings.training import TrainingSettings
 from kinsight.settings.yaml_mapping import yaml_mapping
 from kinsight.studies.measuring import check_metrics, study_table
 from kinsight.studies.methods import DATA_OF_FOUND, methods_named, with_found_values
-from kinsight.studies.study import METRICS, Method, Study
+from kinsight.studies.study import METRICS, Dimension, Method, Study
 from kinsight.training.choosing import choose
 from kinsight.training.fitting import fitted, most_folds
 from kinsight.training.start import with_absolute_paths
 
 STEPS = 1000
 """Optimizer steps of a training where nobody says how many epochs; fewer where patience ends it."""
+HEAD_RATE = {"optimizer.head_lr": Dimension(1e-4, 3e-3, 1e-3, log=True)}
+"""Searched for every method where nobody says it: on validation classes one loss wants a tenth of another's rate."""
 SEARCH, FOUND = "search", "found"
 _KEPT_REASONS = ("trunk:", "input:", "input range:")
 _MEASURED = ("r_precision", "map_at_r", "nmi", "ami", "f1", "map", "mrr")
@@ -81,6 +83,8 @@ def make_study(
             f"search: none; the values that the Reality Check found on {data}, defaults where it did not look"
         )
     elif trials:
+        if "head_lr" not in (given.get("optimizer") or {}):
+            chosen = [replace(method, search={**HEAD_RATE, **method.search}) for method in chosen]
         searched = sum(bool(method.search) for method in chosen)
         reasons.append(f"search: {trials} trials of {folds} trainings for each of {searched} methods")
     else:
