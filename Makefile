@@ -25,8 +25,8 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 test: .venv/installed  ## the tests, without the slow ones and the programs of docs
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not docs"
 
-test-docs: .venv/installed  ## the programs of docs, run as they stand
-	$(BIN)/pytest -n 2 --dist worksteal -m docs tests/test_docs.py
+test-docs: .venv/installed  ## the commands and programs of README and docs, run as they stand
+	$(BIN)/pytest -n 2 --dist worksteal -m "docs and not slow" tests/test_docs.py tests/test_readme.py
 
 test-all: .venv/installed  ## all tests
 	$(BIN)/pytest -n 2 --dist worksteal

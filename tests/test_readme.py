@@ -95,6 +95,7 @@ def shortened(text: str) -> str:
     return "".join([first, *kept])
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("part", [shortened, pytest.param(str, marks=pytest.mark.slow)], ids=["shortened", "whole"])
 def test_readme_is_typed_from_top_to_bottom(
     part: Callable[[str], str], terminal: dict[str, str], tmp_path: Path

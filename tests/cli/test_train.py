@@ -178,6 +178,7 @@ def test_a_recipe_is_lowered_to_what_the_data_fill_unless_it_was_written(
     assert (stored["data"]["folds"], stored["batches"]["size"], stored["epochs"]) == (3, 20, 2)
 
 
+@pytest.mark.slow
 def test_a_real_interrupt_is_answered_at_once_and_its_message_is_true(
     kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path
 ) -> None:
