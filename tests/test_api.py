@@ -86,7 +86,9 @@ SIGNATURES = {
     "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",
     "recipes": "name=None",
-    "render_data": "folder, *, classes=32, per_class=24, size=96, seed=0, progress=False",
+    "render_data": (
+        "folder, *, kind='birds', classes=None, per_class=None, places=None, size=96, seed=0, progress=False"
+    ),
     "report": "run",
     "settings_from": "*layers",
     "train": "settings=None, out=None, *, recipe=None, progress=True",

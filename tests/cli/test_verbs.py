@@ -294,6 +294,14 @@ def test_data_render(kinsight: Call, tmp_path: Path) -> None:
     assert kinsight("data", "check", tmp_path / "scenes", "--pictures").out.endswith("no errors\n")
 
 
+def test_data_render_towns(kinsight: Call, tmp_path: Path) -> None:
+    said = kinsight("data", "render", tmp_path / "towns", "--kind", "towns", "--places", 8, "--size", 48)
+    assert said.out == f"16 rendered pictures of 8 towns in {tmp_path / 'towns'}\n"
+    assert kinsight("data", "check", tmp_path / "towns").out.endswith("no errors\n")
+    said = kinsight("data", "render", tmp_path / "more", "--kind", "towns", "--classes", 8)
+    assert said.sentence == "classes=8 says nothing of towns; give places, or another kind"
+
+
 def test_recipes(kinsight: Call) -> None:
     lines = kinsight("recipes").out.splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kinsight.api.numbers import require_seed
-from kinsight.data import check_table, describe, describe_sources, read_table, write_scenes
+from kinsight.data import check_table, describe, describe_sources, read_table, write_scenes, write_towns
 from kinsight.data.problems import Problem, Severity
+from kinsight.errors import KinsightError
+
+# What can be rendered, and how much of it where nobody says.
+RENDERED = {"birds": {"classes": 32, "per_class": 24}, "towns": {"places": 2000}}
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,27 @@ def list_data() -> list[dict[str, Any]]:
 
 
 def render_data(
-    folder: str | Path, *, classes: int = 32, per_class: int = 24, size: int = 96, seed: int = 0, progress: bool = False
+    folder: str | Path,
+    *,
+    kind: str = "birds",
+    classes: int | None = None,
+    per_class: int | None = None,
+    places: int | None = None,
+    size: int = 96,
+    seed: int = 0,
+    progress: bool = False,
 ) -> Path:
-    """Render a data set of species with known boxes, masks and parts into `folder`, whole or not at all.
+    """Render a data set of which everything is known into `folder`, whole or not at all.
 
-    A folder that already holds these settings is left as it is. Adding classes or pictures per class never changes the
-    pictures of the ones before.
+    A folder that already holds these settings is left as it is. Adding classes, pictures per class or places never changes
+    the pictures of the ones before.
 
     Args:
-        size: pixels, width and height.
+        kind: `birds` (species with known boxes, masks and parts) or `towns` (places as a panorama and from above, with
+            known heading).
+        classes, per_class: of birds; None: 32 species with 24 pictures each.
+        places: of towns; None: 2000, two pictures each.
+        size: pixels, width and height; of a town's aerial picture, beside which its panorama is 8/3 as wide and 2/3 as high.
         progress: show a bar.
 
     Returns:
@@ -108,4 +124,22 @@ def render_data(
         KinsightError: a number makes no sense, or the folder holds something else.
     """
     require_seed(seed)
-    return write_scenes(folder, classes=classes, per_class=per_class, size=size, seed=seed, progress=progress)
+    counts = rendered_counts(kind, classes=classes, per_class=per_class, places=places)
+    if kind == "towns":
+        return write_towns(folder, **counts, size=size, seed=seed, progress=progress)
+    return write_scenes(folder, **counts, size=size, seed=seed, progress=progress)
+
+
+def rendered_counts(kind: str, **given: int | None) -> dict[str, int]:
+    """How much of a kind is rendered: what was given, and the defaults.
+
+    Raises:
+        KinsightError: there is no such kind, or it does not count in this.
+    """
+    if kind not in RENDERED:
+        raise KinsightError(f"there is no kind {kind!r} of rendered pictures; give {' or '.join(RENDERED)}")
+    counts = RENDERED[kind]
+    for name, value in given.items():
+        if value is not None and name not in counts:
+            raise KinsightError(f"{name}={value} says nothing of {kind}; give {' and '.join(counts)}, or another kind")
+    return {name: default if given[name] is None else given[name] for name, default in counts.items()}  # type: ignore[misc]

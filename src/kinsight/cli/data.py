@@ -22,12 +22,16 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--pictures", action="store_true", help="also open every picture")
     verbs.add_parser("list", help="the known data sets, where to get each, what is expected where")
     render = verbs.add_parser(
-        "render", help="render a data set of species with known boxes, masks and parts", allow_abbrev=False
+        "render",
+        help="render a data set: birds with boxes, masks and parts, or towns with headings",
+        allow_abbrev=False,
     )
     render.add_argument("folder", help="a new or empty folder")
-    render.add_argument("--classes", type=int, default=32, help="species (default: 32)")
-    render.add_argument("--per-class", type=int, default=24, help="pictures of each (default: 24)")
-    render.add_argument("--size", type=int, default=96, help="pixels (default: 96)")
+    render.add_argument("--kind", choices=("birds", "towns"), default="birds", help="what is drawn (default: birds)")
+    render.add_argument("--classes", type=int, help="species of birds (default: 32)")
+    render.add_argument("--per-class", type=int, help="pictures of each (default: 24)")
+    render.add_argument("--places", type=int, help="towns, from the street and from above (default: 2000)")
+    render.add_argument("--size", type=int, default=96, help="pixels; of towns, from above (default: 96)")
     render.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
     return parser
 
@@ -70,7 +74,11 @@ def _lines(value: object) -> str:
 
 
 def _render(options: argparse.Namespace) -> None:
-    from kinsight.api.data import render_data
+    from kinsight.api.data import render_data, rendered_counts
 
     folder = render_data(**given(options, "verb"), progress=True)
-    print(f"{options.classes * options.per_class} rendered pictures of {options.classes} species in {folder}")
+    counts = rendered_counts(options.kind, classes=options.classes, per_class=options.per_class, places=options.places)
+    if options.kind == "towns":
+        print(f"{2 * counts['places']} rendered pictures of {counts['places']} towns in {folder}")
+    else:
+        print(f"{counts['classes'] * counts['per_class']} rendered pictures of {counts['classes']} species in {folder}")

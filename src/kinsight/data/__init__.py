@@ -10,6 +10,7 @@ from kinsight.data.scenes import write_scenes
 from kinsight.data.sources import describe_sources
 from kinsight.data.splits import with_validation
 from kinsight.data.table import read_pictures, read_table
+from kinsight.data.towns import write_towns
 
 __all__ = [
     "Batch",
@@ -34,4 +35,5 @@ __all__ = [
     "table_digest",
     "with_validation",
     "write_scenes",
+    "write_towns",
 ]

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
+from kinsight.data.rendered_folder import already_written, each, require_within, workers_for, write_settings
 from kinsight.data.scenes.drawing import LARGEST, PART_NUMBERS, SMALLEST, render
 from kinsight.data.scenes.species import MOST_SPECIES, Species, species
-from kinsight.errors import KinsightError
-from kinsight.files import write_json, write_text, writing_folder
-from kinsight.reading import read_json
+from kinsight.files import writing_folder
 
 _VERSION = 1  # of the drawing: raised when the same settings give other pictures
-_SETTINGS = "scenes.json"
 _JPEG_QUALITY = 92
-_WORTH_A_PROCESS = 64  # pictures; for fewer, starting one takes longer than it saves
 _Row = dict[str, Any]
 
 _README = """Rendered pictures of birds that do not exist.
@@ -75,18 +66,18 @@ def write_scenes(
     folder = Path(folder)
     settings = {"version": _VERSION, "classes": classes, "per_class": per_class, "size": size, "seed": seed}
     _check(settings, workers)
-    if _already_written(folder, settings):
+    if already_written(folder, settings):
         return folder
     kinds = species(seed, classes)
     if workers is None:
-        workers = max(1, min(_cores(), classes * per_class // _WORTH_A_PROCESS))
+        workers = workers_for(classes * per_class)
     with writing_folder(folder) as temporary:
         for kind in kinds:
             (temporary / "images" / kind.name).mkdir(parents=True)
             (temporary / "masks" / kind.name).mkdir(parents=True)
             (temporary / "part_masks" / kind.name).mkdir(parents=True)
         job = partial(_write_species, folder=temporary, per_class=per_class, size=size, seed=seed)
-        written = [rows for of_species in _each(job, kinds, workers, progress) for rows in of_species]
+        written = [rows for of_species in each(job, kinds, workers, "class", progress) for rows in of_species]
         seen = {kind.name for kind in kinds[: (classes + 1) // 2]}
         pictures = pd.DataFrame([picture for picture, _ in written])
         pictures.insert(3, "split", ["train" if name in seen else "test" for name in pictures["class_name"]])
@@ -94,9 +85,7 @@ def write_scenes(
         pd.DataFrame([part for _, parts in written for part in parts]).to_csv(temporary / "parts.csv", index=False)
         numbers = pd.DataFrame({"number": list(PART_NUMBERS.values()), "part": list(PART_NUMBERS)})
         numbers.to_csv(temporary / "part_labels.csv", index=False)
-        described = "\n".join(f"{name}: {value}" for name, value in settings.items())
-        write_text(temporary / "README.txt", _README.format(settings=described))
-        write_json(temporary / _SETTINGS, settings)
+        write_settings(temporary, settings, _README)
     return folder
 
 
@@ -128,54 +117,11 @@ def _write_species(
     return rows
 
 
-def _each(job: Any, kinds: Sequence[Species], workers: int, progress: bool) -> Iterable[Any]:
-    bar = partial(tqdm, total=len(kinds), desc="rendering", unit="class", disable=not progress)
-    if workers == 1:
-        yield from bar(map(job, kinds))
-        return
-    # Forking spares every process the imports; where that is not safe the processes start afresh.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(min(workers, len(kinds)), mp_context=context) as pool:
-        yield from bar(pool.map(job, kinds))
-
-
-def _already_written(folder: Path, settings: dict[str, int]) -> bool:
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        raise KinsightError(f"{folder} is a file; give a folder for the rendered pictures")
-    if not any(folder.iterdir()):
-        return False
-    if not (folder / _SETTINGS).is_file():
-        raise KinsightError(f"{folder} holds other files; give a new or empty folder for the rendered pictures")
-    found = read_json(folder / _SETTINGS)
-    if found == settings:
-        return True
-    raise KinsightError(
-        f"{folder} holds rendered pictures with other settings ({_said(found)}, asked for {_said(settings)}); "
-        "give another folder or delete this one"
-    )
-
-
-def _said(settings: Any) -> str:
-    return (
-        " ".join(f"{name}={value}" for name, value in settings.items()) if isinstance(settings, dict) else str(settings)
-    )
-
-
 def _check(settings: dict[str, int], workers: int | None) -> None:
-    allowed = {
-        "classes": (2, MOST_SPECIES),
-        "per_class": (1, 100_000),
-        "size": (SMALLEST, LARGEST),
-        "seed": (0, 2**32 - 1),
-    }
-    for name, (least, most) in allowed.items():
-        if not least <= settings[name] <= most:
-            raise KinsightError(f"{name}={settings[name]} is out of range; give a whole number from {least} to {most}")
-    if workers is not None and workers < 1:
-        raise KinsightError(f"workers={workers} is out of range; give 1 or more, or nothing for one per core")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    require_within(
+        settings,
+        workers,
+        classes=(2, MOST_SPECIES),
+        per_class=(1, 100_000),
+        size=(SMALLEST, LARGEST),
+    )
