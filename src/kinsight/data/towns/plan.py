@@ -19,8 +19,9 @@ def plan(rng: np.random.Generator) -> Town:
     site = _Site()
     angle = float(rng.uniform(0, 2 * np.pi))
     streets = _streets(angle, rng)
-    for _ in range(int(rng.integers(2, 5))):
-        site.patch(rng.uniform(-60, 60, 2), rng.uniform(8, 17, 2), angle, rng.choice(["field", "field", "plaza"]))
+    for _ in range(int(rng.integers(10, 17))):  # what grows and lies there changes from day to day more than streets do
+        patch = str(rng.choice(["field", "garden", "lot", "plaza"]))
+        site.patch(rng.uniform(-50, 50, 2), rng.uniform(5, 14, 2), angle, patch)
     if rng.random() < 0.65:
         site.water(angle, rng)
     for draw in (site.street, site.roadway, site.marking):

@@ -56,6 +56,12 @@ _GROUND: dict[str, dict[Season, tuple[RGB, ...]]] = {
         "autumn": ((184, 156, 100), (118, 92, 70)),
         "winter": ((218, 222, 226), (128, 104, 84)),
     },
+    "garden": {
+        "spring": ((104, 78, 58), (196, 120, 140), (150, 190, 84)),
+        "summer": ((70, 104, 48), (200, 96, 84), (222, 198, 96)),
+        "autumn": ((96, 70, 52), (172, 84, 52), (196, 172, 116)),
+        "winter": ((220, 224, 228), (84, 66, 54), (150, 132, 110)),
+    },
     "water": {
         "spring": ((92, 132, 150), (140, 126, 92), (60, 74, 78)),
         "summer": ((66, 118, 164), (104, 124, 70), (196, 206, 204)),
@@ -67,6 +73,7 @@ _PAVED: dict[str, tuple[RGB, ...]] = {  # dry, wet, dusty, under leaves, bleache
     "street": ((112, 112, 116), (66, 70, 78), (186, 166, 128), (142, 106, 72), (206, 204, 198)),
     "pavement": ((168, 162, 154), (110, 108, 108), (204, 184, 146), (158, 122, 84), (222, 218, 210)),
     "plaza": ((182, 164, 144), (120, 108, 100), (196, 180, 154), (164, 118, 82), (214, 206, 196)),
+    "lot": ((140, 138, 134), (86, 84, 88), (210, 190, 150), (150, 96, 62), (228, 226, 220)),
     "tiles": ((190, 150, 128), (128, 98, 88), (200, 166, 142), (160, 112, 78), (220, 196, 180)),
     "shore": ((176, 164, 128), (118, 108, 88), (190, 178, 144), (150, 116, 78), (216, 206, 178)),
     "marking": ((222, 222, 216), (186, 188, 190), (224, 220, 206), (200, 190, 170), (236, 236, 232)),
@@ -142,7 +149,7 @@ def weather(season: Season, rng: np.random.Generator, films: Mapping[Film, float
     white = season == "winter" and rng.random() < 0.6
     for number, surface in enumerate(SURFACES):
         if surface in _PAVED:
-            choice = np.array(_PAVED[surface][state], float)
+            choice = np.array(_PAVED[surface][int(rng.integers(5)) if surface == "lot" else state], float)
             ground[number] = choice + (0.55 if white and surface != "street" else 0.25 * white) * (228 - choice)
         else:
             colours = _GROUND[surface][season]
