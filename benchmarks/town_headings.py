@@ -1,6 +1,6 @@
 """Can the heading of a rendered town be read off its colours alone? It should not: chance is 1.94 % within 3.5 degrees.
 
-    python benchmarks/town_headings.py --places 400
+    python benchmarks/town_headings.py --places 300 --seed 1
 
 Panorama and aerial picture are cut into directions, each direction is described by its colours alone (below), each
 picture's own mean is taken off, and the heading is where the best circular shift of the one lies upon the other. As a

@@ -15,10 +15,12 @@ from kinsight.data.towns import Place, panorama_size, render_place, write_towns
 from kinsight.data.towns.aerial import EXTENT, aerial
 from kinsight.data.towns.panorama import panorama
 from kinsight.data.towns.plan import plan
-from kinsight.data.towns.solids import CELLS, REACH, Paint, Round, Thing, Town
+from kinsight.data.towns.solids import CELLS, REACH, SURFACES, Paint, Round, Thing, Town
 from kinsight.data.towns.weather import Weather, weather
 from kinsight.errors import KinsightError
 from kinsight.pictures.directions import aerial_angle, difference, direction, heading, panorama_angle
+
+_DRIVEN = ("street", "lane", "marking")
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +92,16 @@ def test_things_are_where_the_table_says(places: list[Place]) -> None:
 
 
 def test_nothing_stands_on_the_street_or_in_the_water() -> None:
+
+    def number(*names: str) -> set[int]:
+        return {SURFACES.index(name) for name in names}
+
     for seed in range(3):
         town = plan(np.random.default_rng(seed))
         x, y = (np.array([getattr(thing, axis) for thing in town.things]) for axis in "xy")
-        assert set(town.surface(x, y).tolist()).isdisjoint({2, 5, 6})
-        assert town.surface(town.lanes[:, 0], town.lanes[:, 1]).max() <= 6
+        assert set(town.surface(x, y).tolist()).isdisjoint(number(*_DRIVEN, "water"))
+        driven = town.surface(town.lanes[:, 0], town.lanes[:, 1])
+        assert np.isin(driven[np.abs(town.lanes[:, :2]).max(1) < 70], list(number(*_DRIVEN))).all()
 
 
 # Pictures

@@ -24,9 +24,12 @@ def plan(rng: np.random.Generator) -> Town:
         site.patch(rng.uniform(-50, 50, 2), rng.uniform(5, 14, 2), angle, patch)
     if rng.random() < 0.65:
         site.water(angle, rng)
-    for draw in (site.street, site.roadway, site.marking):
-        for street in streets:
-            draw(street)
+    for street in streets:
+        site.street(street)
+    for number, street in enumerate(streets):
+        site.roadway(street, "street" if number % 2 else "lane")
+    for street in streets:
+        site.marking(street)
     few = rng.permutation(len(BUILDINGS))[: int(rng.integers(4, 7))]  # a town has a style
     things = _landmarks(site, angle, rng)
     for street in streets:
@@ -79,9 +82,9 @@ class _Site:
         self._band(course, _STREET + 2 * _PATH, "pavement")
         self._taken.polygon(_at(_outline(course, _STREET + 2 * _PATH), _COARSE), fill=1)
 
-    def roadway(self, course: np.ndarray) -> None:
+    def roadway(self, course: np.ndarray, surface: str) -> None:
         """What cars use of a street, over all pavements, so that crossings are open."""
-        self._band(course, _STREET, "street")
+        self._band(course, _STREET, surface)
 
     def marking(self, course: np.ndarray) -> None:
         """The broken line along the middle of a street."""

@@ -11,7 +11,20 @@ from typing import NamedTuple
 import numpy as np
 
 # What covers the ground, in the order of their numbers on it.
-SURFACES = ("grass", "field", "water", "shore", "pavement", "street", "marking", "plaza", "tiles", "garden", "lot")
+SURFACES = (
+    "grass",
+    "field",
+    "water",
+    "shore",
+    "pavement",
+    "street",
+    "marking",
+    "plaza",
+    "tiles",
+    "garden",
+    "lot",
+    "lane",
+)
 REACH = 72.0  # of the ground, from the camera to each side
 CELLS = 5  # of the ground, a metre
 

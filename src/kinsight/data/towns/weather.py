@@ -74,6 +74,7 @@ _PAVED: dict[str, tuple[RGB, ...]] = {  # dry, wet, dusty, under leaves, bleache
     "pavement": ((168, 162, 154), (110, 108, 108), (204, 184, 146), (158, 122, 84), (222, 218, 210)),
     "plaza": ((182, 164, 144), (120, 108, 100), (196, 180, 154), (164, 118, 82), (214, 206, 196)),
     "lot": ((140, 138, 134), (86, 84, 88), (210, 190, 150), (150, 96, 62), (228, 226, 220)),
+    "lane": ((126, 118, 106), (72, 68, 68), (196, 172, 128), (146, 104, 66), (212, 208, 196)),
     "tiles": ((190, 150, 128), (128, 98, 88), (200, 166, 142), (160, 112, 78), (220, 196, 180)),
     "shore": ((176, 164, 128), (118, 108, 88), (190, 178, 144), (150, 116, 78), (216, 206, 178)),
     "marking": ((222, 222, 216), (186, 188, 190), (224, 220, 206), (200, 190, 170), (236, 236, 232)),
@@ -142,15 +143,15 @@ class Weather:
 def weather(season: Season, rng: np.random.Generator, films: Mapping[Film, float]) -> Weather:
     """A day of a season, and one of the films by how often each is used."""
     sky = SKIES[int(rng.choice(len(SKIES), p=[0.4, 0.25, 0.2, 0.15]))]
-    state = int(
-        rng.choice({"winter": (0, 1, 4), "autumn": (0, 1, 3, 3), "spring": (0, 1, 2), "summer": (0, 2, 4)}[season])
-    )
+    states = {"winter": (0, 1, 4), "autumn": (0, 1, 3, 3), "spring": (0, 1, 2), "summer": (0, 2, 4)}[season]
     ground = np.zeros((len(SURFACES), 3))
     white = season == "winter" and rng.random() < 0.6
     for number, surface in enumerate(SURFACES):
         if surface in _PAVED:
-            choice = np.array(_PAVED[surface][int(rng.integers(5)) if surface == "lot" else state], float)
-            ground[number] = choice + (0.55 if white and surface != "street" else 0.25 * white) * (228 - choice)
+            choice = np.array(_PAVED[surface][int(rng.integers(5) if surface == "lot" else rng.choice(states))], float)
+            ground[number] = choice + (0.55 if white and surface not in ("street", "lane") else 0.25 * white) * (
+                228 - choice
+            )
         else:
             colours = _GROUND[surface][season]
             ground[number] = colours[0 if white or len(colours) == 1 else int(rng.integers(len(colours)))]
