@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict
 
 import pytest
+import yaml
 
 from kinsight.errors import KinsightError
 from kinsight.settings.parsing import settings_from
+from kinsight.settings.yaml_mapping import yaml_mapping
 from kinsight.studies.jobs import Job, best_values, count_jobs, next_jobs, settings_of
 from kinsight.studies.methods import method_names, methods_named, with_found_values
 from kinsight.studies.results import Result
@@ -146,3 +149,9 @@ def test_a_recipe_is_a_method_with_what_is_its_own(tmp_path) -> None:  # type: i
     (method,) = methods_named([str(recipe)])
     assert method.name == "mine"
     assert method.settings == {"objective": {"loss": {"name": "triplet"}}, "batches": {"per_class": 2}}
+
+
+def test_the_recipe_of_a_training_that_a_kill_cuts_off_can_be_read() -> None:
+    for number in range(20):
+        settings = settings_of(STUDY, Job("repeat", "margin", number, 1), "features")
+        assert yaml_mapping(yaml.safe_dump(asdict(settings)))["seed"] == settings.seed

@@ -17,6 +17,8 @@ from kinsight.studies.study import Method, Study
 from kinsight.training.seeds import mixed
 
 UNTRAINED = "untrained"
+SEEDS = 10**9
+"""Seeds are below: a person reads them, and a recipe holds no number of more than 18 digits."""
 Finished = Mapping[str, Result]
 """Results by the paths of their jobs."""
 
@@ -93,7 +95,7 @@ def settings_of(study: Study, job: Job, features: str) -> TrainingSettings:
     repeat = 0 if job.kind == "trial" else job.number + 1
     own = {
         "data": {"fold": job.fold, "folds": study.folds},
-        "seed": mixed(study.seed, repeat, job.fold),
+        "seed": mixed(study.seed, repeat, job.fold) % SEEDS,
         "features": {"folder": folder},
     }
     method = study.method(job.method).settings if job.method else {}
