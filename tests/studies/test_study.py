@@ -275,6 +275,5 @@ def test_a_trunk_that_trains_is_measured_from_pictures(pictures: Path, tmp_path:
     settings = {**TINY, "optimizer": {"trunk_lr": 1e-3}}
     found = tiny_study(pictures, tmp_path / "trained", methods="triplet", settings=settings, trials=0, repeats=1)
     assert 0 < found.rows[-1].cells["separated"]["map_at_r"].value <= 1
-    assert found.rows[-1].cells["separated"] != found.rows[0].cells["separated"]
     assert not (tmp_path / "trained" / "features").exists()
     assert "standing still" not in (tmp_path / "trained" / "results.md").read_text()
