@@ -17,6 +17,8 @@ from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinsight.models.lacking import built
+
 default_cfgs = generate_default_cfgs(
     {
         "bn_inception.none": {
@@ -119,17 +121,9 @@ class BNInceptionFeatures(nn.Module):
 
 
 @register_model
-def bn_inception(pretrained: bool = False, **options: Any) -> BNInceptionFeatures:
+def bn_inception(pretrained: bool = False, **options: Any) -> nn.Module:
     """BN-Inception for `timm.create_model`."""
-    for passed in ("num_classes", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
-        options.pop(passed, None)
-    if options:
-        raise TypeError(
-            f"bn_inception has no options, but {', '.join(map(repr, options))} came with an unexpected keyword"
-        )
-    network = BNInceptionFeatures()
-    network.pretrained_cfg = default_cfgs["bn_inception"].default.to_dict()
-    return network
+    return built("bn_inception", BNInceptionFeatures, default_cfgs, options)
 
 
 def checkpoint_filter_fn(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:

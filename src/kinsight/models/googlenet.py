@@ -13,6 +13,8 @@ from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet
 
+from kinsight.models.lacking import built
+
 default_cfgs = generate_default_cfgs(
     {
         "googlenet.none": {
@@ -46,17 +48,9 @@ class GoogLeNetFeatures(GoogLeNet):
 
 
 @register_model
-def googlenet(pretrained: bool = False, **options: Any) -> GoogLeNetFeatures:
+def googlenet(pretrained: bool = False, **options: Any) -> nn.Module:
     """GoogLeNet for `timm.create_model`."""
-    for passed in ("num_classes", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
-        options.pop(passed, None)
-    if options:
-        raise TypeError(
-            f"googlenet has no options, but {', '.join(map(repr, options))} came with an unexpected keyword"
-        )
-    network = GoogLeNetFeatures()
-    network.pretrained_cfg = default_cfgs["googlenet"].default.to_dict()
-    return network
+    return built("googlenet", GoogLeNetFeatures, default_cfgs, options)
 
 
 def checkpoint_filter_fn(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:

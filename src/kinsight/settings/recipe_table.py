@@ -37,7 +37,7 @@ def _text(table: Mapping[str, Any], row: str, column: str, place: int) -> str:
     lines = [table["title"].format(row=title, column=head["title"]), *_comments(table, known, head, place, flat)]
     wrapped = [part for line in lines for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False)]
     base = known.get("extends") or table["extends"]
-    settings = {"extends": base.format(row=row, column=column), **_nested(flat)}
+    settings = {"extends": base.format(row=row, column=column), **nested(flat)}
     body = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDTH)
     return "".join(f"# {line}\n" for line in wrapped) + body
 
@@ -51,12 +51,13 @@ def _comments(
     yield from (note for key, note in row.get("notes", {}).items() if key in flat)
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        *groups, last = key.split(".")
-        inside = nested
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by full name (`objective.loss.margin`), nested as in a recipe."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        inside = found
         for group in groups:
             inside = inside.setdefault(group, {})
         inside[last] = value
-    return nested
+    return found

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kinsight.settings.parsing import settings_from
+from kinsight.settings.recipe_table import nested
 from kinsight.settings.training import TrainingSettings
-from kinsight.studies.methods import nested
 from kinsight.studies.results import Result
 from kinsight.studies.search import Values, proposed
 from kinsight.studies.study import Method, Study

@@ -49,11 +49,14 @@ class StudyProgress:
         ended = state.done > self._bar.n
         self._bar.n = state.done
         self._bar.set_postfix_str(", ".join(list(state.running)[:2]), refresh=True)
-        if ended:
-            self._tell(study_table_of(self.study, state.finished))
         # While something runs, as it does but for the moment between two jobs: a page written then would call the study stopped.
-        if state.running and time.monotonic() - self._written > EVERY:
-            self._write(study_table_of(self.study, state.finished))
+        due = bool(state.running) and time.monotonic() - self._written > EVERY
+        if ended or due:
+            found = study_table_of(self.study, state.finished)
+        if ended:
+            self._tell(found)
+        if due:
+            self._write(found)
 
     def close(self) -> StudyTable:
         """The last version of page and tables."""

@@ -14,6 +14,7 @@ from kinsight.errors import KinsightError
 from kinsight.reading import MEGABYTE, read_text
 from kinsight.settings.names import setting_types
 from kinsight.settings.recipe import merge, read_recipe, recipe_names, recipe_text
+from kinsight.settings.recipe_table import nested
 from kinsight.settings.yaml_mapping import yaml_mapping
 from kinsight.studies.study import Dimension, Method
 from kinsight.typed import from_plain
@@ -58,18 +59,6 @@ def with_found_values(method: Method, data: str) -> Method:
         own = yaml_mapping(recipe_text(recipe))
         settings = merge(settings, {key: own[key] for key in ("objective", "optimizer") if key in own})
     return replace(method, settings=settings, search={})
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by full name (`objective.loss.margin`), nested as in a recipe."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        *groups, last = name.split(".")
-        inside = found
-        for group in groups:
-            inside = inside.setdefault(group, {})
-        inside[last] = value
-    return found
 
 
 @cache
