@@ -11,23 +11,6 @@ from kinsight.data.containers import Container, is_picture
 from kinsight.data.splits import SPLIT_NAMES
 from kinsight.errors import KinsightError
 
-OTHER_KINDS = (
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jxl",
-    ".jp2",
-    ".dng",
-    ".cr2",
-    ".cr3",
-    ".nef",
-    ".arw",
-    ".raf",
-    ".svg",
-    ".psd",
-)
-"""Endings of pictures as telephones, cameras and drawing programs write them, which are not read."""
-DEEPEST = 8
 FEW = 0.1
 """So small a share of the pictures beside the class folders, such as a cover, is left out and said; more is a folder of another kind."""
 
@@ -45,9 +28,10 @@ def read_class_folders(container: Container, *, labelled: bool = True) -> tuple[
         KinsightError: there is no picture, or a picture lies outside the class folders.
     """
     inside = _top(container)
-    paths = pd.Series(container.pictures(inside), dtype="string")
+    found = container.pictures(inside)
+    paths = pd.Series(list(filter(is_picture, found)), dtype="string")
     place = f"{container.path}/{inside}".rstrip("/")
-    unread = _unread(container, inside)
+    unread = [PurePosixPath(path).suffix.lower() for path in found if not is_picture(path)]
     other = f"of a kind that is not read ({', '.join(sorted(set(unread)))})"
     notes = []
     if paths.empty:
@@ -88,18 +72,6 @@ def _noted(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def _counted(pictures: Sized) -> str:
     return f"{len(pictures):,} pictures" if len(pictures) > 1 else "a picture"
-
-
-def _unread(container: Container, inside: str) -> list[str]:
-    """The endings of all files of `OTHER_KINDS` at any depth below a place."""
-    found, waiting = [], [inside]
-    while waiting:
-        place = waiting.pop()
-        files, folders = container.children(place)
-        found += [suffix for file in files if (suffix := PurePosixPath(file).suffix.lower()) in OTHER_KINDS]
-        if place.count("/") < DEEPEST:  # links of folders may go round
-            waiting += [f"{place}/{folder}".lstrip("/") for folder in folders]
-    return found
 
 
 def _top(container: Container) -> str:

@@ -33,7 +33,7 @@ class Container(Protocol):
         """The sorted names of the files and of the folders directly in `inside`."""
 
     def pictures(self, inside: str) -> list[str]:
-        """The sorted paths, relative to `inside`, of all picture files at any depth below it."""
+        """The sorted paths, relative to `inside`, of all picture files at any depth below it, those of `OTHER_KINDS` too."""
 
 
 def open_container(path: Path) -> Container:
@@ -43,6 +43,24 @@ def open_container(path: Path) -> Container:
         KinsightError: the file is no readable zip.
     """
     return Folder(path) if path.is_dir() else Zip(path)
+
+
+OTHER_KINDS = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jxl",
+    ".jp2",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".raf",
+    ".svg",
+    ".psd",
+)
+"""Endings of pictures as telephones, cameras and drawing programs write them, which are not read."""
 
 
 class Folder:
@@ -77,7 +95,7 @@ class Zip:
         return files, sorted({name.partition("/")[0] for name in below} - set(files))
 
     def pictures(self, inside: str) -> list[str]:
-        return [name for name in self._below(inside) if is_picture(name)]
+        return [name for name in self._below(inside) if _any_picture(name)]
 
     def _below(self, inside: str) -> list[str]:
         start = f"{inside}/" if inside else ""
@@ -138,7 +156,7 @@ def _pictures_below(folder: str, inside: str, above: frozenset[str]) -> Iterator
     for entry in shown:
         if entry.is_dir():
             yield from _pictures_below(entry.path, f"{inside}{_name(entry)}/", above | {real})
-        elif is_picture(entry.name):
+        elif _any_picture(entry.name):
             yield inside + _name(entry)
 
 
@@ -151,7 +169,12 @@ def _name(entry: os.DirEntry[str]) -> str:
 
 
 def is_picture(name: str) -> bool:
+    """Whether a file of that name is read as a picture."""
     return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def _any_picture(name: str) -> bool:
+    return name.lower().endswith((*PICTURE_SUFFIXES, *OTHER_KINDS))
 
 
 def _hidden(name: str) -> bool:
