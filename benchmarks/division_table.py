@@ -16,10 +16,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import kinsight
 from kinsight.settings.parsing import settings_from
+from kinsight.settings.recipe_table import nested
+from kinsight.settings.yaml_mapping import yaml_value
 
 # Rows of Tables I and II by the options that they change.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -49,7 +49,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS))
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all runs")
     options = parser.parse_args()
-    shared = nested(dict(each.split("=", 1) for each in options.set))
+    given = (each.split("=", 1) for each in options.set)
+    shared = nested({name: yaml_value(text) for name, text in given})
     runs = []
     for seed in range(options.seeds):
         for variant in options.variants:
@@ -66,22 +67,6 @@ def main() -> None:
     metrics = ["recall_at_1", "recall_at_2", "recall_at_4", "map_at_r", "map_hits", "nmi"]
     kinsight.compare(runs, metrics=metrics, baseline=str(runs[0]), out=table)
     print(table.read_text())
-
-
-def nested(flat: dict[str, str]) -> dict[str, Any]:
-    """`{"optimizer.trunk_lr": "1e-4"}` -> `{"optimizer": {"trunk_lr": 0.0001}}`."""
-    found: dict[str, Any] = {}
-    for key, text in flat.items():
-        *groups, last = key.split(".")
-        inside = found
-        for group in groups:
-            inside = inside.setdefault(group, {})
-        value = yaml.safe_load(text)
-        try:
-            inside[last] = float(value) if isinstance(value, str) else value
-        except ValueError:
-            inside[last] = value
-    return found
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ _SMALLEST = {
 }
 
 
-_LARGEST_SEED = 2**63 - 1  # what torch takes
+_LARGEST_SEED = 10**18 - 1  # what torch takes and the recipe of a run can be read with
 
 
 def check_ranges(settings: TrainingSettings) -> None:
