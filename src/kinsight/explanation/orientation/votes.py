@@ -1,0 +1,141 @@
+"""All pairs of places voting for a heading.
+
+Every place of the panorama and every place of the aerial picture that answer each other vote, as strongly as they do, for
+the heading at which the two would be the same thing: aerial angle - panorama angle. Neither place is a point: a vote is spread
+over the circle with the variance of the stretches that both cover (span^2 / 12 each), so that places near the middle of the
+aerial picture, which look nearly everywhere, say next to nothing.
+
+The votes make a histogram without bins: wrapped normal distributions are added up as Fourier series, of which a peak is found
+to any precision, and which turns by exactly as much as the pictures do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from kinsight.explanation.orientation.bearings import HARMONICS, Aerial, Panorama
+from kinsight.pictures.directions import around, difference
+
+GRID = 1440  # points at which a peak is looked for before it is refined
+APART = 20.0  # degrees; nearer peaks are one
+_NEWTON = 12
+
+
+@dataclass(frozen=True)
+class Voting:
+    """How places vote.
+
+    Attributes:
+        smoothing: the standard deviation, in degrees, of what is added to the width of every vote.
+        centred: whether the mean of each picture's contributions is taken off before: it answers everywhere alike, and so says nothing
+            about a heading.
+        positive: whether only what speaks for the similarity votes; else what speaks against it votes against a heading.
+    """
+
+    smoothing: float = 5.0
+    centred: bool = True
+    positive: bool = True
+
+
+class Place(NamedTuple):
+    """A place by row and column."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """What was voted for every heading.
+
+    Attributes:
+        coefficients: (HARMONICS + 1,) complex: the Fourier series in the heading; its mean is 0.
+    """
+
+    coefficients: np.ndarray
+
+    def at(self, headings: np.ndarray | float, derivative: int = 0) -> np.ndarray:
+        """The votes at headings in degrees, or their derivative by the heading in radians."""
+        harmonics = np.arange(len(self.coefficients))
+        phases = np.exp(1j * np.multiply.outer(np.radians(headings), harmonics))
+        terms = self.coefficients * (1j * harmonics) ** derivative
+        return 2 * (phases @ terms).real
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """(GRID,): the votes at equal steps from 0."""
+        spectrum = np.zeros(GRID // 2 + 1, complex)
+        spectrum[: len(self.coefficients)] = self.coefficients
+        return np.fft.irfft(spectrum, GRID) * GRID
+
+    @cached_property
+    def peak(self) -> float:
+        """The heading that gets the most votes, in [0, 360)."""
+        step = 360 / GRID
+        start = at = float(self.grid.argmax()) * step
+        for _ in range(_NEWTON):
+            slope, bend = float(self.at(at, 1)), float(self.at(at, 2))
+            if not bend < 0:
+                break
+            at = float(np.clip(at - np.degrees(slope / bend), start - step, start + step))
+        return float(around(at))
+
+    @property
+    def height(self) -> float:
+        """How high the peak stands above the mean of all headings, in standard deviations of the votes over the circle; 0 without votes."""
+        return self._in_deviations(float(self.at(self.peak)))
+
+    @property
+    def lead(self) -> float:
+        """How far the peak stands above the highest peak elsewhere (`APART`), in the same unit."""
+        elsewhere = np.abs(difference(np.arange(GRID) * 360 / GRID, self.peak)) > APART
+        rising = (self.grid > np.roll(self.grid, 1)) & (self.grid >= np.roll(self.grid, -1)) & elsewhere
+        second = self.grid[rising].max() if rising.any() else self.grid[elsewhere].max()
+        return self._in_deviations(float(self.at(self.peak) - second))
+
+    def _in_deviations(self, value: float) -> float:
+        deviation = float(self.grid.std())
+        return value / deviation if deviation > 0 else 0.0
+
+
+def histogram(tensor: np.ndarray, street: Panorama, aerial: Aerial, voting: Voting | None = None) -> Histogram:
+    """The votes of all pairs of places.
+
+    Args:
+        tensor: (h, w, h', w'), what every place of the panorama and every place of the aerial picture say to each other.
+        street, aerial: where the places look.
+        voting: how they vote; the usual way if None.
+    """
+    voting = voting or Voting()
+    mine, yours = street.bearings.series.conj(), aerial.bearings.series  # (w, K), (h'w', K)
+    votes = cast(tensor, voting).sum(0).reshape(len(mine), len(yours))
+    smooth = np.exp(-((np.arange(HARMONICS + 1) * np.radians(voting.smoothing)) ** 2) / 2)
+    found = (mine * (votes @ yours)).sum(0) * smooth
+    found[0] = 0
+    return Histogram(found)
+
+
+def cast(tensor: np.ndarray, voting: Voting) -> np.ndarray:
+    """(h, w, h', w'), how strongly each pair of places votes."""
+    values = np.asarray(tensor, np.float64)
+    if voting.centred:
+        values = values - values.mean((0, 1)) - values.mean((2, 3))[..., None, None] + values.mean()
+    return np.maximum(values, 0) if voting.positive else values
+
+
+def deciding_places(
+    tensor: np.ndarray, street: Panorama, aerial: Aerial, heading: float, voting: Voting | None = None
+) -> tuple[Place, Place]:
+    """The place of the panorama and that of the aerial picture whose vote counts most at a heading."""
+    voting = voting or Voting()
+    columns, places = street.bearings, aerial.bearings
+    aside = np.radians(difference(places.angles[None] - columns.angles[:, None, None], heading))  # (w, h', w')
+    variance = np.radians(voting.smoothing) ** 2 + columns.variances[:, None, None] + places.variances
+    density = places.says * np.exp(-(aside**2) / (2 * variance)) / np.sqrt(variance)
+    counts = cast(tensor, voting) * density
+    row, column, down, across = (int(at) for at in np.unravel_index(counts.argmax(), counts.shape))
+    return Place(row, column), Place(down, across)
