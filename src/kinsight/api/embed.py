@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kinsight.api.columns import columns_of
-from kinsight.api.load import load
+from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.data import read_pictures
@@ -80,7 +80,7 @@ def embed(
     require_whole(0, workers=workers)
     if out is not None:
         require_writable(out)
-    embedder = model if isinstance(model, Embedder) else load(model, device=device())
+    embedder = model if isinstance(model, Embedder) else load_one_stream(model, device=device())
     if group is not None:
         check_group(embedder, group)
     columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")

@@ -15,7 +15,7 @@ from kinsight import evaluation, processes
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import Embeddings, Pictures, pictures_table
 from kinsight.api.foreign_embeddings import read_embeddings
-from kinsight.api.load import load
+from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import rows_of, sound_rows
 from kinsight.api.run_evaluation import evaluate_run
@@ -146,7 +146,7 @@ def evaluate(
         result.others = found
     elif isinstance(run, str | Path | Embedder):
         _refuse("a model", given, (*_OF_RUN, *_OF_FILE, *_OF_VECTORS))
-        model = run if isinstance(run, Embedder) else load(run, device=processes.device())
+        model = run if isinstance(run, Embedder) else load_one_stream(run, device=processes.device())
         if isinstance(labels, str | Path):
             raise KinsightError(
                 f"labels of a model's pictures are a list, not {labels}; read the file, or give a table as data"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kinsight.api.load import load
+from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.data import read_boxes, require_sound
 from kinsight.errors import KinsightError
@@ -121,7 +121,7 @@ def open_run(
     whole = len(rows)
     if limit is not None and limit < whole:
         rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
-    model = load(folder.trained_model(which), device=device())
+    model = load_one_stream(folder.trained_model(which), device=device())
     protocol = {
         "data": data_protocol(table, settings.data), "split": split, "pictures": len(rows), "drawn_from": whole, "stage": stage,
         "seed": seed,

@@ -17,10 +17,10 @@ from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding, Kind
 from kinsight.models.encoding import Encoded, encode_batches, tensor_batches
 from kinsight.models.heads import HEADS, make_head
-from kinsight.models.memory import MEGABYTE, Bounded
+from kinsight.models.memory import Bounded
 from kinsight.models.network_input import preprocessing_of
 from kinsight.models.pooling import MAP
-from kinsight.models.storage import digest_of, put_tensors, read_model, write_model
+from kinsight.models.storage import digest_of, read_model, restored, write_model
 from kinsight.models.subspaces import SubspacesHead
 from kinsight.models.trunk import Trunk, seeded, source_of
 from kinsight.pictures import PictureBatch, PictureSet, Preprocessing, load
@@ -30,6 +30,7 @@ from kinsight.settings.model import ModelSettings
 from kinsight.typed import type_hints
 
 Picture = str | Path | Image.Image | np.ndarray
+_NOT_STORED = {"pretrained", "weights", "streams", "shared_head"}
 
 
 class Embedder(nn.Module):
@@ -212,7 +213,7 @@ class Embedder(nn.Module):
 
     def digest(self) -> str:
         """SHA-256 of all that decides an embedding: weights, architecture, preprocessing; saving keeps it."""
-        return digest_of(self._architecture(), self.state_dict())
+        return digest_of(self.architecture(), self.state_dict())
 
     def trunk_digest(self) -> str:
         """SHA-256 of all that decides a feature map: the trunk's weights and architecture (an own one's code), the preprocessing."""
@@ -226,18 +227,16 @@ class Embedder(nn.Module):
         Raises:
             KinsightError: the folder cannot be written, or holds something else than a model.
         """
-        settings = asdict(self.settings)
-        for origin in ("pretrained", "weights"):  # where the values came from once; now they are in the folder
-            del settings[origin]
         config = {
-            "settings": settings,
+            "settings": settings_to_store(self.settings),
             "preprocessing": self.preprocessing.to_dict(),
             "dim": self.dim,
             "digest": self.digest(),
         }
         write_model(folder, config, self.state_dict())
 
-    def _architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Any]:
+        """What beside the tensors decides an embedding, as plain values."""
         return {**_architecture(self.settings), "preprocessing": self.preprocessing.to_dict()}
 
 
@@ -287,33 +286,38 @@ def load_embedder(folder: str | Path, device: str | torch.device = "cpu") -> Emb
         KinsightError: a file is missing or damaged, its parts are not of one model, it needs a class that may not be imported here, or
             there is no such device or no room there.
     """
-    config, tensors = read_model(folder)
-    settings = _settings_of(config["settings"], folder)
+    return embedder_of(*read_model(folder), folder, device)
+
+
+def embedder_of(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: str | Path, device: str | torch.device
+) -> Embedder:
+    """The model of what `read_model` gave for a folder; see `load_embedder`."""
+    settings = stored_settings(config["settings"], folder)
     with Bounded.by_tensors(tensors):
         built = build_embedder(settings)
     embedder = Embedder(built.trunk, built.head, Preprocessing.from_dict(config["preprocessing"]), built.settings)
-    put_tensors(embedder, tensors, folder)
-    if embedder.digest() != config["digest"]:
+    return restored(embedder, config, tensors, folder, device)
+
+
+def settings_to_store(settings: ModelSettings) -> dict[str, Any]:
+    """The settings of one stream as they stand in a model folder: where the values came from once is not among them, they are there."""
+    return {name: value for name, value in asdict(settings).items() if name not in _NOT_STORED}
+
+
+def stored_settings(stored: Mapping[str, Any], folder: str | Path) -> ModelSettings:
+    """The settings of one stream that `settings_to_store` gave.
+
+    Raises:
+        KinsightError: they are not what a model has.
+    """
+    if "streams" in stored:
         raise KinsightError(
-            f"{folder} is not as it was saved (its digest differs): a file was changed or damaged; restore it"
+            f"{folder} holds a model of two streams, and here one of a single stream is needed; give one, or use "
+            "kinsight.load(folder).stream(name)"
         )
-    try:
-        return embedder.to(device).eval()
-    except torch.OutOfMemoryError:
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) / MEGABYTE
-        raise KinsightError(
-            f"the model ({size:,.0f} MB) does not fit into the memory that is free on device {str(device)!r}; free some, or use "
-            "the CPU (device='cpu', or CUDA_VISIBLE_DEVICES= before the command)"
-        ) from None
-    except (RuntimeError, AssertionError) as problem:
-        raise KinsightError(
-            f"the model cannot be put on device {str(device)!r} ({problem}); write cpu, or cuda where there is one"
-        ) from None
-
-
-def _settings_of(stored: Mapping[str, Any], folder: str | Path) -> ModelSettings:
     kinds = type_hints(ModelSettings)
-    names = set(kinds) - {"pretrained", "weights"}
+    names = set(kinds) - _NOT_STORED
     if set(stored) != names:
         differing = ", ".join(sorted(set(stored) ^ names))
         raise KinsightError(f"config.json in {folder} has too few or unknown settings ({differing}); restore the file")

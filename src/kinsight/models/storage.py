@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.files import digest, standing, write_json, writing_folder
+from kinsight.models.memory import MEGABYTE
 from kinsight.models.weights import misfit, read_tensors
 from kinsight.reading import read_json
 from kinsight.registry import in_words, shown
@@ -21,6 +22,7 @@ from kinsight.registry import in_words, shown
 FORMAT = "kinsight-model"
 FORMAT_VERSION = 1
 CONFIG, TENSORS = "config.json", "model.safetensors"
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def digest_of(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
@@ -77,6 +79,37 @@ def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                 f"{key} in {folder / CONFIG} is {shown(config[key])}, not {in_words(kind)}; restore the file or save the model anew"
             )
     return config, read_tensors(folder / TENSORS)
+
+
+def restored(
+    model: Model,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    folder: str | Path,
+    device: str | torch.device,
+) -> Model:
+    """The model with the tensors read from `folder`, on the device, in eval mode.
+
+    Raises:
+        KinsightError: tensors or config are not those that were saved, or there is no such device or no room there.
+    """
+    put_tensors(model, tensors, folder)
+    if model.digest() != config["digest"]:  # type: ignore[operator]
+        raise KinsightError(
+            f"{folder} is not as it was saved (its digest differs): a file was changed or damaged; restore it"
+        )
+    try:
+        return model.to(device).eval()
+    except torch.OutOfMemoryError:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) / MEGABYTE
+        raise KinsightError(
+            f"the model ({size:,.0f} MB) does not fit into the memory that is free on device {str(device)!r}; free some, or use "
+            "the CPU (device='cpu', or CUDA_VISIBLE_DEVICES= before the command)"
+        ) from None
+    except (RuntimeError, AssertionError) as problem:
+        raise KinsightError(
+            f"the model cannot be put on device {str(device)!r} ({problem}); write cpu, or cuda where there is one"
+        ) from None
 
 
 def put_tensors(module: nn.Module, tensors: Mapping[str, Tensor], folder: str | Path) -> None:

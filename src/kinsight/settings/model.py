@@ -36,3 +36,7 @@ class ModelSettings:
     """Brightest value before the mean is subtracted: 1 or 255."""
     normalize: bool = True
     """Normalize embeddings to length 1, as for cosine similarity."""
+    streams: dict[str, dict[str, Any]] | None = None
+    """For pairs of views, two networks that meet in one space: what is each one's own, `{street: {size: [64, 256]}, aerial: {}}`."""
+    shared_head: bool = False
+    """Of streams: one head for all of them, instead of one each."""
