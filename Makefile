@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: help demo test test-docs test-all bench lint format types docs clean
+.PHONY: help demo test test-long test-docs test-all bench lint format types docs clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -22,8 +22,11 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 	  --gallery runs/scenes --top 3 --out $(RUN)/matches.html
 	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html"
 
-test: .venv/installed  ## the tests, without the slow ones and the programs of docs
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not docs"
+test: .venv/installed  ## the tests that take less than two seconds each, a few minutes together
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not slow and not docs"
+
+test-long: .venv/installed  ## those that take more: whole trainings, kills, several processes, pages
+	$(BIN)/pytest -n 2 --dist worksteal -m "long and not slow"
 
 test-docs: .venv/installed  ## the commands and programs of README and docs, run as they stand
 	$(BIN)/pytest -n 2 --dist worksteal -m "docs and not slow" tests/test_docs.py tests/test_readme.py

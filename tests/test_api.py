@@ -298,6 +298,7 @@ def test_skipped_pictures_are_counted(tmp_path: Path, finished: Path, pictures: 
     assert result["queries"] == 2 * PER_CLASS
 
 
+@pytest.mark.long
 def test_the_report_calls_classes_by_their_names(tmp_path: Path, finished: Path, pictures: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)

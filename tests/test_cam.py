@@ -59,6 +59,7 @@ def test_cam_is_the_decomposition_against_the_predicted_class(made: tuple[Path, 
         np.testing.assert_allclose(found.maps["cam"][row], wanted, atol=1e-5 * np.abs(wanted).max() + 1e-7)
 
 
+@pytest.mark.long
 def test_localize_by_cam(made: tuple[Path, list[str]]) -> None:
     run, _ = made
     found = kinsight.localize(run, methods=["cam", "decomposition"], drawing="even-clipped")
@@ -69,6 +70,7 @@ def test_localize_by_cam(made: tuple[Path, list[str]]) -> None:
     assert "cam" not in kinsight.localize(run, methods="all").scores
 
 
+@pytest.mark.long
 def test_the_grid_as_page_and_figure(made: tuple[Path, list[str]], tmp_path: Path) -> None:
     run, pictures = made
     found = kinsight.explain(run, *pictures[:3], methods=["decomposition", "cam"], out=tmp_path / "grid.html")
@@ -111,6 +113,7 @@ def test_what_cam_cannot_be_asked_of(made: tuple[Path, list[str]], tmp_path: Pat
         kinsight.localize(other, methods=["cam"])
 
 
+@pytest.mark.long
 def test_the_class_weights_of_the_best_model_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=12, per_class=4, size=48, seed=2)
     falling = iter([0.1, 0.3, 0.2])  # the start, and two epochs, the first of which is the best
@@ -128,6 +131,7 @@ def test_the_class_weights_of_the_best_model_are_kept(tmp_path: Path, monkeypatc
     np.testing.assert_array_equal(class_weights_of(run.path, last, pictures), of_last)
 
 
+@pytest.mark.long
 def test_the_grid_is_drawn_in_any_way(made: tuple[Path, list[str]]) -> None:
     run, pictures = made
     centred, even = (

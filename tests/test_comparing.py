@@ -77,6 +77,7 @@ def test_settings_that_share_no_seed_have_no_difference(tmp_path: Path):
     assert "b was not compared with a: no run of the same seed and fold." in comparison_text(found)
 
 
+@pytest.mark.long
 def test_baseline_stands_first_and_others_as_given(tmp_path: Path):
     sizes = {"c": 32, "a": 48, "b": 64}
     runs = [run for name, size in sizes.items() for run in seeds(tmp_path / name, A, recipe={"model": {"size": size}})]
@@ -246,6 +247,7 @@ def test_an_evaluation_without_metrics_or_protocol_is_refused(tmp_path: Path):
             compare([run])
 
 
+@pytest.mark.long
 def test_real_runs(finished: Path, pictures: Path, tmp_path: Path):
     first = Path(shutil.copytree(finished, tmp_path / "full-0"))
     changes = {"seed": 1}, {"model": {"head": {"dim": 8}}}

@@ -204,6 +204,7 @@ def replace_and_die(folder: Path, call: int) -> None:
     os._exit(0)
 
 
+@pytest.mark.long
 def test_a_kill_between_any_two_calls_leaves_the_older_folder_or_the_newer(tmp_path: Path) -> None:
     renamed_back = 0
     for call in range(1, 200):

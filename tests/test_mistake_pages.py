@@ -6,6 +6,8 @@ import re
 from html import unescape
 from pathlib import Path
 
+import pytest
+
 from kinsight.api.mistake_pages import write_mistake_pages
 from kinsight.files import write_text
 from kinsight.models import build_embedder
@@ -15,6 +17,7 @@ from show.made_run import make_run
 from tiny_run import tiny
 
 
+@pytest.mark.long
 def test_each_of_the_worst_mistakes_has_a_page_that_the_report_opens(tmp_path: Path) -> None:
     run = RunFolder(make_run(tmp_path / "birds", ["auklet", "bobolink", "great_egret"], 8, noise=2.0))
     model = build_embedder(tiny(tmp_path).model, seed=0)

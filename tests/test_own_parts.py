@@ -97,6 +97,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("mine", None)
 
 
+@pytest.mark.long
 def test_trained_gone_on_with_evaluated_and_explained(
     called: Any, here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

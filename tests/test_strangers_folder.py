@@ -150,6 +150,7 @@ def change_config(run: Path, change: Changed) -> None:
     (run / "model" / "config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [*NAMED, *INSIDE], ids=lambda change: change.__name__)
 def test_a_recipe_of_a_stranger(called: Any, run: Path, pictures: Path, change: Changed) -> None:
     assert called("evaluate", run).code == 0

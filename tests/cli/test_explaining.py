@@ -41,6 +41,7 @@ def _files(pictures: Path) -> list[Path]:
     return sorted(pictures.parent.glob("class_0[01]/*.png"))
 
 
+@pytest.mark.long
 def test_a_pair_becomes_a_page_a_figure_and_arrays(
     kinsight: Call, trained: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_what_cannot_be_explained_is_said(kinsight: Call, trained: Path, picture
         package.explain(trained, a)
 
 
+@pytest.mark.long
 def test_localize(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
         "localize", trained, "--data", scenes, "--split", "all", "--stage", 2, "--out", tmp_path / "found.html"
@@ -172,6 +174,7 @@ def test_localize_needs_boxes_and_known_names(kinsight: Call, trained: Path, sce
     assert "holds no run" in kinsight("localize", scenes).sentence
 
 
+@pytest.mark.long
 def test_correspond(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
         "correspond",
@@ -196,6 +199,7 @@ def test_correspond(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path)
     assert found["pairs"] == 12
 
 
+@pytest.mark.long
 def test_faithfulness(kinsight: Call, trained: Path, scenes: Path, tmp_path: Path) -> None:
     said = kinsight(
         "faithfulness", trained, "--data", scenes, "--split", "all", "--pairs", 2, "--methods", "decomposition",
@@ -213,6 +217,7 @@ def test_faithfulness(kinsight: Call, trained: Path, scenes: Path, tmp_path: Pat
     assert "pairs is 1; write 2 or more" in kinsight("faithfulness", trained, "--pairs", 1).sentence
 
 
+@pytest.mark.long
 def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -> None:
     runs = []
     for loss, miner in (("multi-similarity", "multi-similarity"), ("triplet", "semihard")):

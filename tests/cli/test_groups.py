@@ -216,6 +216,7 @@ def test_wrong_values_are_refused(kinsight: Call, grouped: Path, pictures: Path,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_evaluate_each_group(kinsight: Call, trained: Path, model: Embedder, pictures: Path) -> None:
     said = kinsight("evaluate", trained, "--groups", "--untrained", "--k", 1, 2)
     assert said.code == 0, said.err
@@ -251,6 +252,7 @@ def test_embed_one_group(kinsight: Call, grouped: Path, model: Embedder, picture
         np.testing.assert_allclose(np.linalg.norm(arrays["vectors"], axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.long
 def test_explain_by_group(kinsight: Call, grouped: Path, pictures: Path, tmp_path: Path) -> None:
     a, b, *_ = files_of(pictures)
     said = kinsight("explain", grouped, a, b, "--groups", "--out", tmp_path / "pair.html")
@@ -272,6 +274,7 @@ def test_explain_by_group(kinsight: Call, grouped: Path, pictures: Path, tmp_pat
     assert names == {"p-all-groups.npz", "p-group-0.npz", "p-group-1.npz", "p-group-2.npz"}
 
 
+@pytest.mark.long
 def test_search_with_one_group(kinsight: Call, grouped: Path, model: Embedder, pictures: Path, tmp_path: Path) -> None:
     query, *rest = files_of(pictures)
     vectors = parts_of(model, [query, *rest])[:, 1]

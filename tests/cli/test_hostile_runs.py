@@ -87,6 +87,7 @@ def test_what_is_no_recipe_file(kinsight: Call, tmp_path: Path) -> None:
         assert len(sentence) < 500
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "option",
     [

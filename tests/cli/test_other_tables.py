@@ -27,6 +27,7 @@ def scans(pictures: Path, tmp_path: Path) -> tuple[object, ...]:
     return ("--data", tmp_path / "scans.csv", *columns)
 
 
+@pytest.mark.long
 def test_a_table_of_another_tool_is_measured_and_explained(
     kinsight: Call, finished: Path, scans: tuple[object, ...], tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "tiny.yaml"
 
 
+@pytest.mark.long
 def test_a_finished_run_is_extended_to_the_same_numbers_whether_killed_or_not(
     kinsight: Call, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_run_starts_from_another(
     assert "does not fit: " in said.sentence
 
 
+@pytest.mark.long
 def test_every_class_trains_and_none_is_left_to_measure(
     kinsight: Call, recipe: Path, pictures: Path, tmp_path: Path
 ) -> None:

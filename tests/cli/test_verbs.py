@@ -66,6 +66,7 @@ def test_evaluate_the_last_model_beside_the_best(kinsight: Call, trained: Path) 
     assert not (trained / "evaluation" / "validation.json").exists()
 
 
+@pytest.mark.long
 def test_evaluate_other_data(kinsight: Call, trained: Path, tmp_path: Path, pictures: Path) -> None:
     files = sorted(pictures.parent.glob("class_0[0-4]/*.png"))
     rows = [{"path": str(file), "label": file.parent.name} for file in files]

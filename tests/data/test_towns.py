@@ -139,6 +139,7 @@ def test_impossible_places_are_refused(seed: int, number: int, size: int) -> Non
 # A folder
 
 
+@pytest.mark.long
 def test_a_folder_of_towns(tmp_path: Path) -> None:
     folder = write_towns(tmp_path / "towns", places=8, size=48, seed=3, workers=1)
     written = {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -61,6 +61,7 @@ def test_equal_values_have_no_interval_and_one_class_varies_within():
     assert low < 4.5 < high
 
 
+@pytest.mark.long
 def test_intervals_cover_the_truth_where_classes_differ():
     rng = np.random.default_rng(0)
     hits, naive = 0, 0

@@ -92,6 +92,7 @@ def test_networks_of_timm(name: str, options: dict[str, str], first: float) -> N
     assert centres == Centres(Axis(224, 7, first, 32.0), Axis(160, 5, first, 32.0))
 
 
+@pytest.mark.long
 def test_networks_look_where_their_geometry_says() -> None:
     for options in ({"pad_type": "same"}, {}):
         trunk = timm.create_model("mobilenetv2_100", num_classes=0, global_pool="", **options)

@@ -37,6 +37,7 @@ def test_a_coarse_map_is_left_for_the_one_below(coarse: Embedder) -> None:
     assert page_data([found])["pairs"][0]["stage"] == 1
 
 
+@pytest.mark.long
 def test_a_stage_that_is_given_stays(coarse: Embedder) -> None:
     for stage, side in ((0, 2), (1, 4), (2, 8)):
         found = kinsight.explain(coarse, *pictures(), stage=stage)

@@ -71,6 +71,7 @@ def test_faces_of_one_person_are_nearer_than_those_of_others(weights: str):
     assert similarity[same].mean() > similarity[labels[:, None] != labels[None, :]].mean() + 0.05
 
 
+@pytest.mark.long
 def test_real_weights_matter():
     """200 cars of 10 models: pooled ImageNet features find the same model far more often than random ones do."""
     archive, weights = shared("data/cars196_crops.zip"), shared(IMAGENET)

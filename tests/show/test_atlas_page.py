@@ -125,6 +125,7 @@ def test_methods_have_names() -> None:
     assert list(METHODS) == ["tsne", "umap", "pca"]
 
 
+@pytest.mark.long
 def test_walking(open_page: Callable[..., Any], tmp_path: Path) -> None:
     labels = np.array([HOSTILE] * 4 + ["auklet"] * 4 + ["bobolink"] * 4)
     page = open_page(atlas_html(made(tmp_path, labels=labels)))

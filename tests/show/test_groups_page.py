@@ -175,6 +175,7 @@ def test_rings_lie_inside_tiles_that_are_equal(open_page: Callable[..., Any]) ->
         assert at["y"] >= inside["y"]
 
 
+@pytest.mark.long
 def test_many_groups_keep_to_the_window(open_page: Callable[..., Any]) -> None:
     few = made()
     times = 6

@@ -25,6 +25,7 @@ def test_a_figure_has_the_width_of_a_page(drawn: Path) -> None:
         assert picture.info["dpi"][0] == pytest.approx(DPI, rel=0.01)
 
 
+@pytest.mark.long
 def test_maps_are_warm_where_the_places_speak(drawn: Path) -> None:
     # Everything else in the lower half of the pictures is grey: the picture itself is.
     pixels = np.asarray(Image.open(drawn).convert("RGB")).astype(int)
@@ -41,10 +42,12 @@ def test_maps_are_warm_where_the_places_speak(drawn: Path) -> None:
         assert xs.mean() / half.shape[1] == pytest.approx(column, abs=0.08)
 
 
+@pytest.mark.long
 def test_the_same_figure_twice(drawn: Path, tmp_path: Path) -> None:
     assert write_pair_figure(tmp_path / "again.png", planted()).read_bytes() == drawn.read_bytes()
 
 
+@pytest.mark.long
 def test_a_figure_of_anything(tmp_path: Path) -> None:
     contrary = planted(-1.0)
     named = "a long name $of_ {money$ " * 9
@@ -77,6 +80,7 @@ def test_arrays_read_back(tmp_path: Path) -> None:
     assert arrays["other_window"].tolist() == [1, 2, 30, 40]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".html", ".png", ".npz", ".PNG"])
 def test_the_suffix_says_what_is_written(tmp_path: Path, suffix: str) -> None:
     (path,) = write_pair(tmp_path / f"pair{suffix}", pair())

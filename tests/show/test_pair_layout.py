@@ -29,6 +29,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, several: 
     assert second["y"] + second["height"] - first["y"] < 740  # both fit the window
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("width", "height"),
     [(390, 844), pytest.param(360, 640, marks=pytest.mark.slow), pytest.param(844, 390, marks=pytest.mark.slow)],
@@ -102,6 +103,7 @@ def test_a_point_of_the_query_is_compared_between_matches(open_page: Open) -> No
     shows_overall(page, pairs[0])
 
 
+@pytest.mark.long
 def test_warnings_stand_where_they_belong(open_page: Open, made: Pair) -> None:
     fine = Pair(view((7, 8), (64, 64), seed=1), view((7, 7), (64, 64), seed=2))
     assert open_page(pair_html(fine)).locator(".notice:visible").count() == 0

@@ -67,6 +67,7 @@ def test_the_mouse_away_shows_the_overall_maps(page: Any, made: Pair) -> None:
     assert number(added) + number(rest) == pytest.approx(made.similarity, abs=2e-3)
 
 
+@pytest.mark.long
 def test_choices_change_the_map(page: Any, made: Pair) -> None:
     page.get_by_label("with bias").check(force=True)
     shows_overall(page, made, bias=True)
@@ -177,6 +178,7 @@ def test_a_drag_may_end_outside_of_the_picture(page: Any, made: Pair) -> None:
     same(shown(page, "query"), made.region("other", mask), found["step"], found["places"])
 
 
+@pytest.mark.long
 def test_tiny_numbers_are_said_with_a_power_of_ten(open_page: Open) -> None:
     made = Pair(view((32, 40), (64, 80), seed=1), view((40, 32), (80, 64), seed=2))
     page = open_page(pair_html(made))
@@ -227,6 +229,7 @@ def test_what_was_pointed_at_is_spoken_once_it_rests(page: Any) -> None:
     assert live.text_content() == page.locator(".words").text_content()
 
 
+@pytest.mark.long
 def test_a_finger_taps_drags_and_still_scrolls(open_page: Open, made: Pair) -> None:
     page = open_page(pair_html(made), width=360, height=640, has_touch=True, is_mobile=True)
     box = surface(page, "query").bounding_box()

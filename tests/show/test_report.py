@@ -95,6 +95,7 @@ def test_protocol_says_what_moves_a_number(whole: Path) -> None:
         assert expected in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rendered", [True, False])
 def test_rendered_pictures_are_called_rendered(run: Path, rendered: bool) -> None:
     for file in (run / "protocol.json", run / "evaluation" / "test.json"):
@@ -104,6 +105,7 @@ def test_rendered_pictures_are_called_rendered(run: Path, rendered: bool) -> Non
     assert ("Rendered pictures." in page_of(run).text) is rendered
 
 
+@pytest.mark.long
 def test_mistakes_open_their_pages(run: Path) -> None:
     assert "why?" not in page_of(run).text
     first = worst_queries(Ranking.read(run / "evaluation" / "test.npz"))[0]
@@ -139,6 +141,7 @@ def test_each_neighbour_carries_a_symbol_and_a_word(whole: Path) -> None:
     assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("missing", "anchor"),
     [
@@ -164,6 +167,7 @@ def test_a_missing_piece_is_left_out(run: Path, missing: str, anchor: str | None
         assert "kinsight train" not in page.text
 
 
+@pytest.mark.long
 def test_every_evaluation_has_its_command(run: Path) -> None:
     for name in ("validation", "cars-test"):
         write_json(
@@ -198,6 +202,7 @@ def test_lost_pictures_become_placeholders(run: Path) -> None:
     assert page.count("circle", r="5") == len(arrays["paths"])
 
 
+@pytest.mark.long
 def test_queries_without_anything_to_find_are_passed_over(run: Path) -> None:
     arrays = dict(np.load(run / "evaluation" / "test.npz"))
     arrays["average_precision"][:4] = np.nan

@@ -108,6 +108,7 @@ def test_other_queries_are_not_compared(tmp_path: Path) -> None:
     assert (found.kind, found.figures) == ("unknown", "P@1 on unseen classes 40.0 -> 40.0, but not on the same queries")
 
 
+@pytest.mark.long
 def test_a_network_that_was_kept_as_it_started_is_said_first(tmp_path: Path) -> None:
     run = make_run(tmp_path / "birds", ["auklet", "bobolink"], 6)
     file = run / "evaluation" / "test.json"

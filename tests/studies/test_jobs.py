@@ -151,6 +151,7 @@ def test_a_recipe_is_a_method_with_what_is_its_own(tmp_path) -> None:  # type: i
     assert method.settings == {"objective": {"loss": {"name": "triplet"}}, "batches": {"per_class": 2}}
 
 
+@pytest.mark.long
 def test_the_recipe_of_a_training_that_a_kill_cuts_off_can_be_read() -> None:
     for number in range(20):
         settings = settings_of(STUDY, Job("repeat", "margin", number, 1), "features")

@@ -47,6 +47,7 @@ def table_lines(folder: Path) -> list[dict[str, str]]:
         return [{**line, "minutes": ""} for line in csv.DictReader(stream)]
 
 
+@pytest.mark.long
 def test_every_training_leaves_its_result_and_recipe_and_no_model(done: Path) -> None:
     runs = done / "runs"
     assert len(read_results(runs)) == 1 + 2 * 2 + 2 * 2 * 3
@@ -58,6 +59,7 @@ def test_every_training_leaves_its_result_and_recipe_and_no_model(done: Path) ->
     assert len(list((done / "features").iterdir())) == 4
 
 
+@pytest.mark.long
 def test_the_numbers_of_a_repeat_are_what_evaluate_gives(done: Path, pictures: Path) -> None:
     study = StudyFolder(done).read()
     results = read_results(done / "runs")
@@ -75,6 +77,7 @@ def test_the_numbers_of_a_repeat_are_what_evaluate_gives(done: Path, pictures: P
     assert together == pytest.approx({key: found[key] for key in METRICS})
 
 
+@pytest.mark.long
 def test_tables_hold_means_intervals_and_paired_differences(done: Path, pictures: Path, tmp_path: Path) -> None:
     shutil.copytree(done, tmp_path / "more")
     found = kinsight.benchmark(out=tmp_path / "more", repeats=3, progress=False)
@@ -103,6 +106,7 @@ def test_tables_hold_means_intervals_and_paired_differences(done: Path, pictures
     assert "Concatenated" in text
 
 
+@pytest.mark.long
 def test_the_same_command_has_nothing_to_do_and_another_study_is_refused(done: Path, pictures: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in (done / "runs").rglob("*")}
     tiny_study(pictures, done)
@@ -112,6 +116,7 @@ def test_the_same_command_has_nothing_to_do_and_another_study_is_refused(done: P
         tiny_study(pictures, done, settings={**TINY, "epochs": 3})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -132,6 +137,7 @@ def test_a_study_that_stands_is_not_changed(tmp_path: Path, changes: dict[str, A
     assert folder.study.read_bytes() == before
 
 
+@pytest.mark.long
 def test_methods_and_repeats_are_added_to_a_study_and_its_pictures_may_move(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "study")
     folder.claim(STUDY)
@@ -158,6 +164,7 @@ def die_after(pictures: Path, out: Path, jobs: int) -> None:
     tiny_study(pictures, out)
 
 
+@pytest.mark.long
 def test_killed_between_trainings_it_ends_at_the_same_tables(done: Path, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     shutil.copytree(done, out)
@@ -201,6 +208,7 @@ def test_a_cluster_of_two_workers_ends_at_the_same_tables(done: Path, pictures: 
     assert numbers(tmp_path / "ray") == numbers(done)
 
 
+@pytest.mark.long
 def test_copies_of_one_model_side_by_side_are_that_model() -> None:
     """Property 6 of the protocol."""
     random = np.random.default_rng(1)
@@ -210,6 +218,7 @@ def test_copies_of_one_model_side_by_side_are_that_model() -> None:
     assert {key: one[key] for key in METRICS} == {key: four[key] for key in METRICS}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -229,6 +238,7 @@ def test_what_cannot_be_a_study_is_one_sentence(
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.long
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KinsightError, match="holds no study"):
         kinsight.benchmark(out=tmp_path)
@@ -237,6 +247,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
         StudyFolder(tmp_path).claim(STUDY)
 
 
+@pytest.mark.long
 def test_published_values_are_repeated_without_a_search(pictures: Path, tmp_path: Path) -> None:
     tiny_study(pictures, tmp_path / "found", methods="triplet", search="found-cars", repeats=1)
     (run,) = (tmp_path / "found" / "runs" / "triplet").iterdir()
@@ -245,6 +256,7 @@ def test_published_values_are_repeated_without_a_search(pictures: Path, tmp_path
     assert told["training"]["loss"]["margin"] == 0.119
 
 
+@pytest.mark.long
 def test_trainings_that_fail_are_told_and_end_nothing(pictures: Path, tmp_path: Path) -> None:
     settings = {**TINY, "optimizer": {"head_lr": 1e30}}
     found = tiny_study(pictures, tmp_path / "failed", methods="triplet", settings=settings, repeats=1)
@@ -256,6 +268,7 @@ def test_trainings_that_fail_are_told_and_end_nothing(pictures: Path, tmp_path: 
     assert together.failed == "the training of fold-0 and fold-1 failed"
 
 
+@pytest.mark.long
 def test_a_folder_that_names_code_is_not_gone_on_with_unasked(done: Path, tmp_path: Path) -> None:
     shutil.copytree(done, tmp_path / "strange")
     file = tmp_path / "strange" / "study.yaml"
@@ -266,11 +279,13 @@ def test_a_folder_that_names_code_is_not_gone_on_with_unasked(done: Path, tmp_pa
         kinsight.benchmark(out=tmp_path / "strange", progress=False)
 
 
+@pytest.mark.long
 def test_two_processes_do_not_do_the_same_study(done: Path) -> None:
     with alone(StudyFolder(done)), pytest.raises(KinsightError, match="another process is at the study"):
         kinsight.benchmark(out=done, progress=False)
 
 
+@pytest.mark.long
 def test_a_trunk_that_trains_is_measured_from_pictures(pictures: Path, tmp_path: Path) -> None:
     settings = {**TINY, "optimizer": {"trunk_lr": 1e-3}}
     found = tiny_study(pictures, tmp_path / "trained", methods="triplet", settings=settings, trials=0, repeats=1)

@@ -31,6 +31,7 @@ def settings_of(pictures: Path, *changes: dict[str, Any]) -> Any:
     return settings
 
 
+@pytest.mark.long
 def test_it_is_fitted_kept_and_resumed(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.9, 0.1, 0.5, 0.5])  # of the start, fitted, and of the epochs: a fitted head that is worse stays
     monkeypatch.setattr(

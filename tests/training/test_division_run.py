@@ -133,6 +133,7 @@ def test_a_plain_run_has_no_division(finished: Path) -> None:
         kinsight.division(finished)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", [{"name": "margin", "learn_beta": True}, {"name": "proxy-anchor"}])
 @pytest.mark.parametrize("per_class", [4, None])
 def test_property_1_one_fixed_subspace_is_the_plain_run_step_by_step(
@@ -167,6 +168,7 @@ def train_and_die_inside(settings: Any, out: Path, call: int) -> None:
     train(settings, out, progress=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("step", "inside"), [SLOWLY(2, False), SLOWLY(6, False), SLOWLY(15, False), SLOWLY(20, False), (3, True)]
 )
@@ -188,6 +190,7 @@ def assert_bit_for_bit(run: Path, other: Path) -> None:
         assert one.read_bytes() == two.read_bytes(), name
 
 
+@pytest.mark.long
 def test_two_processes_have_the_clusters_and_losses_of_one(table: Path, tmp_path: Path) -> None:
     settings = tiny(table, DIVIDED, SMOOTH)
     train(settings, tmp_path / "one", progress=False)
@@ -228,6 +231,7 @@ SMOOTH: dict[str, Any] = {
 ATTENTIVE = {"head": {"name": "attentive", "groups": 2, "dim": 16}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [
@@ -257,6 +261,7 @@ def test_it_composes(table: Path, tmp_path: Path, changes: dict[str, Any]) -> No
         np.testing.assert_array_equal(model.head.masks.sum(0), 1)
 
 
+@pytest.mark.long
 def test_wrong_options_are_refused_in_a_sentence(table: Path, pictures: Path, tmp_path: Path) -> None:
     for options, words in {
         (("subspaces", 3),): "write a power of two, or progressive: false",

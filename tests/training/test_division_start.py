@@ -30,6 +30,7 @@ def kept(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_a_run_that_keeps_its_start_says_that_it_has_one_subspace(kept: Path, pictures: Path, tmp_path: Path) -> None:
     pair = [pictures.parent / f"class_00/{number}.png" for number in (0, 1)]
     for ask in (

@@ -88,6 +88,7 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 def test_the_same_training_as_from_pictures(
     tmp_path: Path, pictures: Path, head: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -107,6 +108,7 @@ def test_the_same_training_as_from_pictures(
     assert not (tmp_path / "pictures" / "features").exists()
 
 
+@pytest.mark.long
 def test_division_reads_features(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Division cuts by the trunk's averaged maps, which its head of another pooling does not read."""
     method = {"method": {"name": "division", "subspaces": 2, "every": 1, "clusters": "trunk"}, "epochs": 2}
@@ -122,6 +124,7 @@ def test_division_reads_features(tmp_path: Path, pictures: Path, monkeypatch: py
     assert [name[:4] for name in files_of(run.path)] == ["avg-", "max-"]
 
 
+@pytest.mark.long
 def test_a_trunk_that_waits_and_then_trains(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features for the epochs in which it waits, pictures afterwards; killed in between too."""
     waits = {"optimizer": {"trunk_lr": 0.1}, "schedule": {"head_first": 2.0}, "epochs": 3}
@@ -171,6 +174,7 @@ def compute_and_die(settings: Any, out: Path) -> None:
     train(settings, out, progress=False)
 
 
+@pytest.mark.long
 def test_killed_while_features_are_computed_and_while_they_are_read(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +197,7 @@ def test_killed_while_features_are_computed_and_while_they_are_read(
         assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.long
 def test_two_processes_share_the_work_and_one_file(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def test_two_processes_share_the_work_and_one_file(
     assert (file / "features.npy").read_bytes() == written
 
 
+@pytest.mark.long
 def test_other_pictures_weights_and_numbers_have_other_files(tmp_path: Path) -> None:
     data = draw_pictures(tmp_path / "data", classes=8, per_class=4)
     common = {"features": {"folder": str(tmp_path / "common")}, "epochs": 1, "data": {"folds": 2}}
@@ -238,6 +244,7 @@ def test_other_pictures_weights_and_numbers_have_other_files(tmp_path: Path) -> 
     assert trained({"features": {"copies": 2}, "data": {"augmentation": "geom"}}) == 7
 
 
+@pytest.mark.long
 def test_a_damaged_file_is_made_anew_and_a_damaged_feature_refused(
     tmp_path: Path, pictures: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -270,6 +277,7 @@ def test_a_damaged_file_is_made_anew_and_a_damaged_feature_refused(
         features.of(features.rows)
 
 
+@pytest.mark.long
 def test_copies_and_float16(tmp_path: Path, pictures: Path, caplog: pytest.LogCaptureFixture) -> None:
     copies = {"features": {"copies": 3}, "data": {"augmentation": "mild"}, "epochs": 1}
     settings = tiny(pictures, STILL, copies)
@@ -314,6 +322,7 @@ def test_one_line_says_what_is_left_out(tmp_path: Path, pictures: Path, caplog: 
     assert told["augmentation"] == "none"
 
 
+@pytest.mark.long
 def test_unreadable_pictures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = draw_pictures(tmp_path / "data", classes=8, per_class=6)
     (tmp_path / "data" / "class_00" / "3.png").write_bytes(b"no picture")

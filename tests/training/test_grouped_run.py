@@ -50,6 +50,7 @@ def training_of(run: RunFolder, into: RunFolder) -> Training:
     return Training(settings, into, prepare_table(settings.data), progress=False)
 
 
+@pytest.mark.long
 def test_it_trains_and_is_evaluated(grouped: Path) -> None:
     run = RunFolder(grouped)
     model = load_embedder(run.trained_model())
@@ -76,6 +77,7 @@ def test_loss_parameters_of_every_group_train_at_their_rate(grouped: Path, tmp_p
     assert not np.allclose(betas[0], betas[1], rtol=0, atol=1e-4)
 
 
+@pytest.mark.long
 def test_cut_and_gone_on_with_it_comes_to_the_same_end(
     grouped: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_cut_and_gone_on_with_it_comes_to_the_same_end(
     assert weights_of(tmp_path / "run") == weights_of(grouped)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", ["contrastive", "binomial", "proxy-anchor"])
 @pytest.mark.parametrize("head", ["multi-linear", "gate", "channel"])
 def test_every_head_takes_every_loss(head: str, loss: str, pictures: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_the_head_is_fitted_to_the_training_pictures_alone(tmp_path: Path, pictu
     torch.testing.assert_close(layer.bias.detach(), bias)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("fitted", "kept"), [(0.3, False), (0.5, True), (0.7, True)])
 def test_a_fitted_head_is_kept_unless_it_is_worse(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, fitted: float, kept: bool
@@ -67,6 +68,7 @@ def test_a_fitted_head_is_kept_unless_it_is_worse(
     assert (selection.step, selection.value, selection.start) == (0, max(0.5, fitted), 0.5)
 
 
+@pytest.mark.long
 def test_a_killed_run_with_a_fitted_head_goes_on_to_the_same_numbers(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_run_that_ends_below_its_start_keeps_it_and_says_so(
     )
 
 
+@pytest.mark.long
 def test_a_run_may_keep_its_trained_model_below_the_start(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_run_may_keep_its_trained_model_below_the_start(
     assert events_of(run.path)[-1].startswith("training did harm: on the 2 validation classes MAP@R 0.4000")
 
 
+@pytest.mark.long
 def test_of_equal_validations_the_last_is_kept(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored(monkeypatch, 1.0, 1.0, 0.4, 1.0)
     run = train(tiny(pictures), tmp_path / "run", progress=False)
@@ -311,6 +313,7 @@ def test_settings_that_cannot_be_used_leave_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_data_may_move(tmp_path: Path, pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: Any) -> None:
         raise ZeroDivisionError
@@ -346,6 +349,7 @@ def test_boxes_may_be_missing_in_some_rows(tmp_path: Path, pictures: Path) -> No
         prepare_table(tiny(pictures, {"data": {"crop_to_box": True}}).data)
 
 
+@pytest.mark.long
 def test_tensorboard_gets_the_same_numbers(tmp_path: Path, pictures: Path) -> None:
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = train(tiny(pictures, {"tensorboard": True, "epochs": 1}), tmp_path / "run", progress=False)

@@ -26,6 +26,7 @@ from tiny_run import stored_each_step as tiny
 NO_DROPOUT = {"model": {"head": {"dropout": 0.0}}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [
@@ -66,6 +67,7 @@ def train_and_stop(settings: Any, out: Path, step: int) -> None:
     train(settings, out, progress=False)
 
 
+@pytest.mark.long
 def test_a_run_of_two_processes_goes_on_with_two_and_with_one(tmp_path: Path, pictures: Path) -> None:
     settings = tiny(pictures, NO_DROPOUT)
     train(settings, tmp_path / "one", progress=False)

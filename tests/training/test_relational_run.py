@@ -53,6 +53,7 @@ def test_every_branch_and_relation_learns_and_loads_are_logged(related: Path, pi
     assert Explainer(model).pair(*picture).completeness_error < 1e-5
 
 
+@pytest.mark.long
 def test_killed_and_gone_on_with_it_comes_to_the_same_end(related: Path, pictures: Path, tmp_path: Path) -> None:
     settings = settings_of(pictures, EACH_STEP)
     assert killed(train_and_die, settings, tmp_path / "run", 4)
@@ -62,6 +63,7 @@ def test_killed_and_gone_on_with_it_comes_to_the_same_end(related: Path, picture
     assert weights_of(tmp_path / "run") == weights_of(related)
 
 
+@pytest.mark.long
 def test_it_trains_from_features_as_from_pictures(pictures: Path, tmp_path: Path) -> None:
     still = {
         "optimizer": {"name": "sgd", "trunk_lr": 0.0, "head_lr": 0.005},
@@ -78,6 +80,7 @@ def test_it_trains_from_features_as_from_pictures(pictures: Path, tmp_path: Path
     assert (tmp_path / "auto" / "features").is_dir()
 
 
+@pytest.mark.long
 def test_a_collapsed_assignment_is_named_in_the_log_and_the_report(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_collapsed_assignment_is_named_in_the_log_and_the_report(
     assert "Pictures by branch" in page
 
 
+@pytest.mark.long
 def test_it_divides(pictures: Path, tmp_path: Path) -> None:
     method = {"method": {"name": "division", "subspaces": 2, "every": 1, "progressive": False}}
     run = train(settings_of(pictures, method, {"epochs": 1, "data": {"fold": None}}), tmp_path / "run", progress=False)

@@ -42,6 +42,7 @@ def cut_at(
     monkeypatch.setattr(owner, name, cut)
 
 
+@pytest.mark.long
 def test_cut_anywhere_it_comes_to_the_same_end(
     tmp_path: Path, pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_cut_anywhere_it_comes_to_the_same_end(
     assert (tmp_path / "run" / model).read_bytes() == (finished / model).read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("workers", "changes"),
     [

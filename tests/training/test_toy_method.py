@@ -81,6 +81,7 @@ def test_its_state_is_in_the_checkpoint(toy: Path) -> None:
     assert saved["splits"] == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [0, 4])
 def test_killed_and_gone_on_with_it_comes_to_the_same_end(toy: Path, pictures: Path, tmp_path: Path, step: int) -> None:
     out = tmp_path / "run"
@@ -102,6 +103,7 @@ def train_in_two(settings: Any, out: Path) -> None:
     train(settings, out, progress=False)
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(toy: Path, pictures: Path, tmp_path: Path) -> None:
     assert on_two_processes(train_in_two, tiny(pictures, TOY), tmp_path / "two") == [0, 0]
     assert_same_run(toy, tmp_path / "two")
