@@ -56,10 +56,19 @@ class Axis:
 
     def shares(self) -> np.ndarray:
         """(places, pixels): each place takes the mean of its stretch of pixels, also where edges cut them."""
-        start, end = self.edges[:-1, None], self.edges[1:, None]
         pixels = np.arange(self.pixels)
-        covered = np.clip(np.minimum(end, pixels + 1) - np.maximum(start, pixels), 0, None)
-        return covered / np.where(end > start, end - start, 1)
+        return self.covered(pixels, pixels + 1) * (self.edges[1:, None] > self.edges[:-1, None])
+
+    def covered(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """(places, S): how much of each place's stretch each of S stretches covers, from `starts` to `ends` in the positions of `edges`.
+
+        A place whose stretch lies wholly outside of the picture belongs to the pixel at that border, so that stretches that make up the
+        side cover every place once.
+        """
+        low, high = self.edges[:-1, None], self.edges[1:, None]
+        inside = np.clip(np.minimum(high, ends) - np.maximum(low, starts), 0, None)
+        at = np.minimum(low, self.pixels - 0.5)
+        return np.where(high > low, inside / np.where(high > low, high - low, 1), (starts <= at) & (at < ends))
 
     def scaled(self, pixels: int) -> Axis:
         """The same places on a side of another length."""

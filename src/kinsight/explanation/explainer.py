@@ -121,7 +121,8 @@ class Explainer:
         shown = _shown(opened.crop((round(left), round(top), round(right), round(bottom))))
         x, y = (max(box[0], 0), max(box[1], 0)) if box else (0, 0)
         window = (left + x, top + y, right + x, bottom + y)
-        return Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window)
+        upright = None if box else (opened.height, opened.width)
+        return Prepared(self.preprocessing.transform()(opened), np.asarray(shown), _name(picture), window, upright)
 
     def opened(self, batch: Sequence[Prepared]) -> Opened:
         """Prepared pictures of one size at the opening."""
@@ -168,6 +169,7 @@ class Explainer:
                 subspaces=shares,
                 relations=None if relations is None else relations[n],
                 unit_groups=found.unit_groups,
+                upright=one.upright,
             )
             for n, one in enumerate(batch)
         ]
@@ -204,12 +206,14 @@ class Prepared:
         picture: (H, W, 3) uint8.
         name: where it comes from, if known.
         window: left, top, right, bottom of what the network sees, in pixels of the upright picture, where known.
+        upright: height and width of the whole upright picture, where known.
     """
 
     tensor: Tensor
     picture: np.ndarray
     name: str
     window: tuple[float, float, float, float] | None
+    upright: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -33,6 +33,7 @@ class View:
         relations: (P, P), how much each group tells each other one, the source first, if the head says so; each column adds up to 1, or
             is 0.
         unit_groups: whether the sub-embeddings have length 1 each, a gate.
+        upright: height and width of the whole upright picture, where known.
     """
 
     places: np.ndarray
@@ -52,6 +53,7 @@ class View:
     subspaces: np.ndarray | None = field(default=None, repr=False)
     relations: np.ndarray | None = field(default=None, repr=False)
     unit_groups: bool = True
+    upright: tuple[int, int] | None = None
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From a map to a box, and between the pixels of the network's input and those of the upright picture.
+"""From a map to a box, and points of the upright picture.
 
 Positions are continuous: pixel number i reaches from i to i + 1. Boxes are left, top, right, bottom.
 """
@@ -10,8 +10,7 @@ from scipy import ndimage
 
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.peaks import peak
-
-Window = tuple[float, float, float, float]
+from kinsight.explanation.window import Window, to_input, to_picture
 
 CONNECTIVITY = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
 
@@ -39,20 +38,6 @@ def component_boxes(pixels: np.ndarray, thresholds: tuple[float, ...], connectiv
         rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
         boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     return boxes
-
-
-def to_picture(boxes: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (..., 4) in pixels of the network's input of `size` (height, width), in pixels of the upright picture."""
-    left, top, right, bottom = window
-    across, down = (right - left) / size[1], (bottom - top) / size[0]
-    return np.asarray(boxes) * [across, down, across, down] + [left, top, left, top]
-
-
-def to_input(boxes: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """The way back from `to_picture`; parts outside of the window come to lie outside of the input."""
-    left, top, right, bottom = window
-    across, down = size[1] / (right - left), size[0] / (bottom - top)
-    return (np.asarray(boxes) - [left, top, left, top]) * [across, down, across, down]
 
 
 def point_to_input(x: float, y: float, window: Window, size: tuple[int, int]) -> tuple[float, float]:
