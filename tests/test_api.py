@@ -83,6 +83,10 @@ SIGNATURES = {
         "split_by=None, root=None, path_column=None, label_column=None, stage=0, limit=None, "
         "seed=0, which='best', drawing='centred', out=None"
     ),
+    "orient": (
+        "run, street=None, aerial=None, *, split='test', data=None, split_by=None, root=None, path_column=None, label_column=None, "
+        "stage=0, limit=None, turn=True, voting=None, seed=0, which='best', out=None"
+    ),
     "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",
     "recipes": "name=None",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.api.groups import groups
     from kinsight.api.load import load
     from kinsight.api.localize import localize
+    from kinsight.api.orient import orient
     from kinsight.api.recipes import recipes
     from kinsight.api.report import report
     from kinsight.api.train import train
@@ -49,6 +50,7 @@ _HOME = {
     "groups": "kinsight.api.groups",
     "load": "kinsight.api.load",
     "localize": "kinsight.api.localize",
+    "orient": "kinsight.api.orient",
     "recipes": "kinsight.api.recipes",
     "report": "kinsight.api.report",
     "train": "kinsight.api.train",
@@ -78,6 +80,7 @@ __all__ = [
     "list_data",
     "load",
     "localize",
+    "orient",
     "own_code",
     "read_table",
     "recipes",

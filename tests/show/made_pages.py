@@ -20,6 +20,7 @@ from kinsight.show.maps.correspondence import correspondence_html
 from kinsight.show.maps.faithfulness import faithfulness_html, shown_pairs
 from kinsight.show.maps.localization import localization_html, shown_pictures
 from kinsight.show.method_grid.page import method_grid_html
+from kinsight.show.orientation.page import orientation_html
 from kinsight.show.pair.page import pair_html
 from kinsight.show.report.page import write_report
 from kinsight.show.study.page import study_html
@@ -32,6 +33,7 @@ from show import (
     made_division,
     made_groups,
     made_maps,
+    made_orientation,
     made_pair,
     made_study,
 )
@@ -127,6 +129,11 @@ def _faithfulness(folder: Path) -> MadePage:
     return MadePage(faithfulness_html(found, drawn, made_maps.files(folder), record={}), strips=".table")
 
 
+def _orientation(folder: Path) -> MadePage:
+    html = orientation_html(made_orientation.orientation(), *made_orientation.files(folder), record={"run": "towns"})
+    return MadePage(html, strips=".table")
+
+
 def _atlas(folder: Path) -> MadePage:
     return MadePage(atlas_html(made_atlas.made(folder)), (("canvas", ".tip strong"),), strips=".stage")
 
@@ -146,4 +153,5 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "localization": _localization,
     "correspondence": _correspondence,
     "faithfulness": _faithfulness,
+    "orientation": _orientation,
 }

@@ -22,6 +22,7 @@ VERBS = {
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
     "correspond": "how often a part is answered by the same part in the other picture",
+    "orient": "which way the camera of a panorama looked, on an aerial picture",
     "faithfulness": "whether what maps call important is: deletion, insertion, random weights",
     "diagnose": "compare runs: where do they look, on seen and on unseen classes",
     "division": "the clusters, masks and subspaces of a divided run",

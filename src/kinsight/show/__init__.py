@@ -8,6 +8,7 @@ from kinsight.show.groups.page import groups_html
 from kinsight.show.groups.table import groups_beside_table, groups_table
 from kinsight.show.maps.table import correspondence_table, faithfulness_table, localization_table, sanity_table
 from kinsight.show.method_grid.files import write_method_grid
+from kinsight.show.orientation.table import orientation_table
 from kinsight.show.pair.files import write_pair
 from kinsight.show.pair.shown import ShownPair, ShownPairs
 from kinsight.show.report.page import write_report
@@ -27,6 +28,7 @@ __all__ = [
     "groups_table",
     "localization_table",
     "metric_table",
+    "orientation_table",
     "sanity_table",
     "verdict_text",
     "write_comparison",

@@ -73,7 +73,8 @@ class Orientation:
 
     def rate(self, way: str) -> Estimate:
         """How often a way is right, with its 95 % interval over pairs."""
-        return self._mean(self.right(way))
+        right = self.right(way)
+        return Estimate(float(right[0])) if way == CHANCE else self._mean(right)
 
     def median(self, way: str) -> Estimate:
         """The median of the errors without sign, degrees, with its 95 % interval over pairs."""

@@ -1,0 +1,1 @@
+"""Which way cameras looked: as text, as a sentence, as circular histograms, and as a page of examples."""
