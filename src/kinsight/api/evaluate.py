@@ -15,33 +15,33 @@ from kinsight import evaluation, processes
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import Embeddings, Pictures, pictures_table
 from kinsight.api.foreign_embeddings import read_embeddings
-from kinsight.api.load import load_one_stream
+from kinsight.api.load import load
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import rows_of, sound_rows
 from kinsight.api.run_evaluation import evaluate_run
+from kinsight.api.two_views import direction, how_evaluated
 from kinsight.data import read_table
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation
 from kinsight.evaluation.query_gallery import Column
 from kinsight.files import require_writable, write_text
-from kinsight.models import Embedder
+from kinsight.models import Model
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
-from kinsight.training.validation import roles
 
 # Which parameters belong to what is measured; the others are for all.
 _OF_RUN = ("untrained", "groups", "subspace", "which", "mistakes")
 _COLUMNS = ("root", "path_column", "label_column")
-_OF_TABLE = ("data", "split", "split_by", *_COLUMNS)
+_OF_TABLE = ("data", "split", "split_by", "query_view", *_COLUMNS)
 _OF_FILE = ("vectors_key",)
 _OF_VECTORS = ("queries", "gallery", "cameras", "sequences")
 _OF_NUMBERS = ("clustering", "diagnosis", "intervals", "whole_gallery", "seed", "device", "budget_mb")
 
 
 def evaluate(
-    run: str | Path | Embedder | Embeddings | np.ndarray | None = None,
+    run: str | Path | Model | Embeddings | np.ndarray | None = None,
     labels: Column | str | Path | None = None,
     *,
     embeddings: str | Path | None = None,
@@ -57,6 +57,7 @@ def evaluate(
     subspace: int | None = None,
     which: str = "best",
     mistakes: int = 6,
+    query_view: str | None = None,
     k: Sequence[int] = (1, 2, 4, 8),
     per_query: str | Path | None = None,
     queries: np.ndarray | None = None,
@@ -97,7 +98,8 @@ def evaluate(
         subspace: of a run that was trained with the method division: also this subspace alone, from 0.
         which: of a run: `best` (chosen on validation classes) or `last`.
         mistakes: of a run: how many of the worst mistakes are explained, each on a page in `pairs/` that the report opens.
-        k: the k of recall@k.
+        query_view: of a model of two streams: the view whose pictures search those of the other; None: its first one.
+        k: the k of recall@k; of two streams 1, 5, 10 and 1 % of the gallery where nobody says otherwise.
         per_query: a CSV file to write: one row a query with its id, label and the value of every ranking metric.
         queries, gallery: of vectors: masks (N,) of those that search and those that are found; an item may be both; None for all.
         cameras: a query does not meet items of its own label and camera, as in re-identification; None or NaN in it for no camera.
@@ -138,15 +140,15 @@ def evaluate(
             raise KinsightError(
                 "data of a run is a table, folder or zip; give its path, or load the model and give that"
             )
-        names = ("split_by", "untrained", "which", "groups", "subspace", "mistakes", "progress")
+        names = ("split_by", "untrained", "which", "groups", "subspace", "mistakes", "query_view", "progress")
         wanted = {name: given[name] for name in names}
         columns = columns_of(data, **{name: given[name] for name in _COLUMNS})
         found = evaluate_run(run, data=data, split=split or "test", k=k, columns=columns, **wanted)
         result = found.pop("trained")
         result.others = found
-    elif isinstance(run, str | Path | Embedder):
+    elif isinstance(run, str | Path | Model):
         _refuse("a model", given, (*_OF_RUN, *_OF_FILE, *_OF_VECTORS))
-        model = run if isinstance(run, Embedder) else load_one_stream(run, device=processes.device())
+        model = run if isinstance(run, Model) else load(run, device=processes.device())
         if isinstance(labels, str | Path):
             raise KinsightError(
                 f"labels of a model's pictures are a list, not {labels}; read the file, or give a table as data"
@@ -160,6 +162,7 @@ def evaluate(
             {name: given[name] for name in _COLUMNS},
             k,
             numbers,
+            query_view,
             progress,
         )
     else:
@@ -189,7 +192,7 @@ def _refuse(what: str, given: Mapping[str, Any], names: Sequence[str]) -> None:
 
 
 def _of_model(
-    model: Embedder,
+    model: Model,
     labels: Column | None,
     data: Pictures | None,
     split: str,
@@ -197,6 +200,7 @@ def _of_model(
     columns: Mapping[str, Any],
     k: Sequence[int],
     numbers: Mapping[str, Any],
+    query_view: str | None,
     progress: bool,
 ) -> Evaluation:
     if data is None:
@@ -221,10 +225,10 @@ def _of_model(
     encoded = encode_rows(model, table, rows, settings, progress=progress)
     classes = table["label"].to_numpy()[encoded.rows]
     result = evaluation.evaluate(
-        encoded.vectors, classes, **roles(table, encoded.rows), ks=tuple(k), per_query=True, **numbers
+        encoded.vectors, classes, **how_evaluated(model, table, encoded.rows, k, query_view), per_query=True, **numbers
     )
     result.ids, result.labels = table["id"].to_numpy()[encoded.rows].astype(str), classes.astype(str)
-    result.protocol |= {
+    result.protocol |= direction(model, query_view) | {
         "data": data_protocol(table, settings),
         "model": {"digest": model.digest(), "preprocessing": model.preprocessing.to_dict(), "dim": model.dim},
         "unreadable_pictures": encoded.unreadable,

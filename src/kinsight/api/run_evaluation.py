@@ -13,11 +13,12 @@ import pandas as pd
 from kinsight.api.mistake_pages import write_mistake_pages
 from kinsight.api.one_group import group_vectors
 from kinsight.api.opened_run import evaluation_data, rows_of
+from kinsight.api.two_views import direction, how_evaluated
 from kinsight.data import class_names
 from kinsight.errors import KinsightError
 from kinsight.evaluation import Evaluation, evaluate
 from kinsight.explanation.measuring.groups import NO_GROUPS
-from kinsight.models import Embedder, load_embedder
+from kinsight.models import Model, TwoStreams, load_model
 from kinsight.models.subspaces import ONLY_ONE
 from kinsight.processes import device
 from kinsight.runs.evaluations import TRAINED, UNTRAINED, EvaluationRecord
@@ -28,7 +29,6 @@ from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.show import write_report
 from kinsight.training.building import starting_point
 from kinsight.training.encoding import EncodedRows, encode_rows
-from kinsight.training.validation import roles
 
 
 def evaluate_run(
@@ -44,6 +44,7 @@ def evaluate_run(
     subspace: int | None,
     mistakes: int,
     progress: bool,
+    query_view: str | None = None,
     columns: Mapping[str, Any] | None = None,
 ) -> dict[str, Evaluation]:
     """The evaluations of a run by the name of the model: `trained`, and as asked for `untrained`, `group 0`, `group 1`, ..., `subspace 3`.
@@ -55,16 +56,18 @@ def evaluate_run(
     """
     folder = RunFolder(run).require()
     table, settings = evaluation_data(folder, data=data, split=split, split_by=split_by, columns=columns)
-    name = evaluation_name(data=data, split=split, split_by=split_by, which=which)
-    trained = load_embedder(folder.trained_model(which), device=device())
+    trained = load_model(folder.trained_model(which), device=device())
+    query_view = _other_direction(trained, query_view)
+    told: dict[str, Any] = {"data": data, "split": split, "split_by": split_by, "query_view": query_view}
+    name = evaluation_name(**told, which=which)
     if groups and trained.groups < 2:
         raise KinsightError(NO_GROUPS)
-    models = [(TRAINED, trained, name)]
+    models: list[tuple[str, Model, str]] = [(TRAINED, trained, name)]
     if subspace is not None:
         if trained.subspaces == 1 and trained.subspace_shares is not None:
             raise KinsightError(ONLY_ONE)
         models.append((f"subspace {subspace}", trained.subspace(subspace), f"{name}-subspace-{subspace}"))
-    start = f"{evaluation_name(data=data, split=split, split_by=split_by)}-{UNTRAINED}"
+    start = f"{evaluation_name(**told)}-{UNTRAINED}"
     if untrained is not False:
         models += [(UNTRAINED, model, start) for model in _start(settings, required=bool(untrained))]
     found: dict[str, Evaluation] = {}
@@ -72,21 +75,34 @@ def evaluate_run(
         selection = None if kind == UNTRAINED else _selection(folder, which)
         found |= _evaluate_one(
             folder, title, kind, model, table, split, settings.data, k, progress,
-            selection=selection, groups=groups and model is trained,
+            selection=selection, groups=groups and model is trained, query_view=query_view,
         )  # fmt: skip
     # A picture cut to its box is not the file that would be explained.
-    write_mistake_pages(folder, name, trained, 0 if settings.data.crop_to_box else mistakes)
+    write_mistake_pages(folder, name, trained, 0 if settings.data.crop_to_box else mistakes, query_view)
     write_report(folder.path)
     return found
 
 
-def evaluation_name(*, data: str | Path | None, split: str, split_by: str | None, which: str = "best") -> str:
+def evaluation_name(
+    *,
+    data: str | Path | None,
+    split: str,
+    split_by: str | None,
+    which: str = "best",
+    query_view: str | None = None,
+) -> str:
     """What the evaluation of a run is called in `evaluation/`."""
-    parts = [Path(data).stem if data else "", split_by or "", split, which if which != "best" else ""]
+    asks = f"from-{query_view}" if query_view else ""
+    parts = [Path(data).stem if data else "", split_by or "", split, asks, which if which != "best" else ""]
     return "-".join(filter(None, parts))
 
 
-def _start(settings: TrainingSettings, *, required: bool) -> list[Embedder]:
+def _other_direction(model: Model, query_view: str | None) -> str | None:
+    """The view that searches where it is not the usual one, the first of a model of two streams."""
+    return None if isinstance(model, TwoStreams) and query_view == model.names[0] else query_view
+
+
+def _start(settings: TrainingSettings, *, required: bool) -> list[Model]:
     """The starting point; none where it is not required and this machine alone cannot build it."""
     if settings.model.pretrained and not required:  # would ask the network
         return []
@@ -102,7 +118,7 @@ def _evaluate_one(
     folder: RunFolder,
     name: str,
     kind: str,
-    model: Embedder,
+    model: Model,
     table: pd.DataFrame,
     split: str,
     data: DataSettings,
@@ -111,6 +127,7 @@ def _evaluate_one(
     *,
     selection: Selection | None,
     groups: bool = False,
+    query_view: str | None = None,
 ) -> dict[str, Evaluation]:
     rows = rows_of(table, split, data)
     started = time.monotonic()
@@ -126,10 +143,11 @@ def _evaluate_one(
             readings.append((f"{name}-group-{group}", f"group {group}", told, one))
     found = {}
     for title, what, told, one in readings:
-        result = evaluate(one.vectors, labels, **roles(table, one.rows), ks=tuple(k), per_query=True)
+        asked = how_evaluated(model, table, one.rows, k, query_view)
+        result = evaluate(one.vectors, labels, **asked, per_query=True)
         result.ids = table["id"].to_numpy()[one.rows].astype(str)
-        result.labels = labels.astype(str)
-        result.protocol |= {
+        result.labels, result.name = labels.astype(str), title
+        result.protocol |= direction(model, query_view) | {
             "data": data_protocol(table, data),
             "model": told,
             "unreadable_pictures": one.unreadable,

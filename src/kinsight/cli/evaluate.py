@@ -61,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
         default=6,
         help="how many of the worst mistakes get a page of their own in pairs/ (default: 6)",
     )
+    parser.add_argument(
+        "--query-view",
+        metavar="VIEW",
+        help="of a model of two streams: the view that searches the other, such as aerial (default: its first one)",
+    )
     parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8], help="the k of recall@k (default: 1 2 4 8)")
     parser.add_argument(
         "--per-query", metavar="CSV", help="also write one row a query: id, label, every ranking metric"
@@ -78,7 +83,6 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(hyphened(arguments))
 
     from kinsight.api.evaluate import evaluate
-    from kinsight.api.run_evaluation import evaluation_name
     from kinsight.show import metric_table, verdict_text
 
     result = evaluate(**given(options, "json"), progress=not options.json)
@@ -93,8 +97,7 @@ def run(arguments: Sequence[str]) -> None:
     is_run = options.run is not None and (Path(options.run) / "recipe.yaml").is_file()
     split = options.split or ("test" if is_run else "all")
     if is_run:
-        measured = evaluation_name(data=options.data, split=split, split_by=options.split_by, which=options.which)
-        print(verdict_text(options.run, measured), end="\n\n")
+        print(verdict_text(options.run, result.name), end="\n\n")
     if is_run and options.data is None and options.split_by is None and split in _SEEN:
         print(f"{_SEEN[split]}: these numbers say nothing of classes that the model has not seen\n")
     name = options.embeddings or "-".join([*([Path(options.data).stem] if options.data else []), split])

@@ -1,10 +1,11 @@
 """Pictures and labels: the image table, its checks and splits, known data sets, rendered scenes, batches."""
 
-from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, UniformBatches, share
+from kinsight.data.batches import Batch, BatchSampler, MPerClassBatches, PairBatches, UniformBatches, share
 from kinsight.data.boxes import read_boxes
 from kinsight.data.checking import check_table, describe, require_sound, table_digest
 from kinsight.data.class_names import class_names
 from kinsight.data.masks import MaskFiles, PartMaskFiles, read_mask, read_part_mask
+from kinsight.data.pairs import require_pairs, view_numbers
 from kinsight.data.parts import read_part_labels, read_parts
 from kinsight.data.scenes import write_scenes
 from kinsight.data.sources import describe_sources
@@ -17,6 +18,7 @@ __all__ = [
     "BatchSampler",
     "MPerClassBatches",
     "MaskFiles",
+    "PairBatches",
     "PartMaskFiles",
     "UniformBatches",
     "check_table",
@@ -30,9 +32,11 @@ __all__ = [
     "read_parts",
     "read_pictures",
     "read_table",
+    "require_pairs",
     "require_sound",
     "share",
     "table_digest",
+    "view_numbers",
     "with_validation",
     "write_scenes",
     "write_towns",

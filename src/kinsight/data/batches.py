@@ -192,6 +192,59 @@ class MPerClassBatches:
         return groups
 
 
+class PairBatches:
+    """Pairs of pictures of one class, one of each view, next to each other in the batch.
+
+    A class with several pictures of a view is drawn until each of them has passed: with m of one view and n of the other in max(m, n) pairs
+    an epoch, of partners dealt anew each time. What does not fill the last batch is left out, other pairs each epoch.
+
+    Args:
+        labels: the class of each picture, (N,).
+        views: of which view each is, (N,), 0 or 1.
+        batch_size: pictures in a global batch, an even number.
+
+    Raises:
+        KinsightError: batch_size is odd, or there are fewer pairs than a batch holds; or a class lacks a view.
+    """
+
+    def __init__(
+        self, labels: Sequence[Any] | np.ndarray, views: Sequence[int] | np.ndarray, batch_size: int, *, seed: int = 0
+    ) -> None:
+        self.batch_size, self.seed = _positive("batch_size", batch_size), _seed(seed)
+        if batch_size % 2:
+            raise KinsightError(
+                f"batch_size {batch_size} does not hold whole pairs; write an even number (batches.size)"
+            )
+        labels, views = np.asarray(labels), np.asarray(views)
+        known = np.unique(labels)
+        # One array a class and view; of the classes in their order.
+        self.pictures = [_by_class(np.flatnonzero(views == view), labels, known) for view in (0, 1)]
+        if any(len(each) == 0 for view in self.pictures for each in view):
+            raise KinsightError("a class has pictures of one view only; give every pair both views")
+        pairs = sum(max(len(one), len(other)) for one, other in zip(*self.pictures, strict=True))
+        self.length = 2 * pairs // batch_size
+        if not self.length:
+            raise KinsightError(
+                f"{pairs} pairs do not fill one batch of {batch_size} pictures; lower batch_size (in a recipe batches.size) or "
+                "give more pairs"
+            )
+
+    def __len__(self) -> int:
+        return self.length
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from batch `start` on."""
+        random = _random(self.seed, epoch, "order")
+        pairs = np.concatenate(
+            [_partners(one, other, random) for one, other in zip(*self.pictures, strict=True)]
+        )  # (pairs, 2)
+        chosen = random.permutation(pairs)[: self.length * self.batch_size // 2]
+        seeds = _draw_seeds(self.seed, epoch, chosen.size).reshape(self.length, self.batch_size)
+        chosen = chosen.reshape(self.length, self.batch_size)
+        for number in range(start, self.length):
+            yield Batch(_draws(chosen[number], seeds[number]))
+
+
 def share(batch: Batch, rank: int, world: int) -> list[Draw]:
     """The draws of a global batch that process `rank` of `world` takes: contiguous, sizes differ by at most one."""
     return batch.draws[len(batch) * rank // world : len(batch) * (rank + 1) // world]
@@ -240,6 +293,21 @@ def _dealt(pictures: np.ndarray, count: int, per_class: int, random: np.random.G
         passes.append(again)
         have += len(pictures)
     return np.concatenate(passes)[:count]
+
+
+def _by_class(rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+    """The rows of each known class."""
+    codes = np.searchsorted(known, labels[rows])
+    counts = np.bincount(codes, minlength=len(known))
+    return np.split(rows[np.argsort(codes, kind="stable")], np.cumsum(counts)[:-1])
+
+
+def _partners(one: np.ndarray, other: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Pairs of a class in which every picture comes, (pairs, 2)."""
+    count = max(len(one), len(other))
+    if count == 1:
+        return np.stack([one, other], axis=1)
+    return np.stack([_dealt(each, count, 1, random) for each in (one, other)], axis=1)
 
 
 def _random(seed: int, epoch: int, purpose: str) -> np.random.Generator:

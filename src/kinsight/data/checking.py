@@ -13,6 +13,7 @@ from kinsight import files, processes
 from kinsight.data.class_checks import hopeless_queries, seen_classes, sides, single_pictures
 from kinsight.data.columns import BOX, FALSE, FLAGS, TRUE
 from kinsight.data.containers import existing
+from kinsight.data.pairs import unpaired
 from kinsight.data.problems import Problem, in_rows
 from kinsight.data.repeats import spreadsheet_row
 from kinsight.data.splits import SPLITS
@@ -54,6 +55,7 @@ def check_table(
         *hopeless_queries(table),
         *sides(table, evaluation_only),
         *single_pictures(table),
+        *unpaired(table),
     ]
     if not seen_classes_allowed:
         problems += seen_classes(table)
@@ -91,7 +93,9 @@ def table_digest(table: pd.DataFrame) -> str:
     It is the same on every machine and for every order of columns; absolute ids count from their common folder on.
     """
     parts: list[str | bytes | np.ndarray] = []
-    for column in sorted({"id", "label", "split", "category", "sequence", "camera", "pair"} & set(table.columns)):
+    for column in sorted(
+        {"id", "label", "split", "category", "sequence", "camera", "pair", "view"} & set(table.columns)
+    ):
         values = table[column].astype("string").fillna("")
         parts += [column, "\0".join(_without_common_folder(values) if column == "id" else values)]
     for column in FLAGS:

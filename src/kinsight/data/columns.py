@@ -15,7 +15,7 @@ from kinsight.errors import KinsightError
 BOX = ["x_1", "y_1", "x_2", "y_2"]
 FLAGS = ["is_query", "is_gallery"]
 # Read from a CSV as they are written: a class may be called 007 or NA.
-TEXT_COLUMNS = ("id", "path", "label", "mask_path", "part_mask_path", "pair", "ground_path", "aerial_path")
+TEXT_COLUMNS = ("id", "path", "label", "mask_path", "part_mask_path", "pair", "view", "ground_path", "aerial_path")
 STANDARD = (
     *TEXT_COLUMNS,
     *BOX,
@@ -34,7 +34,7 @@ STANDARD = (
 
 TRUE, FALSE = ["true", "1", "1.0", "yes"], ["false", "0", "0.0", "no"]
 _ROLES = ["train", "query", "gallery"]
-_VIEWS = ("ground", "aerial")
+_VIEWS = {"ground": "street", "aerial": "aerial"}
 
 
 def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: str) -> pd.DataFrame:
@@ -52,6 +52,8 @@ def standardise(table: pd.DataFrame, *, base: str, split_by: str | None, name: s
     table = table.drop(columns=unnamed).reset_index(drop=True)
     if "path" not in table and {"ground_path", "aerial_path"} <= set(table.columns):
         table = _two_views(table)
+    if "label" not in table and {"pair", "view"} <= set(table.columns):
+        table = table.assign(label=table["pair"])  # what belongs together is one class
     missing = [column for column in ("path", "label") if column not in table]
     if missing:
         raise KinsightError(
@@ -83,7 +85,7 @@ def split_names(column: pd.Series) -> pd.Series:
 
 
 def _two_views(pairs: pd.DataFrame) -> pd.DataFrame:
-    # One row a pair of views becomes two rows of one label: the views are told apart by `camera`.
+    # One row a pair of views becomes two rows of one label, told apart by `view`, and by `camera`, so that no picture meets its own view.
     label = next((pairs[column] for column in ("pair", "pair_id", "label") if column in pairs), pairs.index.to_series())
     shared = [column for column in pairs.columns if not str(column).startswith(tuple(f"{view}_" for view in _VIEWS))]
     views = []
@@ -91,7 +93,8 @@ def _two_views(pairs: pd.DataFrame) -> pd.DataFrame:
         own = [column for column in pairs.columns if str(column).startswith(f"{view}_")]
         renamed = pairs[own].set_axis([column.removeprefix(f"{view}_") for column in own], axis=1)
         fresh = [column for column in renamed.columns if column not in shared]
-        views.append(pd.concat([pairs[shared], renamed[fresh]], axis=1).assign(label=label, pair=label, camera=view))
+        both = pd.concat([pairs[shared], renamed[fresh]], axis=1)
+        views.append(both.assign(label=label, pair=label, camera=view, view=_VIEWS[view]))
     return pd.concat(views).sort_index(kind="stable").reset_index(drop=True)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,8 +25,18 @@ from kinsight.typed import to_plain
 
 USUAL = (1, 2, 4, 8)  # the k of R@k
 SHOWN = 8  # neighbours kept for sheets of queries
-_Ks = tuple[tuple[int, ...], tuple[int, ...]]  # of R@k and of P@k
 _FEW = 128  # up to so many positives a query, the ranking metrics are read from its nearest neighbours
+
+
+class _Ks(NamedTuple):
+    """The k of R@k by what they are called, and those of P@k."""
+
+    recall: dict[str, int]
+    precision: tuple[int, ...]
+
+    @property
+    def largest(self) -> int:
+        return max(*self.recall.values(), *self.precision)
 
 
 class Evaluation(dict[str, float]):
@@ -37,6 +48,7 @@ class Evaluation(dict[str, float]):
         neighbours: the nearest gallery items of each evaluated query, up to 8; indices are rows of the vectors.
         protocol: everything that moves a number.
         ids, labels: what each row of the vectors is called, and its class (N,), where whoever evaluates says so.
+        name: what it is called among the evaluations of a run; empty where it is of none.
         others: further models measured on the same pictures, by name, where they were asked for.
     """
 
@@ -46,6 +58,7 @@ class Evaluation(dict[str, float]):
     protocol: dict[str, Any]
     ids: np.ndarray
     labels: np.ndarray
+    name: str = ""
     others: Mapping[str, Evaluation] = MappingProxyType({})
 
 
@@ -59,6 +72,7 @@ def evaluate(
     sequences: Column | None = None,
     ks: Sequence[int] = USUAL,
     precision_ks: Sequence[int] = (1,),
+    percents: Sequence[int] = (),
     clustering: bool = True,
     diagnosis: bool = True,
     intervals: bool = True,
@@ -80,6 +94,7 @@ def evaluate(
         sequences: a query does not meet items of its own sequence, whatever their label; None or NaN in it for no sequence.
         ks: the k of R@k; of the usual ones those that the gallery can fill.
         precision_ks: the k of P@k.
+        percents: the k of R@k %: among the first k % of the gallery, rounded up.
         clustering: NMI, AMI and F1 of k-means with as many clusters as classes: 3 starts of 20 iterations, by far the longest part for
             many classes (each iteration costs N x classes x D).
         diagnosis: effective dimensionality, spectrum, distances, hubness.
@@ -97,15 +112,16 @@ def evaluate(
     vectors = unit(vectors)  # (N, D)
     searched = read_query_gallery(len(vectors), labels, queries, gallery, cameras, sequences)
     ks = _checked_ks(ks, searched)
-    precisions = _checked_ks(precision_ks, searched)
+    shares = {f"{percent}_percent": ceil(percent * len(searched.gallery) / 100) for percent in percents}
+    wanted_ks = _Ks({**{str(k): k for k in ks}, **shares}, _checked_ks(precision_ks, searched))
     most = int(searched.positives.max())
     few = most <= _FEW
-    wanted = max(*ks, *precisions, SHOWN, HUBNESS_K, most + 1 if few else 0)
+    wanted = max(wanted_ks.largest, SHOWN, HUBNESS_K, most + 1 if few else 0)
     nearest = _nearest(vectors, searched, min(wanted, int(searched.remaining.min())), budget_mb, device)
     if few and not whole_gallery:
-        values = _from_neighbours(nearest, searched, (ks, precisions))
+        values = _from_neighbours(nearest, searched, wanted_ks)
     else:
-        values = _from_ranks(vectors, searched, (ks, precisions), whole_gallery, budget_mb, device)
+        values = _from_ranks(vectors, searched, wanted_ks, whole_gallery, budget_mb, device)
 
     out = Evaluation({name: float(value.mean()) for name, value in values.items()})
     if intervals:
@@ -203,7 +219,7 @@ def _from_ranks(
     )
     for chosen, ranks in chunks:
         positives = searched.positives[chosen]
-        relevant = ranking.relevance_of_ranks(ranks, max(*ks[0], *ks[1], int(positives.max()) + 1))  # (q, k)
+        relevant = ranking.relevance_of_ranks(ranks, max(ks.largest, int(positives.max()) + 1))  # (q, k)
         values = _values(relevant, positives, ks)
         if whole_gallery:
             values["map"] = ranking.average_precision_of_ranks(ranks)
@@ -215,8 +231,8 @@ def _from_ranks(
 
 def _values(relevant: np.ndarray, positives: np.ndarray, ks: _Ks) -> dict[str, np.ndarray]:
     return {
-        **{f"recall_at_{k}": ranking.recall_at_k(relevant, k) for k in ks[0]},
-        **{f"precision_at_{k}": ranking.precision_at_k(relevant, k) for k in ks[1]},
+        **{f"recall_at_{name}": ranking.recall_at_k(relevant, k) for name, k in ks.recall.items()},
+        **{f"precision_at_{k}": ranking.precision_at_k(relevant, k) for k in ks.precision},
         "r_precision": ranking.r_precision(relevant, positives),
         "map_at_r": ranking.average_precision_at_r(relevant, positives),
         "map_hits": ranking.map_hits(relevant, positives),

@@ -39,8 +39,16 @@ def _precision(k: int) -> Metric:
     return Metric(f"precision_at_{k}", f"P@{k}", definition, True, ranking=True)
 
 
+def _recall_percent(percent: int) -> Metric:
+    definition = (
+        f"Share of queries with a picture of their own class among the first {percent} % of the gallery, rounded up."
+    )
+    return Metric(f"recall_at_{percent}_percent", f"R@{percent} %", definition, True, ranking=True)
+
+
 _RANKING = [
     *(_recall(k) for k in (1, 2, 4, 8, 10, 16, 20, 30, 32, 100, 1000)),
+    _recall_percent(1),
     Metric(
         "precision_at_1",
         "P@1",
@@ -174,7 +182,7 @@ _SUFFIXES = {
 
 
 def describe(name: str) -> Metric:
-    """The metric behind any key of an evaluation, also R@k and P@k of any k, and ends of intervals (`map_at_r_low`).
+    """The metric behind any key of an evaluation, also R@k, R@k % and P@k of any k, and ends of intervals (`map_at_r_low`).
 
     Raises:
         KinsightError: no evaluation has that key.
@@ -183,6 +191,8 @@ def describe(name: str) -> Metric:
         return METRICS[name]
     if match := re.fullmatch(r"recall_at_(\d+)", name):
         return _recall(int(match[1]))
+    if match := re.fullmatch(r"recall_at_(\d+)_percent", name):
+        return _recall_percent(int(match[1]))
     if match := re.fullmatch(r"precision_at_(\d+)", name):
         return _precision(int(match[1]))
     base, _, suffix = name.rpartition("_")

@@ -110,6 +110,14 @@ class TwoStreams(nn.Module):
         made = Embedder(self.trunk[name], self.head.of(name), self.preprocessing[name], self.settings_of[name])  # type: ignore[arg-type]
         return made if self.training else made.eval()
 
+    def subspace(self, number: int) -> Embedder:
+        """None of two streams has any.
+
+        Raises:
+            KinsightError: always.
+        """
+        raise KinsightError("this model has no subspaces; give one that was trained with the method division")
+
     @property
     def device(self) -> torch.device:
         """Where the model stands."""

@@ -9,6 +9,7 @@ from kinsight.errors import KinsightError
 from kinsight.files import standing
 from kinsight.models.embedder import Embedder
 from kinsight.models.storage import CONFIG, TENSORS, read_model
+from kinsight.models.two_streams import TwoStreams
 from kinsight.models.weights import misfit
 
 _IN_A_RUN = "model"
@@ -35,14 +36,14 @@ def settings_of_model(folder: Path) -> dict[str, Any]:
     return dict(read_model(folder)[0]["settings"])
 
 
-def take_head(embedder: Embedder, weights: str | Path | None) -> str | None:
+def take_head(embedder: Embedder | TwoStreams, weights: str | Path | None) -> str | None:
     """Give the head the values that the named model has, if it is of the same kind and shape.
 
     Returns:
-        What was taken, as a sentence; None where the weights are no model.
+        What was taken, as a sentence; None where the weights are no model. Of two streams each takes the trunk alone.
     """
     folder = model_folder(weights)
-    if folder is None:
+    if folder is None or isinstance(embedder, TwoStreams):
         return None
     config, tensors = read_model(folder)
     values = {name.removeprefix("head."): value for name, value in tensors.items() if name.startswith("head.")}

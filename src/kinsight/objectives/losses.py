@@ -16,6 +16,7 @@ from pytorch_metric_learning.regularizers import BaseRegularizer
 from torch import nn
 
 from kinsight.objectives.deviance import BinomialDeviance
+from kinsight.objectives.weighted_soft_margin import WeightedSoftMargin
 from kinsight.registry import Named, Registry
 
 
@@ -43,6 +44,8 @@ LOSSES = Registry(
         "triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.2, "swap": False}),
         # log(1 + exp(d_ap - d_an)), mean over all triplets ("Divide and Conquer", Table VI).
         "soft-triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.0, "swap": False, "smooth_loss": True}),
+        # Hu et al. 2018 ("CVM-Net"), over all negatives of the batch: what cross-view matching trains with.
+        "weighted-soft-margin": Named(WeightedSoftMargin, _PAIRS, {"alpha": 10.0}),
         # Sohn 2016 on unit vectors, one pair per class. The paper's inner products of raw vectors:
         # distance: {name: pytorch_metric_learning.distances.DotProductSimilarity, normalize_embeddings: false}
         "n-pairs": Named(losses.NPairsLoss, "at least 2 pictures per class; more than 2 are not used"),
@@ -98,6 +101,7 @@ _COLLAPSED: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "snr": lambda options: options["neg_margin"],
     "triplet": lambda options: options["margin"],
     "soft-triplet": lambda options: math.log1p(math.exp(options["margin"])),
+    "weighted-soft-margin": lambda options: math.log(2),
     "margin": lambda options: None if options["learn_beta"] else options["beta"] + options["margin"],
 }
 

@@ -62,7 +62,9 @@ class DistanceWeightedMiner(miners.BaseMiner):
 class NoMiner(nn.Module):
     """All pairs or triplets of the batch: the loss chooses."""
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> None:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None = None, ref_labels: Tensor | None = None
+    ) -> None:
         """Nothing is mined."""
 
 

@@ -16,11 +16,11 @@ from kinsight.models.embedding import Embedding, Kind
 from kinsight.objectives.diversity import build_diversity, complete_diversity
 from kinsight.objectives.losses import build_loss, collapsed_value, complete_loss
 from kinsight.objectives.miners import build_miner, complete_miner
-from kinsight.objectives.terms import AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
+from kinsight.objectives.terms import Across, AssignedPart, Diversity, EachPart, MetricLoss, SubsetPart, Whole
 from kinsight.processes import gather
 from kinsight.settings.objective import ObjectiveSettings
 
-NAMES = ("whole", "parts", "assigned", "subset")
+NAMES = ("whole", "parts", "assigned", "subset", "across")
 # What trains by default: groups are made to stand alone, nodes each on the pictures assigned to it, subspaces each for its subset of the
 # data.
 _BY_KIND: dict[Kind, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ _BY_KIND: dict[Kind, tuple[str, ...]] = {
     "nodes": ("whole", "assigned"),
     "subspaces": ("subset",),
 }
+_ACROSS = ("across",)  # of two streams: pictures of one among those of the other
 
 
 def complete_objective(settings: ObjectiveSettings) -> ObjectiveSettings:
@@ -63,8 +64,8 @@ class Objective(nn.Module):
     """Embeddings and labels -> the numbers to minimise.
 
     Which terms there are: those that the head's kind asks for (single: `whole`; groups: `parts`; nodes: `whole` and `assigned`;
-    subspaces: `subset`; one group or subspace: `whole`), `diversity` where it is set and there are parts to keep apart, and what head
-    and method bring; the settings add, weigh or remove terms by name.
+    subspaces: `subset`; one group or subspace: `whole`), or `across` where there are two streams, `diversity` where it is set and there are
+    parts to keep apart, and what head and method bring; the settings add, weigh or remove terms by name.
 
     In a run of several processes each gives its share of the batch, and every process computes the same losses of the
     full batch. Wrap the trunk in DistributedDataParallel, never the objective; `kinsight.processes` says why the gradients
@@ -78,6 +79,7 @@ class Objective(nn.Module):
         kind: what the head's parts are.
         parts: P.
         part_dim: d; None: D / P.
+        streams: how many; of two the embeddings come with the extra `stream`.
         normalize: give the terms vectors of length 1. The parts of groups come from the head with length 1 and are left as they are.
         brings: what makes the terms that a head or a method brings, by name; called here, so that their initial values follow from `seed`.
             One with the name of a default takes its place.
@@ -97,6 +99,7 @@ class Objective(nn.Module):
         kind: Kind = "single",
         parts: int = 1,
         part_dim: int | None = None,
+        streams: int = 1,
         normalize: bool = False,
         seed: int = 0,
         brings: Iterable[Callable[[], Mapping[str, nn.Module]]] = (),
@@ -114,14 +117,14 @@ class Objective(nn.Module):
         diversity = build_diversity(settings.diversity)  # wrong options are refused for every head
         with _fixed_choices(seed, torch.device("cpu")):
             brought = {name: term for bring in brings for name, term in bring().items()}
-            usual = _BY_KIND["single" if parts == 1 and kind != "nodes" else kind]
+            usual = _ACROSS if streams == 2 else _BY_KIND["single" if parts == 1 and kind != "nodes" else kind]
             weights = _weights(settings.terms, usual, brought)
             built = {name: self._build(name, settings) for name in weights if name not in brought}
         if diversity is not None and parts > 1:
             built["diversity"] = Diversity(diversity)
         self.terms = nn.ModuleDict({**built, **{name: term for name, term in brought.items() if name in weights}})
         self.weights = {name: weights.get(name, _own_weight(term)) for name, term in self.terms.items()}
-        alone = list(self.weights.items()) in ([("whole", 1.0)], [("parts", 1.0)]) and not brought
+        alone = list(self.weights.items()) in ([("whole", 1.0)], [("parts", 1.0)], [("across", 1.0)]) and not brought
         self.collapsed_value = collapsed_value(settings.loss) if alone else None
 
     def forward(self, embedding: Embedding, labels: Tensor, *, seed: int, subset: int = -1) -> Losses:
@@ -172,6 +175,8 @@ class Objective(nn.Module):
 
         if name == "whole":
             return Whole(make, self.dim)
+        if name == "across":
+            return Across(make, self.dim)
         if name == "subset":
             return SubsetPart(make, *self.part_shape, self.dim)
         return (EachPart if name == "parts" else AssignedPart)(make, *self.part_shape)

@@ -11,12 +11,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from pytorch_metric_learning.losses import FastAPLoss, NPairsLoss, WeightRegularizerMixin
 from torch import Tensor, nn
 
 from kinsight.errors import KinsightError
 from kinsight.models.embedding import Embedding
 from kinsight.registry import running
 
+STREAM = "stream"
+"""The extra that says of which of two streams a picture is, 0 or 1."""
+WITHIN = (NPairsLoss, FastAPLoss)
+"""Losses that take no second set of pictures."""
 ALONE = 0.95
 """An assignment that gives one part more than this share of an epoch's pictures has collapsed."""
 
@@ -75,6 +80,20 @@ class MetricLoss(nn.Module):
         mined = self.miner(vectors.detach(), labels)
         with running("loss", self.name):
             loss = self.loss(vectors, labels) if mined is None else self.loss(vectors, labels, mined)
+        return self._number(loss)
+
+    def across(self, vectors: Tensor, labels: Tensor, others: Tensor, other_labels: Tensor) -> Tensor:
+        """The loss of anchors (N, d) among others (M, d) of another stream: no anchor is compared with an anchor.
+
+        Raises:
+            KinsightError: the loss gives no single number, or cannot compare with others.
+        """
+        mined = self.miner(vectors.detach(), labels, others.detach(), other_labels)
+        with running("loss", self.name):
+            loss = self.loss(vectors, labels, mined, others, other_labels)
+        return self._number(loss)
+
+    def _number(self, loss: Any) -> Tensor:
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise KinsightError(f"the loss {self.name} does not return one number; give it a reducer that averages")
         return loss.reshape(())
@@ -94,6 +113,43 @@ class Whole(Term):
     def forward(self, embedding: Embedding, labels: Tensor, *, subset: int) -> Tensor:
         """See `Term.forward`."""
         return self.metric(embedding.whole, labels)
+
+
+class Across(Term):
+    """The loss across two streams: each picture of one among all pictures of the other, both ways, averaged.
+
+    Losses of proxies or of class weights compare no pictures with each other, so that they see all pictures alike.
+
+    Raises:
+        KinsightError: the loss compares within one batch only.
+    """
+
+    def __init__(self, make: MakeLoss, dim: int) -> None:
+        super().__init__()
+        self.metric = make(dim)
+        self.proxies = isinstance(self.metric.loss, WeightRegularizerMixin)  # the losses with weights a class
+        if isinstance(self.metric.loss, WITHIN):
+            raise KinsightError(
+                f"the loss {self.metric.name} compares the pictures of one stream and cannot compare two; choose another, or let it see "
+                "both streams alike with objective.terms {across: 0, whole: 1}"
+            )
+
+    def forward(self, embedding: Embedding, labels: Tensor, *, subset: int) -> Tensor:
+        """See `Term.forward`.
+
+        Raises:
+            KinsightError: the model has one stream.
+        """
+        if STREAM not in embedding.extras:
+            raise KinsightError(
+                "the objective's term 'across' compares two streams, and this model has one; take the term out of objective.terms, or name "
+                "model.streams"
+            )
+        if self.proxies:
+            return self.metric(embedding.whole, labels)
+        first = embedding.extras[STREAM] == 0
+        one, other = (embedding.whole[first], labels[first]), (embedding.whole[~first], labels[~first])
+        return (self.metric.across(*one, *other) + self.metric.across(*other, *one)) / 2
 
 
 class EachPart(Term):

@@ -80,6 +80,21 @@ def exists(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def changed_at(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """The size in bytes of a file, or of the archive that it lies in, and when that was last changed, in nanoseconds.
+
+    Raises:
+        UnreadableFile: there is no such file.
+    """
+    path = os.fspath(path)
+    try:
+        found = os.stat(_split(path)[0] or path)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise UnreadableFile(path, f"cannot be read ({reason})", "correct the path or restore the file") from None
+    return found.st_size, found.st_mtime_ns
+
+
 def _split(path: str) -> tuple[str | None, str]:
     """The archive in a path and the name inside it; no archive for an ordinary path."""
     end = -1

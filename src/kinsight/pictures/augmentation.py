@@ -16,7 +16,15 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from kinsight.errors import KinsightError
-from kinsight.pictures.distortions import BoxBlur, BrightnessContrast, CoarseDropout, RelativeCrop, ShiftRotate
+from kinsight.pictures.distortions import (
+    BoxBlur,
+    BrightnessContrast,
+    CoarseDropout,
+    RelativeCrop,
+    Roll,
+    ShiftRotate,
+    Turn,
+)
 from kinsight.pictures.preprocessing import Preprocessing
 
 Step = Callable[[Image.Image], Image.Image]
@@ -51,8 +59,9 @@ def augmentation(name: str, preprocessing: Preprocessing) -> Augmentation:
 
     `standard`, `geom`, `geom+color`, `color-heavy`: the presets of "Improving Deep Metric Learning by Divide and
     Conquer" (arXiv 2109.04003), as its code defines them. `reality-check`: that of "A Metric Learning Reality Check"
-    (ECCV 2020). `mild`: ours. `none`: the test transform. Lengths that were given for 224 pixels are scaled to the
-    smaller side.
+    (ECCV 2020). `mild`: ours. `turn`, `roll`, `color`: for pairs of views, aerial pictures turned by any angle, panoramas
+    that begin at any column, light colour changes alone, and both together. `none`: the test transform.
+    Lengths that were given for 224 pixels are scaled to the smaller side.
 
     Raises:
         KinsightError: no such preset; the message lists them.
@@ -132,9 +141,58 @@ def _mild(preprocessing: Preprocessing) -> Augmentation:
     )
 
 
+def _color(preprocessing: Preprocessing) -> Augmentation:
+    """The whole picture as at test time, in light colour changes: what neither turns nor moves, for panoramas."""
+    return _whole("color", preprocessing, after=[_light()])
+
+
+def _roll(preprocessing: Preprocessing) -> Augmentation:
+    """A panorama that begins at any column."""
+    return _whole("roll", preprocessing, before=[Roll()])
+
+
+def _roll_and_color(preprocessing: Preprocessing) -> Augmentation:
+    return _whole("roll+color", preprocessing, before=[Roll()], after=[_light()])
+
+
+def _turn(preprocessing: Preprocessing) -> Augmentation:
+    """An aerial picture turned by any angle, cut as at test time to what no corner from outside reaches ("Visual Explanation for Deep
+    Metric Learning", cross-view)."""
+    return _turning("turn", preprocessing)
+
+
+def _turn_and_color(preprocessing: Preprocessing) -> Augmentation:
+    return _turning("turn+color", preprocessing, after=[_light()])
+
+
 def _none(preprocessing: Preprocessing) -> Augmentation:
     """The test transform."""
     return Augmentation("none", tuple(preprocessing.steps()), preprocessing, preprocessing.shorter_side)
+
+
+def _light() -> Step:
+    return v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2)
+
+
+def _turning(name: str, preprocessing: Preprocessing, *, after: Sequence[Step] = ()) -> Augmentation:
+    height, width = preprocessing.height_width
+    least = math.ceil(math.hypot(height, width))  # a circle of it holds the crop, however it is turned
+    if preprocessing.resize is None or preprocessing.resize < least:
+        now = "null" if preprocessing.resize is None else preprocessing.resize
+        raise KinsightError(
+            f"augmentation turn cuts {height} x {width} out of a picture that is turned by any angle, and with resize {now} its corners "
+            f"would come from outside; write resize {least} or more"
+        )
+    resize, crop = preprocessing.steps()
+    return Augmentation(name, (resize, Turn(), crop, *after), preprocessing, preprocessing.shorter_side)
+
+
+def _whole(
+    name: str, preprocessing: Preprocessing, *, before: Sequence[Step] = (), after: Sequence[Step] = ()
+) -> Augmentation:
+    """A preset around what the test transform does to the picture."""
+    steps = (*before, *preprocessing.steps(), *after)
+    return Augmentation(name, steps, preprocessing, preprocessing.shorter_side)
 
 
 def _holes_and_blur(preprocessing: Preprocessing) -> list[Step]:
@@ -174,6 +232,11 @@ _PRESETS: dict[str, Callable[[Preprocessing], Augmentation]] = {
     "color-heavy": _color_heavy,
     "reality-check": _reality_check,
     "mild": _mild,
+    "color": _color,
+    "turn": _turn,
+    "turn+color": _turn_and_color,
+    "roll": _roll,
+    "roll+color": _roll_and_color,
     "none": _none,
 }
 AUGMENTATIONS = tuple(_PRESETS)

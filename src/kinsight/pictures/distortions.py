@@ -15,6 +15,8 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2.functional import resized_crop
 
+from kinsight.pictures.directions import rolled, turned
+
 
 def _uniform(limit: float) -> float:
     """A number between -limit and limit."""
@@ -56,6 +58,24 @@ class ShiftRotate:
         return Image.fromarray(mirrored).transform(
             (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Turn an aerial picture by any angle about its centre; the corners that nothing covers must be cut away afterwards."""
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        side = min(image.size)  # what is longer would lose more than its corners
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return turned(image.crop((left, top, left + side, top + side)), 360 * torch.rand(()).item())
+
+
+@dataclass(frozen=True)
+class Roll:
+    """Let a panorama begin at any of its columns."""
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        return Image.fromarray(rolled(np.asarray(image), _integer(0, image.width - 1)))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 
 from kinsight import processes
 from kinsight.data import describe, table_digest
-from kinsight.models import Embedder
+from kinsight.models import Model
 from kinsight.settings.training import DataSettings, TrainingSettings
 
 LIBRARIES = ("kinsight", "torch", "torchvision", "timm", "pytorch-metric-learning", "accelerate", "numpy")
@@ -146,7 +146,7 @@ def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:
 
 
 def training_protocol(
-    settings: TrainingSettings, embedder: Embedder, precision: str, steps: int, still_epochs: int
+    settings: TrainingSettings, embedder: Model, precision: str, steps: int, still_epochs: int
 ) -> dict[str, Any]:
     """How the model is built and trained, on what machine, with which versions."""
     device = (

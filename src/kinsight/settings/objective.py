@@ -17,4 +17,4 @@ class ObjectiveSettings:
     diversity: dict[str, Any] | None = None
     """Keep the groups of a picture apart, for heads with groups: weight, scale (paper, code), alpha, mu, beta0; null: no."""
     terms: dict[str, float] | None = None
-    """Weights of terms by name: whole, parts, assigned, subset, or one that head or method brings; 0: without; null: by the head."""
+    """Weights of terms by name: whole, parts, assigned, subset, across (of streams), or one of head or method; null: by the head."""

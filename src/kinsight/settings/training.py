@@ -41,7 +41,9 @@ class DataSettings:
     folds: int = 4
     """Number of class folds (Reality Check: 4)."""
     augmentation: str = "standard"
-    """Training preset: standard, mild, geom, geom+color, color-heavy, reality-check, none."""
+    """Training preset: standard, mild, geom, geom+color, color-heavy, reality-check, color, turn, turn+color, roll, roll+color, none."""
+    stream_augmentation: dict[str, str] | None = None
+    """Of streams: another preset for the pictures of a view, `{aerial: turn+color, street: color}`; null: `augmentation` for all."""
     crop_to_box: bool = False
     """Cut every picture to its box (x_1, y_1, x_2, y_2) before anything else."""
     on_unreadable: Literal["refuse", "skip"] = field(default="refuse", metadata=_MOVES_NO_NUMBER)

@@ -105,6 +105,10 @@ def _base(given: Mapping[str, Any], recipe: str | None) -> tuple[TrainingSetting
     shared = yaml_mapping(files(__package__).joinpath("base.yaml").read_text(encoding="utf-8"))
     layers = [shared, *([read_recipe(recipe)] if recipe else []), given]
     settings = with_absolute_paths(settings_from(*layers))
+    if settings.model.streams:
+        raise KinsightError(
+            "a benchmark searches among pictures of one kind, and model.streams names views; train and evaluate each recipe instead"
+        )
     if settings.data.split == "all":
         raise KinsightError("a study measures classes that nobody trained on; leave --data.split all out")
     table = study_table(settings.data)

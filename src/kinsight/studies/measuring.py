@@ -11,7 +11,7 @@ import pandas as pd
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.evaluation.vectors import unit
-from kinsight.models import Embedder
+from kinsight.models import Embedder, Model
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.training.encoding import EncodedRows, encode_rows
@@ -50,11 +50,11 @@ def _read(key: _Key) -> pd.DataFrame:
     return sound_table(key.data)
 
 
-def test_embeddings(embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, run: RunFolder) -> EncodedRows:
+def test_embeddings(embedder: Model, table: pd.DataFrame, settings: TrainingSettings, run: RunFolder) -> EncodedRows:
     """The test half, embedded; where the trunk stood still in training, from features that all models of the study share."""
     rows = np.flatnonzero((table["split"] == "test").to_numpy())
     standing = None
-    if settings.optimizer.trunk_lr == 0 and settings.features.once != "never":
+    if isinstance(embedder, Embedder) and settings.optimizer.trunk_lr == 0 and settings.features.once != "never":
         standing = StandingTrunk(settings, run, embedder, table, rows, epochs=0, splits=("test",))
     return encode_rows(embedder, table, rows, settings.data, normalize=True, standing=standing)
 

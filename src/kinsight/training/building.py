@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kinsight.data import view_numbers
 from kinsight.errors import KinsightError
-from kinsight.models import Embedder, build_embedder
+from kinsight.models import Model, TwoStreams, build_model
 from kinsight.objectives import Objective
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import EncodedRows
@@ -19,25 +20,29 @@ from kinsight.training.parameter_groups import ParameterGroup, parameter_groups
 from kinsight.training.tables import categories_of
 
 
-def make_embedder(settings: TrainingSettings) -> Embedder:
+def make_embedder(settings: TrainingSettings) -> Model:
     """The model that the settings name, as their method wants it.
 
     Raises:
         KinsightError: a setting that is not allowed, or there is no such method.
     """
     method, options = METHODS.named(settings.method)
-    return build_embedder(method.model(settings.model, options), seed=settings.seed)
+    if settings.model.streams and not method.pairs:
+        raise KinsightError(
+            f"the method {settings.method['name']} trains models of one stream; leave it out, or model.streams"
+        )
+    return build_model(method.model(settings.model, options), seed=settings.seed)
 
 
-def starting_point(settings: TrainingSettings) -> Embedder:
+def starting_point(settings: TrainingSettings) -> Model:
     """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
     head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
-    return build_embedder(replace(settings.model, head=head), seed=settings.seed)
+    return build_model(replace(settings.model, head=head), seed=settings.seed)
 
 
 def make_method(
     settings: TrainingSettings,
-    embedder: Embedder,
+    embedder: Model,
     table: pd.DataFrame,
     rows: np.ndarray,
     labels: np.ndarray,
@@ -54,6 +59,7 @@ def make_method(
     given: dict[str, Any] = {
         "labels": labels,
         "categories": categories_of(table, rows),
+        "views": view_numbers(table, embedder.names, rows) if isinstance(embedder, TwoStreams) else None,
         "batches": settings.batches,
         "seed": settings.seed,
         "embedder": embedder,
@@ -68,7 +74,7 @@ def make_method(
     return method
 
 
-def make_objective(settings: TrainingSettings, embedder: Embedder, method: Method, classes: int) -> Objective:
+def make_objective(settings: TrainingSettings, embedder: Model, method: Method, classes: int) -> Objective:
     """The objective for what the embedder's head gives, with the terms that head and method bring.
 
     Raises:
@@ -81,6 +87,7 @@ def make_objective(settings: TrainingSettings, embedder: Embedder, method: Metho
         kind=embedder.kind,
         parts=embedder.parts,
         part_dim=embedder.part_dim,
+        streams=2 if isinstance(embedder, TwoStreams) else 1,
         normalize=settings.model.normalize,
         seed=settings.seed,
         brings=[embedder.terms, method.terms],
@@ -89,7 +96,7 @@ def make_objective(settings: TrainingSettings, embedder: Embedder, method: Metho
 
 
 def make_groups(
-    settings: TrainingSettings, embedder: Embedder, objective: Objective, method: Method
+    settings: TrainingSettings, embedder: Model, objective: Objective, method: Method
 ) -> list[ParameterGroup]:
     """The parameter groups of trunk, head, objective and method.
 

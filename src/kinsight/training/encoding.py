@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from kinsight import processes
-from kinsight.models import Embedder, Embedding, Encoded, LinearHead
+from kinsight.data import view_numbers
+from kinsight.models import Embedder, Embedding, Encoded, LinearHead, Model, TwoStreams
 from kinsight.models.encoding import encode_batches
 from kinsight.pictures import PictureBatch, PictureSet
 from kinsight.settings.training import DataSettings
@@ -64,7 +66,7 @@ def _with_pooled_trunk(embedder: Embedder) -> Embedder:
 
 
 def encode_rows(
-    embedder: Embedder,
+    embedder: Model,
     table: pd.DataFrame,
     rows: np.ndarray,
     data: DataSettings,
@@ -76,6 +78,8 @@ def encode_rows(
 ) -> EncodedRows:
     """Embed the given rows of a table; with several processes each does its share and all get the whole.
 
+    Each row goes through the stream of its view where the model has two.
+
     Args:
         normalize: whether rows get length 1; None follows the model's own setting.
         standing: the model's trunk, where its features of these rows are kept; they are read instead of pictures.
@@ -83,6 +87,9 @@ def encode_rows(
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
     """
+    if isinstance(embedder, TwoStreams):
+        options = {"batch_size": batch_size, "progress": progress, "normalize": normalize}
+        return _by_stream(embedder, table, rows, data, options)
     mine = rows[processes.rank() :: processes.count()]
     if standing is not None:
         encoded = _encoded_features(embedder, standing.at_test_time(embedder.reads), mine, batch_size, normalize)
@@ -102,6 +109,20 @@ def encode_rows(
         normalize=normalize,
     )
     return _of_all(encoded, mine, len(rows))
+
+
+def _by_stream(
+    model: TwoStreams, table: pd.DataFrame, rows: np.ndarray, data: DataSettings, options: Mapping[str, Any]
+) -> EncodedRows:
+    numbers = view_numbers(table, model.names, rows)
+    found = [
+        encode_rows(stream, table, rows[numbers == number], data, **options)
+        for number, stream in enumerate(model.streams.values())
+    ]
+    known = np.concatenate([each.rows for each in found])
+    order = np.argsort(known, kind="stable")
+    vectors = np.concatenate([each.vectors for each in found])
+    return EncodedRows(vectors[order], known[order], sum(each.unreadable for each in found))
 
 
 def _of_all(encoded: Encoded, mine: np.ndarray, count: int) -> EncodedRows:

@@ -8,7 +8,7 @@ Such a head says in `pictures_to_fit` how many it takes at least and in `fitted`
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from kinsight import processes
 from kinsight.errors import KinsightError
-from kinsight.models import Embedder, Embedding
+from kinsight.models import Embedder, Embedding, Model
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
 from kinsight.training.standing_trunk import StandingTrunk
@@ -25,8 +25,8 @@ from kinsight.training.standing_trunk import StandingTrunk
 logger = logging.getLogger("kinsight")
 
 
-def is_fitted(embedder: Embedder) -> bool:
-    """Whether the head wants to be fitted."""
+def is_fitted(embedder: Model) -> TypeGuard[Embedder]:
+    """Whether the head wants to be fitted; never those of two streams."""
     return _least(embedder) > 0
 
 
@@ -77,7 +77,7 @@ def refit_head(
     return len(classes)
 
 
-def unfit_head(embedder: Embedder) -> bool:
+def unfit_head(embedder: Model) -> bool:
     """Let the head be as before; whether it can do without being fitted."""
     unfit: Any = getattr(embedder.learned_head, "unfit", None)
     if unfit is None:
@@ -103,5 +103,5 @@ class _Pooled(nn.Module):
         return Embedding.single(pooled)  # (N, C')
 
 
-def _least(embedder: Embedder) -> int:
+def _least(embedder: Model) -> int:
     return int(getattr(embedder.learned_head, "pictures_to_fit", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,26 @@ from torch import Tensor
 from kinsight import processes
 from kinsight.data import Batch, share
 from kinsight.models import Embedder
-from kinsight.pictures import PictureSet, augmentation, load
+from kinsight.pictures import PictureSet, Preprocessing, augmentation, load
 from kinsight.runs.folder import RunFolder
-from kinsight.settings.training import TrainingSettings
+from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.training.encoding import EncodedRows, encode_training
 from kinsight.training.replica import Input, laid_out
 from kinsight.training.standing_trunk import Features, StandingTrunk, epochs_from_features
 from kinsight.training.tables import boxes_of
+
+
+def training_pictures(
+    data: DataSettings, preset: str, preprocessing: Preprocessing, table: pd.DataFrame, rows: np.ndarray
+) -> PictureSet:
+    """The training pictures, `rows` of the table, in the augmentation of a preset."""
+    transform = augmentation(preset, preprocessing)
+    return PictureSet(
+        table["path"].iloc[rows].tolist(),
+        transform,
+        boxes=boxes_of(table, rows) if data.crop_to_box else None,
+        shorter_side=transform.shorter_side,
+    )
 
 
 @dataclass
@@ -44,6 +58,8 @@ class Inputs:
         trunk: the trunk, where its features are read for a while.
     """
 
+    embedder: Any  # an Embedder here, TwoStreams in `StreamInputs`
+
     def __init__(
         self,
         settings: TrainingSettings,
@@ -53,12 +69,8 @@ class Inputs:
         epoch: Callable[[], int],
     ) -> None:
         self.settings, self.embedder, self.table, self.rows, self._epoch = settings, embedder, table, rows, epoch
-        transform = augmentation(settings.data.augmentation, embedder.preprocessing)
-        self.pictures = PictureSet(
-            table["path"].iloc[rows].tolist(),
-            transform,
-            boxes=boxes_of(table, rows) if settings.data.crop_to_box else None,
-            shorter_side=transform.shorter_side,
+        self.pictures = training_pictures(
+            settings.data, settings.data.augmentation, embedder.preprocessing, table, rows
         )
         self.trunk: StandingTrunk | None = None
 

@@ -15,7 +15,7 @@ from kinsight import processes
 from kinsight.data import Batch
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
-from kinsight.models import Embedder, Embedding, load_embedder, take_head
+from kinsight.models import Embedding, Model, load_embedder, take_head
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
@@ -36,7 +36,7 @@ from kinsight.training.checkpoints import (
     save_checkpoint,
 )
 from kinsight.training.head_start import fit_head, is_fitted, refit_head, unfit_head
-from kinsight.training.inputs import Inputs, TrainingBatch
+from kinsight.training.inputs import TrainingBatch
 from kinsight.training.log import RunLog
 from kinsight.training.optimizers import clip_gradients, leave_out_still_groups, make_optimizer, set_rates
 from kinsight.training.precision import DTYPES, choose_precision
@@ -45,6 +45,7 @@ from kinsight.training.replica import replicate, share_buffers
 from kinsight.training.schedules import extension
 from kinsight.training.seeds import mixed, seed_torch
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
+from kinsight.training.stream_inputs import make_inputs
 from kinsight.training.validation import CHOSEN_BY, is_better, validate
 
 logger = logging.getLogger("kinsight")
@@ -72,8 +73,8 @@ class Training:
         self.warm_start = take_head(embedder, settings.model.weights)
         if settings.channels_last:
             embedder = embedder.to(memory_format=torch.channels_last)
-        self.embedder: Embedder = embedder
-        self.inputs = Inputs(settings, embedder, table, self.rows, lambda: self.position.epoch)
+        self.embedder: Model = embedder
+        self.inputs = make_inputs(settings, embedder, table, self.rows, lambda: self.position.epoch)
         self.method = make_method(settings, embedder, table, self.rows, self.labels, self.inputs.embed).to(self.device)
         self.steps_per_epoch = len(self.method.sampler())
         self.objective = make_objective(settings, embedder, self.method, self.classes).to(self.device)

@@ -11,7 +11,7 @@ from torch import nn
 
 from kinsight import processes
 from kinsight.errors import KinsightError
-from kinsight.models import Embedder
+from kinsight.models import Embedder, Model, TwoStreams
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import TrainingSettings
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("kinsight")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embedder, *, still_epochs: int = 0) -> str:
+def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Model, *, still_epochs: int = 0) -> str:
     """The arithmetic of a run, the same on every process: as set, as found before a kill, by rule, or measured on the main process.
 
     A trunk that never trains stays in float32 where the rule decides: its features are computed once, and the rest gains nothing.
@@ -38,14 +38,15 @@ def choose_precision(settings: TrainingSettings, run: RunFolder, embedder: Embed
     names = list(DTYPES)
     chosen = torch.zeros((), dtype=torch.int64)
     if processes.is_main():
+        timed: Embedder = embedder.stream(embedder.names[0]) if isinstance(embedder, TwoStreams) else embedder
         known = run.read_protocol().training.precision
         if known not in names:
             known = (
                 ruled_precision(embedder.trunk, device)
                 if settings.precision == "auto"
                 else fastest_precision(
-                    embedder.trunk,
-                    embedder.preprocessing.height_width,
+                    timed.trunk,
+                    timed.preprocessing.height_width,
                     batch=min(32, max(1, settings.batches.size // processes.count())),
                     device=device,
                     channels_last=settings.channels_last,

@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from kinsight import processes
-from kinsight.models import Embedder, Embedding
+from kinsight.models import Embedding, InStreams, Model
 
 
 class Input(NamedTuple):
-    """What a model is fed with: pictures (B, 3, H, W), or features of them; then `reads` says what of the trunk's maps they are."""
+    """What a model is fed with: pictures (B, 3, H, W), each in its stream where there are two, or features of them; then `reads` says what
+    of the trunk's maps they are."""
 
-    values: Tensor
+    values: Tensor | InStreams
     reads: str = ""
 
 
-def replicate(embedder: Embedder, *, compiled: bool, some_unused: bool) -> nn.Module:
+def replicate(embedder: Model, *, compiled: bool, some_unused: bool) -> nn.Module:
     """A module (`Input`, trunk_trains) -> Embedding of this process's share.
 
     Args:
@@ -50,7 +51,7 @@ def laid_out(values: Tensor, device: torch.device, *, channels_last: bool) -> Te
 class _Forward(nn.Module):
     """The embedder, whose trunk may stand still (then nothing of it is kept for the backward pass)."""
 
-    def __init__(self, embedder: Embedder, compiled: bool) -> None:
+    def __init__(self, embedder: Model, compiled: bool) -> None:
         super().__init__()
         self.embedder = embedder
         # In a tuple, so that the compiled copy is not registered a second time.
@@ -59,7 +60,7 @@ class _Forward(nn.Module):
     def forward(self, given: Input, trunk_trains: bool) -> Embedding:
         """Pictures (B, 3, H, W) or features of them -> embeddings of B pictures."""
         if given.reads:
-            return self.embedder.embed_features(*given)
+            return self.embedder.embed_features(*given)  # type: ignore[operator, arg-type]  # never of two streams
         with torch.set_grad_enabled(trunk_trains and torch.is_grad_enabled()):
             features = self._trunk[0](given.values)  # (B, C, h, w)
         return self.embedder.head(features)

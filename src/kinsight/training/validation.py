@@ -9,9 +9,11 @@ import pandas as pd
 import torch
 
 from kinsight import processes
+from kinsight.data import view_numbers
+from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.evaluation.metrics import describe
-from kinsight.models import Embedder
+from kinsight.models import Model, TwoStreams
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
 from kinsight.training.standing_trunk import StandingTrunk
@@ -27,7 +29,7 @@ def is_better(value: float, best: float | None) -> bool:
 
 
 def validate(
-    embedder: Embedder, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
+    embedder: Model, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
 ) -> dict[str, float]:
     """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process.
 
@@ -40,7 +42,7 @@ def validate(
         metrics = evaluate(
             encoded.vectors,
             table["label"].to_numpy()[encoded.rows],
-            **roles(table, encoded.rows),
+            **who_searches(embedder, table, encoded.rows),
             ks=(1,),
             whole_gallery=False,
             clustering=False,
@@ -49,6 +51,29 @@ def validate(
         )
         values = torch.tensor([metrics[name] for name in METRICS], dtype=torch.float64)
     return dict(zip(METRICS, processes.broadcast(values).tolist(), strict=True))
+
+
+def who_searches(model: Model, table: pd.DataFrame, rows: np.ndarray, query_view: str | None = None) -> dict[str, Any]:
+    """Who searches whom among the given rows, as arguments of `evaluate`: what the table says (`roles`); pictures of one view those of the
+    other where the model has two streams.
+
+    Args:
+        query_view: the view that searches; None: the first one.
+
+    Raises:
+        KinsightError: the model has no such view.
+    """
+    if not isinstance(model, TwoStreams):
+        if query_view is not None:
+            raise KinsightError(
+                f"query view {query_view} was given for a model of one stream, which knows no views; leave it out"
+            )
+        return roles(table, rows)
+    asking = model.names[0] if query_view is None else query_view
+    if asking not in model.names:
+        raise KinsightError(f"query view {asking!r} is no view of this model; write {' or '.join(model.names)}")
+    asks = view_numbers(table, model.names, rows) == model.names.index(asking)
+    return {"queries": asks, "gallery": ~asks}
 
 
 def roles(table: pd.DataFrame, rows: np.ndarray) -> dict[str, Any]:

@@ -16,7 +16,7 @@ METHODS = Registry(
         "division": Named(Division, "clusters of pictures, each of which trains a subspace of the embedding"),
     },
     base=Method,
-    hands=("labels", "categories", "batches", "seed", "embedder", "embed"),
+    hands=("labels", "categories", "views", "batches", "seed", "embedder", "embed"),
     default="plain",
     example="mine.Method",
 )

@@ -20,6 +20,7 @@ class Method(nn.Module, ABC):
 
     - `labels`: (N,) int64, the class of each training picture, from 0;
     - `categories`: (N,) int64, the super-category of each, from 0 (the table's column `category`); None where the table has none;
+    - `views`: (N,) int64, of which stream each training picture is, 0 or 1; None where the model has one;
     - `batches`: the settings of batches;
     - `seed`: of the run;
     - `embedder`: the model that trains, as it stands. A method that keeps it keeps it in a tuple, so that it is not saved twice;
@@ -30,6 +31,9 @@ class Method(nn.Module, ABC):
     Whatever must survive a kill is in buffers: they are saved and restored with the model, and after `advance` every process gets those of
     the main one. Their shapes must not change. Random choices are to follow from (seed, epoch).
     """
+
+    pairs = False
+    """Whether its batches hold pairs of views where the model has two streams; else it trains models of one."""
 
     @classmethod
     def model(cls, settings: ModelSettings, options: Mapping[str, Any]) -> ModelSettings:

@@ -1,0 +1,106 @@
+"""The vectors of an index in memory, searched exactly: every picture is compared, and the answer is that of float64.
+
+One product of the matrix with a query in float32 says what may belong to the nearest, within a known error; those few are scored in
+float64. So the answer is that of `kinsight.evaluation.neighbours`, whatever the number of threads and the processor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kinsight.errors import KinsightError
+from kinsight.evaluation.neighbours import Neighbours
+from kinsight.evaluation.products import scores
+from kinsight.evaluation.vectors import unit
+from kinsight.search.store import Store
+
+_GATHERED = 0.1  # of the pictures: where fewer are allowed, only their rows are multiplied
+_CONDITIONS = 16  # conditions whose pictures are kept in mind
+
+
+class Matrix:
+    """The vectors of a store, kept in step with it.
+
+    Attributes:
+        numbers: (N,) int64, rising: which picture each row is of.
+        rows: (N, D) float32, of length 1.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.numbers = np.empty(0, np.int64)
+        self.rows = torch.empty(0, store.about.dim)
+        self._changes = -1
+        self._allowed: dict[str, np.ndarray] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up what was added to the store and removed from it since, by this process or another one."""
+        self.store.refresh()
+        if self.store.about.changes == self._changes:
+            return
+        changes = self.store.about.changes
+        numbers = self.store.numbers()
+        kept = np.isin(self.numbers, numbers, assume_unique=True)
+        last = int(self.numbers[-1]) if len(self.numbers) else 0
+        fresh = numbers[numbers > last]
+        rows = torch.empty(int(kept.sum()) + len(fresh), self.store.about.dim)
+        rows[: int(kept.sum())] = self.rows if kept.all() else self.rows[torch.from_numpy(kept)]
+        filled, known = int(kept.sum()), [self.numbers[kept]]
+        for some, vectors in self.store.vectors(after=last):
+            some, vectors = (
+                some[: len(rows) - filled],
+                vectors[: len(rows) - filled],
+            )  # another process may add meanwhile
+            if not len(some):
+                break
+            rows[filled : filled + len(some)] = torch.from_numpy(unit(vectors, f"vectors of {self.store.name}"))
+            filled += len(some)
+            known.append(some)
+        self.numbers, self.rows, self._allowed = np.concatenate(known), rows[:filled], {}
+        self._changes = changes
+
+    def allowed(self, where: str) -> np.ndarray:
+        """The rows of the pictures that meet a condition, rising. int64 (n,)"""
+        if where not in self._allowed:
+            while len(self._allowed) >= _CONDITIONS:
+                del self._allowed[next(iter(self._allowed))]
+            self._allowed[where] = np.flatnonzero(np.isin(self.numbers, self.store.numbers(where), assume_unique=True))
+        return self._allowed[where]
+
+    def nearest(self, query: np.ndarray, k: int, *, rows: np.ndarray | None = None) -> Neighbours:
+        """The k nearest rows by cosine, exactly, best first; of equal ones the one that was added first. Fewer where there are fewer.
+
+        Args:
+            query: (D,).
+            k: how many.
+            rows: those that may be found, rising; None: all.
+
+        Returns:
+            Rows of the matrix as `indices` (k,), and their `scores` (k,).
+
+        Raises:
+            KinsightError: the query is of another length, zero or not finite.
+        """
+        if query.shape != (self.rows.shape[1],):
+            raise KinsightError(
+                f"the query has the shape {query.shape}; this index holds vectors of {self.rows.shape[1]} numbers"
+            )
+        asked = torch.from_numpy(unit(query[None], "the query"))  # (1, D)
+        few = rows is not None and len(rows) < _GATHERED * len(self.rows)
+        which = None if rows is None else torch.from_numpy(rows)
+        products = torch.mv(self.rows[which] if few and which is not None else self.rows, asked[0])
+        if which is not None and not few:
+            products = products[which]
+        k = min(k, len(products))
+        if k == 0:
+            return Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
+        # |computed - true| <= n u / (1 - n u) |q| |g| for a sum of n terms in any order (Higham, "Accuracy and Stability", 3.1).
+        terms = (len(query) + 8) * torch.finfo(torch.float32).eps / 2
+        least = products.topk(k).values[-1] - 2 * 1.01 * terms / (1 - terms)
+        found = (products >= least).nonzero().flatten()  # rising
+        columns = found if which is None else which[found]
+        exact = scores(asked, self.rows, torch.zeros_like(columns), columns, "cosine")
+        order = torch.argsort(exact, descending=True, stable=True)[:k]
+        return Neighbours(columns[order].numpy(), exact[order].numpy())
