@@ -38,6 +38,10 @@ SIGNATURES = {
         "data=None, methods=None, *, out, folds=None, trials=None, repeats=None, seed=None, search=None, metrics=None, settings=None, "
         "recipe=None, published=(), jobs=1, engine='local', progress=True"
     ),
+    "calibrate": (
+        "run, *, rates=(0.001, 0.01, 0.1), split='validation', check=None, data=None, split_by=None, root=None, path_column=None, "
+        "label_column=None, limit=1500, seed=0, which='best', out=None"
+    ),
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
     "correspond": (

@@ -110,6 +110,7 @@ VERBS: dict[str, Callable[[Path, Path], list[Any]]] = {
     "evaluate": lambda run, table: ["evaluate", run],
     "evaluate a model": lambda run, table: ["evaluate", run / "model", "--data", table],
     "evaluate --untrained": lambda run, table: ["evaluate", run, "--untrained", "--groups"],
+    "calibrate": lambda run, table: ["calibrate", run, "--split", "test"],
     "explain": lambda run, table: ["explain", run, *sorted(table.parent.glob("class_00/*.png"))[:2], "--out", run.parent / "p.html"],
     "embed": lambda run, table: ["embed", run, table, "--out", run.parent / "e.npz", "--workers", 0],
     "embed with a model": lambda run, table: ["embed", run / "model", table, "--out", run.parent / "e.npz", "--workers", 0],

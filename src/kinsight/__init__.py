@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOME
     from kinsight.api.atlas import atlas
     from kinsight.api.benchmark import benchmark
+    from kinsight.api.calibrate import calibrate
     from kinsight.api.compare import compare
     from kinsight.api.correspond import correspond
     from kinsight.api.data import check_data, list_data, render_data
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
 _HOME = {
     "atlas": "kinsight.api.atlas",
     "benchmark": "kinsight.api.benchmark",
+    "calibrate": "kinsight.api.calibrate",
     "compare": "kinsight.api.compare",
     "correspond": "kinsight.api.correspond",
     "check_data": "kinsight.api.data",
@@ -66,6 +68,7 @@ __all__ = [
     "__version__",
     "atlas",
     "benchmark",
+    "calibrate",
     "check_data",
     "compare",
     "correspond",

@@ -11,6 +11,7 @@ import numpy as np
 from kinsight.explanation.centres import Centres
 from kinsight.explanation.measuring.method_maps import MethodMaps
 from kinsight.show.atlas.page import atlas_html
+from kinsight.show.calibration.page import calibration_html
 from kinsight.show.comparison.page import comparison_html
 from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.division.page import division_html
@@ -28,6 +29,7 @@ from kinsight.studies.published import read_published
 from kinsight.studies.tables import study_table_of
 from show import (
     made_atlas,
+    made_calibration,
     made_comparison,
     made_diagnosis,
     made_division,
@@ -66,6 +68,10 @@ def _report(folder: Path) -> MadePage:
 
 def _pair(folder: Path) -> MadePage:
     return MadePage(pair_html(made_pair.pair()), (POINT,))
+
+
+def _calibration(folder: Path) -> MadePage:
+    return MadePage(calibration_html(made_calibration.made()), strips=".table")
 
 
 def _matches(folder: Path) -> MadePage:
@@ -145,6 +151,7 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "matches": _matches,
     "groups": _groups,
     "groups beside": _groups_beside,
+    "calibration": _calibration,
     "comparison": _comparison,
     "study": _study,
     "diagnosis": _diagnosis,

@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "measure a run on unseen classes, or anybody's embeddings",
     "compare": "settings side by side: means, intervals, paired differences",
     "benchmark": "methods under one protocol: folds, search, repeats, intervals",
+    "calibrate": "what similarity means the same: thresholds that promise an error rate",
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
     "correspond": "how often a part is answered by the same part in the other picture",

@@ -107,6 +107,7 @@ class TrainingProtocol:
     seed: int | None = None
     still_epochs: int | None = None  # at the beginning, in which the trunk stood still; `epochs`: all the time
     features: dict[str, Any] | None = None  # what was read instead of pictures then
+    saw_validation: bool | None = None  # the head was fitted anew to the validation classes too
     precision: str | None = None
     processes: int | None = None
     device: str | None = None

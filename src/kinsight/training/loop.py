@@ -294,6 +294,7 @@ class Training:
         if classes := refit_head(kept, self.table, self.settings, self.inputs.standing):
             if processes.is_main():
                 kept.save(self.run.model)
+                self.run.update_protocol({"training": {"saw_validation": True}})
             self.log.say(f"head fitted anew to all {classes} classes, those of validation too", self.position.step)
 
     def _resume(self) -> bool:
