@@ -36,6 +36,8 @@ EQUATIONS: dict[str, Callable[[np.ndarray, list[int], Objective], float]] = {
     "contrastive": lambda x, y, _: reference.contrastive(x, y),
     "triplet": lambda x, y, _: reference.triplet(x, y),
     "soft-triplet": lambda x, y, _: reference.soft_triplet(x, y),
+    "weighted-soft-margin": lambda x, y, _: reference.weighted_soft_margin(x, y),
+    "info-nce": lambda x, y, _: reference.info_nce(x, y),
     "n-pairs": lambda x, y, _: reference.n_pairs(x, y),
     "margin": lambda x, y, _: reference.margin(x, y, beta=[1.2] * CLASSES),
     "multi-similarity": lambda x, y, _: reference.multi_similarity(x, y),

@@ -76,6 +76,21 @@ def soft_triplet(x: Array, y: Sequence[int]) -> float:
     return mean([np.log(1 + np.exp(distance(x[a], x[p]) - distance(x[a], x[n]))) for a, p, n in triplets(y)])
 
 
+def weighted_soft_margin(x: Array, y: Sequence[int], alpha: float = 10.0) -> float:
+    gaps = [distance(x[a], x[p]) ** 2 - distance(x[a], x[n]) ** 2 for a, p, n in triplets(y)]
+    return mean([float(np.log1p(np.exp(alpha * gap))) for gap in gaps])
+
+
+def info_nce(x: Array, y: Sequence[int], temperature: float = 0.07) -> float:
+    """Each positive pair against all negatives of its anchor."""
+    found = []
+    for anchor, positive in positive_pairs(y):
+        others = [negative for first, negative in negative_pairs(y) if first == anchor]
+        logits = [cosine(x[anchor], x[each]) / temperature for each in (positive, *others)]
+        found.append(_cross_entropy(logits, 0))
+    return mean(found)
+
+
 def margin(
     x: Array,
     y: Sequence[int],

@@ -46,6 +46,8 @@ LOSSES = Registry(
         "soft-triplet": Named(losses.TripletMarginLoss, _PAIRS, {"margin": 0.0, "swap": False, "smooth_loss": True}),
         # Hu et al. 2018 ("CVM-Net"), over all negatives of the batch: what cross-view matching trains with.
         "weighted-soft-margin": Named(WeightedSoftMargin, _PAIRS, {"alpha": 10.0}),
+        # Van den Oord et al. 2018: each positive against all negatives of its anchor; across streams CLIP's loss (Radford et al. 2021).
+        "info-nce": Named(losses.NTXentLoss, _PAIRS, {"temperature": 0.07}),
         # Sohn 2016 on unit vectors, one pair per class. The paper's inner products of raw vectors:
         # distance: {name: pytorch_metric_learning.distances.DotProductSimilarity, normalize_embeddings: false}
         "n-pairs": Named(losses.NPairsLoss, "at least 2 pictures per class; more than 2 are not used"),
