@@ -20,11 +20,16 @@ from show.made_page import Page
 
 def test_what_headings_mean() -> None:
     found = made_orientation.orientation()
+    assert found.true is not None
     said = orientation_verdict(found)
     assert f"the heading of {100 * found.rate(VOTES).value:.1f} % of 240 panoramas within 3.5 degrees" in said
     assert "votes are better than the point map, and that is better than the overall maps" in said
     assert "more than half a column of places (5.6)" in said or "less than half a column of places (5.6)" in said
     assert "nothing shows that these maps know" in orientation_verdict(made_orientation.orientation(chance=True))
+    far = replace(found.readings, found=dict.fromkeys(found.readings.found, (found.true + 180) % 360))
+    assert "nothing shows that these maps know" in orientation_verdict(
+        replace(found, readings=far)
+    )  # all wrong: no interval
     assert "nothing says how many of them are right" in orientation_verdict(made_orientation.orientation(known=False))
 
 

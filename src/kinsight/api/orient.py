@@ -136,6 +136,10 @@ def orient(
     )
     found = _measured(subject, explainers(subject.model, stage), turn=turn, voting=voting, seed=seed)
     _keep(subject, found, result_name("orientation", split, stage), stage=stage, turn=turn)
+    if data is None and found.calibration is not None:  # of the pictures that the run is for
+        fitted = {"digest": subject.model.digest(), "stage": stage, "voting": asdict(voting)}
+        calibration = {**fitted, "calibration": found.calibration.to_dict()}
+        write_json(subject.folder.maps / f"{CALIBRATION}.json", calibration)
     if out is not None:
         record = _record(subject, found, stage=stage, turn=turn)
         page = orientation_html(found, subject.pairs.names, subject.pairs.street, subject.pairs.aerial, record=record)
@@ -172,9 +176,6 @@ def _keep(subject: OpenedPairs, found: Orientation, name: str, *, stage: int, tu
     subject.write(name, {"stage": stage, "turned": turn, "cut": "circle" if turn else "none", **found.to_dict()})
     rows = [{"pair": pair, **row} for pair, row in zip(subject.pairs.names, found.pairs(), strict=True)]
     write_text(subject.folder.maps / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
-    if found.calibration is not None:
-        fitted = {"digest": subject.model.digest(), "stage": stage, "voting": asdict(found.voting)}
-        write_json(subject.folder.maps / f"{CALIBRATION}.json", {**fitted, "calibration": found.calibration.to_dict()})
 
 
 def _measured(subject: OpenedPairs, streams: Streams, *, turn: bool, voting: Voting, seed: int) -> Orientation:

@@ -25,7 +25,7 @@ def orientation_verdict(found: Orientation) -> str:
 def _order(found: Orientation) -> str:
     chance = found.rate(CHANCE).value
     rate = found.rate(VOTES)
-    if rate.ends is not None and rate.ends[0] <= chance:
+    if (rate.ends[0] if rate.ends else rate.value) <= chance:
         return "nothing shows that these maps know which way the camera looked"
     says = {1: "are better than", 0: "are not clearly better than", -1: "are worse than"}
     first, second = (_sign(found.difference(*pair)) for pair in ((VOTES, POINT), (POINT, OVERALL)))
