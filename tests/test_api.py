@@ -55,12 +55,13 @@ SIGNATURES = {
     "division": "run, *, out=None, split='test', which='best', queries=6, limit=None, plane='auto', seed=0, progress=False",
     "embed": (
         "model, pictures, *, out=None, batch_size=64, workers=2, crop_to_box=False, on_unreadable='refuse', "
-        "progress=False, group=None, root=None, path_column=None, label_column=None"
+        "progress=False, group=None, stream=None, root=None, path_column=None, label_column=None"
     ),
     "evaluate": (
         "run=None, labels=None, *, embeddings=None, vectors_key=None, data=None, split=None, split_by=None, "
         "root=None, path_column=None, label_column=None, untrained=None, "
-        "groups=False, subspace=None, which='best', mistakes=6, k=(1, 2, 4, 8), per_query=None, queries=None, gallery=None, cameras=None, "
+        "groups=False, subspace=None, which='best', mistakes=6, query_view=None, k=(1, 2, 4, 8), "
+        "per_query=None, queries=None, gallery=None, cameras=None, "
         "sequences=None, clustering=True, diagnosis=True, intervals=True, whole_gallery=True, seed=0, "
         "device=None, budget_mb=512, progress=False"
     ),

@@ -13,7 +13,7 @@ import pandas as pd
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import pictures_table
 from kinsight.api.foreign_embeddings import read_embeddings
-from kinsight.api.load import load_one_stream
+from kinsight.api.load import load
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import evaluation_data, rows_of
 from kinsight.data import class_names
@@ -141,7 +141,7 @@ def _of_run(
     rows = rows_of(table, split, settings.data)
     named = _titles(table)
     chosen = rows[sampled_rows(named[rows], limit, seed)]
-    model = load_one_stream(folder.trained_model(which), device=device())
+    model = load(folder.trained_model(which), device=device())
     encoded = encode_rows(model, table, chosen, settings.data, progress=progress)
     return {
         "vectors": encoded.vectors,

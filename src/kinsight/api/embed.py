@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from kinsight.api.columns import columns_of
-from kinsight.api.load import load_one_stream
+from kinsight.api.load import load
 from kinsight.api.numbers import require_whole
 from kinsight.api.one_group import check_group, group_vectors
 from kinsight.data import read_pictures
 from kinsight.errors import KinsightError
 from kinsight.files import require_writable, write_npz
-from kinsight.models import Embedder
+from kinsight.models import Model, TwoStreams
 from kinsight.processes import device
 from kinsight.settings.training import DataSettings
 from kinsight.training.encoding import encode_rows
@@ -46,7 +46,7 @@ class Embeddings:
 
 
 def embed(
-    model: Embedder | str | Path,
+    model: Model | str | Path,
     pictures: Pictures,
     *,
     out: str | Path | None = None,
@@ -56,6 +56,7 @@ def embed(
     on_unreadable: Literal["refuse", "skip"] = "refuse",
     progress: bool = False,
     group: int | None = None,
+    stream: str | None = None,
     root: str | Path | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
@@ -71,6 +72,7 @@ def embed(
         crop_to_box: cut every picture to its box in the table.
         on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
         group: of a model with groups: the vectors of this group alone, of length 1.
+        stream: of a model of two streams: of which view the pictures are; None: the table's column `view` says so.
         root, path_column, label_column: of a table: where its relative paths begin, and its columns under names of their own.
 
     Raises:
@@ -80,7 +82,9 @@ def embed(
     require_whole(0, workers=workers)
     if out is not None:
         require_writable(out)
-    embedder = model if isinstance(model, Embedder) else load_one_stream(model, device=device())
+    embedder = model if isinstance(model, Model) else load(model, device=device())
+    if stream is not None:
+        embedder = _stream(embedder, stream)
     if group is not None:
         check_group(embedder, group)
     columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
@@ -95,6 +99,12 @@ def embed(
     if out is not None:
         found.save(out)
     return found
+
+
+def _stream(model: Model, name: str) -> Model:
+    if not isinstance(model, TwoStreams):
+        raise KinsightError(f"the stream {name} was asked of a model of one stream; leave it out")
+    return model.stream(name)
 
 
 def pictures_table(

@@ -25,7 +25,7 @@ from kinsight.explanation.measuring.groups import NO_GROUPS
 from kinsight.explanation.measuring.method_maps import MethodMaps, method_maps
 from kinsight.explanation.stages import Stage
 from kinsight.files import require_writable
-from kinsight.models import Embedder
+from kinsight.models import Embedder, TwoStreams
 from kinsight.models.subspaces import ONLY_ONE
 from kinsight.pictures import Preprocessing
 from kinsight.processes import device
@@ -88,7 +88,8 @@ def explain(
 ) -> ShownPair | ShownPairs | MethodMaps:
     """Split the similarity of two pictures exactly over their places.
 
-    - `explain(model, a, b)` with a Kinsight model or the folder of a run or model.
+    - `explain(model, a, b)` with a Kinsight model or the folder of a run or model; one of two streams takes a picture of each view, in
+      the order of its streams.
     - `explain(model, query, gallery="birds.csv")`: the best matches of a picture in a gallery, best first, each explained.
     - `explain(model, a, b, c, methods="all")`: the maps of each picture against its best match among the others, or in the gallery, by
       every method beside one another.
@@ -168,7 +169,10 @@ def explain(
                 else f"{len(pictures)} pictures were given with a gallery; give one, whose matches are looked for there"
             )
         search: dict[str, Any] = {"top": top, "group": group, "workers": workers, "progress": progress}
-        found = ShownPairs(best_matches(_model(model), pictures[0], others, **search, options=options))
+        asks = _model(model)
+        if isinstance(asks, TwoStreams):
+            (_, asks), search["answers"] = asks.streams.items()
+        found = ShownPairs(best_matches(asks, pictures[0], others, **search, options=options))
     if out is not None:
         _write(out, [found] if isinstance(found, ShownPair) else found, groups=groups, subspaces=subspaces)
     return found
@@ -183,6 +187,10 @@ def _pair(model: Any, pictures: Sequence[Any], other: Any, group: int | None, op
             "a table, folder or zip"
         )
     opened = _model(model)
+    if isinstance(opened, TwoStreams):
+        if other is not None:
+            raise KinsightError("a model of the second picture was given beside a model of two streams; leave it out")
+        opened, other = opened.streams.values()
     if group is not None and isinstance(opened, Embedder):
         check_group(opened, group)
     explainer = Explainer(opened, **options)
@@ -201,6 +209,10 @@ def _methods(
     met = None if gallery is None else [rows_met(gallery, picture) for picture in pictures]
     others = None if gallery is None else gallery["path"].tolist()
     opened = _model(model)
+    if isinstance(opened, TwoStreams):
+        raise KinsightError(
+            "methods are compared on models of one stream; leave out methods, or give kinsight.load(RUN).stream(NAME)"
+        )
     weights = None
     if names_cam(methods):
         if not isinstance(model, str | Path):

@@ -38,6 +38,6 @@ def load_one_stream(path: str | Path, device: str | torch.device = "cpu") -> Emb
     if isinstance(model, TwoStreams):
         raise KinsightError(
             f"{path} has a model of two streams ({' and '.join(model.names)}), and this needs one of a single stream; `kinsight evaluate`, "
-            "`explain` and `embed` take both kinds"
+            "`explain`, `embed` and `atlas` take both kinds"
         )
     return model

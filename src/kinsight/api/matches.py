@@ -33,6 +33,7 @@ def best_matches(
     workers: int = 2,
     progress: bool = False,
     options: dict[str, Any],
+    answers: tuple[str, Embedder] | None = None,
 ) -> list[ShownPair]:
     """Search a picture in a gallery and explain what it finds, best first.
 
@@ -48,6 +49,8 @@ def best_matches(
         workers: processes that decode the gallery.
         progress: show a bar.
         options: of `Explainer`.
+        answers: the view of the gallery and the stream of its pictures, where it is another than the query's; of a table that names views
+            only pictures of that view are found.
 
     Raises:
         KinsightError: a picture cannot be used, no such group, or nothing is left that the query may meet.
@@ -56,12 +59,25 @@ def best_matches(
         check_group(embedder, group)
     own = _rows_of_file(table, query)
     rows = rows_met(table, query)
-    embeddings = embed(embedder, table["path"].iloc[rows].tolist(), workers=workers, progress=progress, group=group)
+    if answers is not None:
+        rows = _of_view(table, rows, answers[0])
+    embeddings = embed(
+        embedder if answers is None else answers[1],
+        table["path"].iloc[rows].tolist(),
+        workers=workers,
+        progress=progress,
+        group=group,
+    )
     asked = embedder.encode(query)  # (1, D)
     if group is not None:
         asked = group_vectors(asked, embedder.groups)[:, group]
     found = rows[neighbours(asked, embeddings.vectors, k=min(top, len(rows))).indices[0]]
-    views = Explainer(embedder, **options).views([query, *table["path"].iloc[found]])
+    matches = table["path"].iloc[found].tolist()
+    explainer = Explainer(embedder, **options)
+    if answers is None:
+        views = explainer.views([query, *matches])
+    else:
+        views = explainer.views([query]) + Explainer(answers[1], **options).views(matches)
     labels = _labels(table)
     shown = [labels[own[0]] if len(own) else "", *labels[found]]
     named = [replace(view, label=label) for view, label in zip(views, shown, strict=True)]
@@ -118,6 +134,18 @@ def rows_met(table: pd.DataFrame, query: Picture) -> np.ndarray:
             "not marked as gallery are left out); give a folder, table or zip with more"
         )
     return rows
+
+
+def _of_view(table: pd.DataFrame, rows: np.ndarray, view: str) -> np.ndarray:
+    """Those of the rows that are of a view; all where the table names none."""
+    if "view" not in table.columns:
+        return rows
+    found = rows[(table["view"].iloc[rows] == view).to_numpy()]
+    if not len(found):
+        raise KinsightError(
+            f"the gallery has no picture of the view {view}; give one that has, or one without a column view"
+        )
+    return found
 
 
 def _rows_of_file(table: pd.DataFrame, picture: Picture) -> np.ndarray:

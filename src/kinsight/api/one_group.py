@@ -6,10 +6,10 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.explanation.measuring.groups import NO_GROUPS
-from kinsight.models import Embedder
+from kinsight.models import Model
 
 
-def check_group(model: Embedder, group: int) -> None:
+def check_group(model: Model, group: int) -> None:
     """Refuse a group that a model does not have.
 
     Raises:

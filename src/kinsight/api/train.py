@@ -95,5 +95,8 @@ def _require_own(settings: Mapping[str, Any], given: Mapping[str, Any], file: st
 
 def named_code(settings: Mapping[str, Any]) -> set[str]:
     model = settings.get("model")
-    trunk = model.get("trunk") if isinstance(model, Mapping) else None
-    return class_paths(settings) | ({str(trunk)} if is_own_trunk(trunk) else set())
+    model = model if isinstance(model, Mapping) else {}
+    streams = model.get("streams")
+    parts = [model, *(streams.values() if isinstance(streams, Mapping) else ())]
+    trunks = [part.get("trunk") for part in parts if isinstance(part, Mapping)]
+    return class_paths(settings) | {str(trunk) for trunk in trunks if is_own_trunk(trunk)}

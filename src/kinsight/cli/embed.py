@@ -25,6 +25,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add_columns(parser)
     parser.add_argument("--group", type=int, metavar="N", help="of a model with groups: the vectors of group N alone")
+    parser.add_argument(
+        "--stream",
+        metavar="VIEW",
+        help="of a model of two streams: of which view the pictures are (default: the table's column view)",
+    )
     return parser
 
 

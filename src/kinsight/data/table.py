@@ -100,9 +100,10 @@ def read_pictures(
     elif "label" in table and table["label"].isna().any():
         row = int(np.flatnonzero(table["label"].isna())[0])
         raise KinsightError(f"{name} row {row + 2}, column label: it is empty; give its class, or leave all labels out")
-    if "label" in table or "path" not in table:
+    if "label" in table or "path" not in table or {"pair", "view"} <= set(table.columns):
         return standardise(table, base=base, split_by=split_by, name=name)
-    return pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
+    found = pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
+    return found.assign(view=table["view"]) if "view" in table else found
 
 
 Columns = dict[str, str | None]

@@ -20,7 +20,7 @@ from kinsight.explanation.opening import Opened, Opening, open_model
 from kinsight.explanation.pair import Pair
 from kinsight.explanation.stages import Stage, automatic_stage
 from kinsight.explanation.view import View
-from kinsight.models import Embedder
+from kinsight.models import Embedder, TwoStreams
 from kinsight.pictures import Preprocessing
 from kinsight.pictures.decoding import Box, open_picture
 
@@ -59,6 +59,12 @@ class Explainer:
         preprocessing: Preprocessing | Callable[[Image.Image], Tensor] | None = None,
         tolerance: float = TOLERATED,
     ) -> None:
+        if isinstance(model, TwoStreams):
+            one, other = model.names
+            raise KinsightError(
+                f"a model of two streams is explained by an explainer each: Explainer(model.stream({one!r})) and {other!r} likewise; "
+                "`explain` makes both"
+            )
         if stage == "auto":
             stage = 0 if layer is not None else automatic_stage(model, gates=gates, tolerance=tolerance)
         self.stage: int = stage

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -102,5 +103,16 @@ def with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
             root=str(Path(data.root).resolve()) if data.root else None,
         ),
         features=replace(features, folder=str(Path(features.folder).resolve()) if features.folder else None),
-        model=replace(model, weights=str(Path(model.weights).resolve()) if model.weights else None),
+        model=replace(
+            model,
+            weights=str(Path(model.weights).resolve()) if model.weights else None,
+            streams=model.streams and {name: _with_absolute_weights(own) for name, own in model.streams.items()},
+        ),
     )
+
+
+def _with_absolute_weights(own: Any) -> Any:
+    """What is a stream's own, which is checked where the model is built."""
+    if not isinstance(own, Mapping) or not isinstance(own.get("weights"), str):
+        return own
+    return {**own, "weights": str(Path(own["weights"]).resolve())}
