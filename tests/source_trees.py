@@ -119,6 +119,16 @@ def persons(root: Path) -> Path:
     return root
 
 
+def views(root: Path) -> Path:
+    lines = [
+        f"bingmap/19/{n:07d}.jpg,streetview/panos/{n:07d}.jpg,streetview/annotations/{n:07d}.png" for n in (1, 2, 4)
+    ]
+    write(root / "splits" / "train-19zl.csv", *lines[:2])
+    write(root / "splits" / "val-19zl.csv", lines[2])
+    touch(root, *(f"{folder}/{n:07d}.jpg" for folder in ("bingmap/19", "streetview/panos") for n in (1, 2, 4)))
+    return root
+
+
 def imagenet(root: Path) -> Path:
     for wnid in ("n01440764", "n01443537", "n01484850"):
         touch(root, f"train/{wnid}/{wnid}_18.JPEG", f"val/{wnid}/ILSVRC2012_val_00000293.JPEG")
@@ -132,5 +142,6 @@ MAKERS = {
     "inshop_clothes": clothes,
     "pku_vehicleid": vehicles,
     "market1501": persons,
+    "cvusa": views,
     "imagenet_folder": imagenet,
 }

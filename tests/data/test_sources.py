@@ -23,6 +23,7 @@ from source_trees import (
     structs,
     touch,
     vehicles,
+    views,
     write,
 )
 
@@ -57,6 +58,20 @@ def test_a_relative_folder_gives_absolute_paths(name: str, tmp_path: Path, monke
     MAKERS[name](tmp_path / "here")
     monkeypatch.chdir(tmp_path)
     assert read_source(name, "here").path.map(lambda path: Path(path).is_absolute()).all()
+
+
+def test_pairs_of_panorama_and_aerial_picture(tmp_path: Path) -> None:
+    table = read_source("cvusa", views(tmp_path))
+    assert table["view"].tolist() == ["street", "aerial"] * 3
+    assert table["pair"].tolist() == ["0000001"] * 2 + ["0000002"] * 2 + ["0000004"] * 2
+    assert table["split"].tolist() == ["train"] * 4 + ["test"] * 2
+    assert table["id"][1] == "bingmap/19/0000001.jpg"
+    write(tmp_path / "splits" / "val-19zl.csv", "bingmap/19/0000004.jpg,streetview/panos/0000003.jpg")
+    with pytest.raises(KinsightError, match="line 1 puts"):
+        read_source("cvusa", tmp_path)
+    write(tmp_path / "splits" / "val-19zl.csv", "bingmap/19/0000004.jpg")
+    with pytest.raises(KinsightError, match="line 1 is not"):
+        read_source("cvusa", tmp_path)
 
 
 def test_birds(tmp_path: Path) -> None:

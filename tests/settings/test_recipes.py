@@ -367,6 +367,8 @@ def test_values_of_the_tables(name: str, key: str, expected: object) -> None:
 def test_published_settings_start_from_the_weights_of_their_papers(name: str) -> None:
     if name.startswith(("reality-check", "relational", "visual-explanation/cub")):
         expected = "bn_inception"
+    elif name == "visual-explanation/cvusa":
+        expected = "vgg16"
     else:
         # timm's plain resnet50 is a later, stronger training than the torchvision weights that the papers had.
         expected = "googlenet" if "googlenet" in name else "resnet50.tv_in1k"

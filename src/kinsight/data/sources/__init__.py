@@ -10,6 +10,7 @@ import pandas as pd
 from kinsight.data.sources import (
     cars196,
     cub200_2011,
+    cvusa,
     imagenet_folder,
     inshop_clothes,
     market1501,
@@ -30,6 +31,7 @@ SOURCES: dict[str, Source] = {
         inshop_clothes,
         pku_vehicleid,
         market1501,
+        cvusa,
         imagenet_folder,
     )
 }
