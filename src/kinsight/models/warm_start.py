@@ -32,8 +32,18 @@ def model_folder(weights: str | Path | None) -> Path | None:
 
 
 def settings_of_model(folder: Path) -> dict[str, Any]:
-    """The model settings that a model folder was saved with."""
-    return dict(read_model(folder)[0]["settings"])
+    """The model settings that a model folder was saved with.
+
+    Raises:
+        KinsightError: it holds two streams, which nothing starts from.
+    """
+    settings = dict(read_model(folder)[0]["settings"])
+    if "streams" in settings:
+        raise KinsightError(
+            f"{folder} holds a model of two streams, and a training starts from one of a single stream, whose trunk both take; give one, "
+            "or a .safetensors file as model.weights"
+        )
+    return settings
 
 
 def take_head(embedder: Embedder | TwoStreams, weights: str | Path | None) -> str | None:

@@ -18,6 +18,7 @@ import torch
 from kinsight import processes
 from kinsight.data import describe, table_digest
 from kinsight.models import Model
+from kinsight.settings.model import ModelSettings
 from kinsight.settings.training import DataSettings, TrainingSettings
 
 LIBRARIES = ("kinsight", "torch", "torchvision", "timm", "pytorch-metric-learning", "accelerate", "numpy")
@@ -141,6 +142,7 @@ def data_protocol(table: pd.DataFrame, data: DataSettings) -> dict[str, Any]:
         "folds": data.folds,
         "crop_to_box": data.crop_to_box,
         "augmentation": data.augmentation,
+        **({"stream_augmentation": data.stream_augmentation} if data.stream_augmentation else {}),
         "splits": describe(table),
         "digest": table_digest(table),
     }
@@ -165,6 +167,7 @@ def training_protocol(
             "frozen_norm": settings.model.frozen_norm,
             "parameters": sum(parameter.numel() for parameter in embedder.parameters()),
             "preprocessing": embedder.preprocessing.to_dict(),
+            **_of_streams(settings.model),
         },
         "training": {
             "loss": settings.objective.loss,
@@ -186,6 +189,11 @@ def training_protocol(
         },
         "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+def _of_streams(model: ModelSettings) -> dict[str, Any]:
+    """What is each stream's own; nothing of a model of one."""
+    return {"streams": model.streams, "shared_head": model.shared_head} if model.streams else {}
 
 
 @cache  # to look them up anew takes as long as an epoch of a head alone

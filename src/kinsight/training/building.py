@@ -37,7 +37,9 @@ def make_embedder(settings: TrainingSettings) -> Model:
 def starting_point(settings: TrainingSettings) -> Model:
     """What training starts from: the trunk with its starting weights and the head's pooling, nothing learned."""
     head = {"name": "linear", "dim": None, "pooling": settings.model.head.get("pooling", "avg")}
-    return build_model(replace(settings.model, head=head), seed=settings.seed)
+    streams = settings.model.streams
+    own = streams and {name: {**each, "head": head} for name, each in streams.items()}
+    return build_model(replace(settings.model, head=head, streams=own, shared_head=False), seed=settings.seed)
 
 
 def make_method(

@@ -15,7 +15,7 @@ from kinsight import processes
 from kinsight.data import Batch
 from kinsight.errors import KinsightError
 from kinsight.files import sweep
-from kinsight.models import Embedding, Model, load_embedder, take_head
+from kinsight.models import Embedding, Model, TwoStreams, load_embedder, take_head
 from kinsight.objectives import CollapseWatch, Losses, check_finite
 from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol, training_protocol
@@ -46,7 +46,7 @@ from kinsight.training.schedules import extension
 from kinsight.training.seeds import mixed, seed_torch
 from kinsight.training.selection import ONE_CLASS, numbers, selection_of, take, take_start, verdict
 from kinsight.training.stream_inputs import make_inputs
-from kinsight.training.validation import CHOSEN_BY, is_better, validate
+from kinsight.training.validation import CHOSEN_BY, is_better, validate, who_searches
 
 logger = logging.getLogger("kinsight")
 
@@ -108,6 +108,14 @@ class Training:
     def validation_pictures(self) -> int:
         """How many pictures they have."""
         return int((self.table["split"] == "validation").sum())
+
+    @property
+    def validation_queries(self) -> int:
+        """How many of them search: of two views one."""
+        if not isinstance(self.embedder, TwoStreams):
+            return self.validation_pictures
+        rows = np.flatnonzero((self.table["split"] == "validation").to_numpy())
+        return int(who_searches(self.embedder, self.table, rows)["queries"].sum())
 
     def fit(self) -> None:
         """Train to the end from wherever the run stands."""
@@ -256,7 +264,7 @@ class Training:
 
     def _validate(self) -> None:
         position, metrics = self.position, self._validated()
-        if take(position, metrics, self.validation_pictures) and processes.is_main():
+        if take(position, metrics, self.validation_queries) and processes.is_main():
             keep_class_weights(self.run.checkpoints, self.objective, self.embedder.digest())
             self.embedder.save(self.run.model)
         best = f"best: step {position.best_step}" if position.best_step else "best: before the first step"

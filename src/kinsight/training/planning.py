@@ -51,6 +51,11 @@ def plan(given: Mapping[str, Any], recipe: str | None = None) -> Plan:
     settings = with_absolute_paths(settings_from(*([recipe] if recipe else []), given))
     table = sound_table(settings.data)
     reasons: list[str] = []
+    if recipe is None and settings.model.streams:
+        raise KinsightError(
+            "model.streams was given without a recipe, and what is chosen without one is for pictures of one kind; begin with --recipe "
+            "cross-view"
+        )
     if recipe is None:
         choice = choose(given, settings.data, table)
         settings, reasons = with_absolute_paths(settings_from(choice.recipe, given)), choice.reasons

@@ -173,7 +173,9 @@ def _model_words(model: ModelProtocol) -> str:
     head = _name(model.head)
     dim = f"{model.dim} dimensions" if model.dim else ""
     inside = ", ".join(word for word in (f"{head} head" if head else "", dim) if word)
-    return f"{model.trunk}{f' ({inside})' if inside else ''}"
+    streams = model.more.get("streams")
+    views = f", one for {' and one for '.join(map(str, streams))}" if isinstance(streams, Mapping) else ""
+    return f"{model.trunk}{views}{f' ({inside})' if inside else ''}"
 
 
 def _measured_words(data: DataProtocol, result: EvaluationRecord | None) -> str:
