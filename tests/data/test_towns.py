@@ -37,7 +37,7 @@ def _lone_tower(angle: float, away: float = 22.0) -> Town:
 
 
 def _noon() -> Weather:
-    day = weather("summer", np.random.default_rng(0), {"colour": 1.0})
+    day = weather("summer", np.random.default_rng(0))
     ground = np.zeros_like(day.ground) + (20, 40, 200)
     return dataclasses.replace(day, power=0.0, ground=ground, sky="clear")
 

@@ -11,15 +11,12 @@ from kinsight.data.towns.aerial import EXTENT, aerial
 from kinsight.data.towns.panorama import panorama
 from kinsight.data.towns.plan import plan
 from kinsight.data.towns.solids import Box, Paint, Thing, Town
-from kinsight.data.towns.weather import SEASONS, Film, Weather, weather
+from kinsight.data.towns.weather import SEASONS, Weather, weather
 from kinsight.errors import KinsightError
 from kinsight.pictures.directions import aerial_angle, around, panorama_position
 
 _FINER = 2  # both views are drawn with so many times their rows and columns: averaging them smooths every edge
 _CARS = ("white", "red", "dark", "steel", "gold", "glass", "slate")
-# Surveys from the air are flown with films of their own.
-_ON_STREET: dict[Film, float] = {"colour": 0.65, "grey": 0.35}
-_ABOVE: dict[Film, float] = {"colour": 0.2, "infrared": 0.4, "grey": 0.4}
 SMALLEST, LARGEST = 48, 1024
 
 
@@ -45,12 +42,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class View:
-    """One picture (RGB), the season and the sky of its day, and the film that it was taken on."""
+    """One picture (RGB), the season and the sky of its day."""
 
     image: Image.Image
     season: str
     sky: str
-    film: str
 
 
 @dataclass(frozen=True)
@@ -105,8 +101,8 @@ def draw_place(
     counts = np.bincount(seen.shown[seen.shown >= 0], minlength=len(town.things)) / _FINER**2
     things = [_seen(thing, float(count), heading, size) for thing, count in zip(town.things, counts, strict=True)]
     return Place(
-        View(_photographed(seen.colours, first, on_street), first.season, first.sky, first.film),
-        View(_photographed(overhead, second, above), second.season, second.sky, second.film),
+        View(_photographed(seen.colours, first, on_street), first.season, first.sky),
+        View(_photographed(overhead, second, above), second.season, second.sky),
         heading,
         tuple(thing for thing in things if 0 <= thing.x < size and 0 <= thing.y < size),
     )
@@ -114,7 +110,7 @@ def draw_place(
 
 def _two_days(rng: np.random.Generator) -> tuple[Weather, Weather]:
     first, second = (SEASONS[number] for number in rng.choice(len(SEASONS), 2, replace=False))
-    return weather(first, rng, _ON_STREET), weather(second, rng, _ABOVE)
+    return weather(first, rng), weather(second, rng)
 
 
 def _seen(thing: Thing, pixels: float, heading: float, size: int) -> Seen:
@@ -137,7 +133,7 @@ def _cars(town: Town, rng: np.random.Generator) -> tuple[Thing, ...]:
 def _photographed(colours: np.ndarray, day: Weather, rng: np.random.Generator) -> Image.Image:
     """What light and the camera make of colours (rows, columns, 3)."""
     rows, columns = colours.shape[0] // _FINER, colours.shape[1] // _FINER
-    pixels = day.developed(colours.reshape(rows, _FINER, columns, _FINER, 3).mean((1, 3)))
+    pixels = colours.reshape(rows, _FINER, columns, _FINER, 3).mean((1, 3)) * day.cast
     middle = pixels.mean()
     pixels = middle + (pixels - middle) * rng.uniform(0.75, 1.1)
     pixels += rng.standard_normal(pixels.shape) * rng.uniform(1, 5)

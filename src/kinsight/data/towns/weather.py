@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +11,6 @@ from kinsight.data.towns.solids import SURFACES, Paint
 
 Season = Literal["spring", "summer", "autumn", "winter"]
 Sky = Literal["clear", "cloudy", "haze", "dusk"]
-Film = Literal["colour", "infrared", "grey"]
 SEASONS: tuple[Season, ...] = ("spring", "summer", "autumn", "winter")
 SKIES: tuple[Sky, ...] = ("clear", "cloudy", "haze", "dusk")
 RGB = tuple[int, int, int]
@@ -107,7 +105,6 @@ class Weather:
         ground: (surfaces, 3).
         air: (2, 3), at the zenith and at the horizon.
         cast: (3,), the light's own colour.
-        film: what the picture is taken on.
     """
 
     season: Season
@@ -120,17 +117,6 @@ class Weather:
     ground: np.ndarray
     air: np.ndarray
     cast: np.ndarray
-    film: Film
-
-    def developed(self, colours: np.ndarray) -> np.ndarray:
-        """Colours (..., 3) as this day's light and film give them: on infrared film what is green comes out red."""
-        lit = colours * self.cast
-        red, green, blue = np.moveaxis(lit, -1, 0)
-        if self.film == "infrared":
-            return np.stack([1.6 * green - 0.3 * red - 0.3 * blue, red, green], -1)
-        if self.film == "grey":
-            return np.repeat((0.35 * red + 0.45 * green + 0.2 * blue)[..., None], 3, -1)
-        return lit
 
     def colour(self, paint: Paint, *, upward: bool = False) -> np.ndarray:
         """(3,); `upward`: where snow lies."""
@@ -140,8 +126,8 @@ class Weather:
         return plain + snow * (np.array([232.0, 236, 240]) - plain)
 
 
-def weather(season: Season, rng: np.random.Generator, films: Mapping[Film, float]) -> Weather:
-    """A day of a season, and one of the films by how often each is used."""
+def weather(season: Season, rng: np.random.Generator) -> Weather:
+    """A day of a season."""
     sky = SKIES[int(rng.choice(len(SKIES), p=[0.4, 0.25, 0.2, 0.15]))]
     states = {"winter": (0, 1, 4), "autumn": (0, 1, 3, 3), "spring": (0, 1, 2), "summer": (0, 2, 4)}[season]
     ground = np.zeros((len(SURFACES), 3))
@@ -166,6 +152,5 @@ def weather(season: Season, rng: np.random.Generator, films: Mapping[Film, float
         bare={"spring": 0.1, "summer": 0.0, "autumn": 0.15, "winter": 0.5}[season],
         ground=ground,
         air=np.array(_AIR[sky], float),
-        film=str(rng.choice(list(films), p=list(films.values()))),  # type: ignore[arg-type]
         cast=np.array(_CASTS[sky], float) / 255 * np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3)),
     )
