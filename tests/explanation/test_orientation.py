@@ -68,9 +68,10 @@ def test_votes_are_those_of_plain_loops() -> None:
     seen = {at: (places.angles[at], places.spans[at]) for at in np.ndindex(5, 5) if places.says[at]}
     tensor = random_tensor(0, (2, 6, 5, 5))
     headings = np.array([0.0, 17.3, 90, 183.1, 359])
-    for centred, smoothing in ((False, 6.0), (True, 15.0)):
-        found = histogram(tensor, street, aerial, Voting(smoothing, centred)).at(headings)
+    for centred, scaled, smoothing in ((False, False, 6.0), (True, False, 15.0), (True, True, 6.0)):
+        found = histogram(tensor, street, aerial, Voting(smoothing, centred, scaled)).at(headings)
         values = plain.centred(tensor) if centred else tensor
+        values = plain.scaled(values) if scaled else values
         mean = sum(float(np.maximum(values[(slice(None), slice(None), *at)], 0).sum()) for at in seen)
         slow = [plain.votes_for(each, values, columns.angles.tolist(), 60, seen, smoothing) - mean for each in headings]
         assert found == pytest.approx(np.array(slow), abs=1e-6 * mean)

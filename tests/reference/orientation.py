@@ -36,10 +36,20 @@ def votes_for(
 
 
 def centred(tensor: np.ndarray) -> np.ndarray:
-    """Less the mean of each place over the other picture, both ways."""
+    """Less what each row of the panorama says all around to a place, then less what a place of the panorama says to all places."""
+    around, found = np.empty_like(tensor), np.empty_like(tensor)
+    for row, column, down, across in np.ndindex(tensor.shape):
+        around[row, column, down, across] = tensor[row, column, down, across] - tensor[row, :, down, across].mean()
+    for row, column in np.ndindex(tensor.shape[:2]):
+        found[row, column] = around[row, column] - around[row, column].mean()
+    return found
+
+
+def scaled(tensor: np.ndarray) -> np.ndarray:
+    """Each pair of places divided by how much either place varies over the other picture."""
     found = np.empty_like(tensor)
     for at in np.ndindex(tensor.shape):
-        found[at] = tensor[at] - tensor[:, :, at[2], at[3]].mean() - tensor[at[0], at[1]].mean() + tensor.mean()
+        found[at] = tensor[at] / (np.std(tensor[at[0], at[1]]) * np.std(tensor[:, :, at[2], at[3]]))
     return found
 
 

@@ -216,7 +216,8 @@ def _record(subject: OpenedPairs, found: Orientation, *, stage: int, turn: bool)
         "map": "the model's last" if not stage else f"{stage} stages below the model's last",
         "a column of places": f"{read_.column:.2f} degrees",
         "voting": f"smoothed by {voting.smoothing:g} degrees"
-        + (", contributions centred" if voting.centred else "")
+        + (", centred" if voting.centred else "")
+        + (", every place counting alike" if voting.scaled else "")
         + (", what speaks for the similarity alone" if voting.positive else ", for and against"),
         "confidence": f"fitted to {fitted.pairs} {fitted.source}, {fitted.right} of them right"
         if fitted

@@ -31,13 +31,15 @@ class Voting:
 
     Attributes:
         smoothing: the standard deviation, in degrees, of what is added to the width of every vote.
-        centred: whether the mean of each picture's contributions is taken off before: it answers everywhere alike, and so says nothing
-            about a heading.
+        centred: whether what says nothing about a heading is taken off before: what a row of the panorama says all around, and what a
+            place of the panorama says to the whole aerial picture.
+        scaled: whether every place counts alike: its votes are divided by their standard deviation over the other picture.
         positive: whether only what speaks for the similarity votes; else what speaks against it votes against a heading.
     """
 
     smoothing: float = 5.0
     centred: bool = True
+    scaled: bool = False
     positive: bool = True
 
 
@@ -123,7 +125,11 @@ def cast(tensor: np.ndarray, voting: Voting) -> np.ndarray:
     """(h, w, h', w'), how strongly each pair of places votes."""
     values = np.asarray(tensor, np.float64)
     if voting.centred:
-        values = values - values.mean((0, 1)) - values.mean((2, 3))[..., None, None] + values.mean()
+        values = values - values.mean(1, keepdims=True)
+        values = values - values.mean((2, 3), keepdims=True)
+    if voting.scaled:
+        spread = values.std((2, 3), keepdims=True) * values.std((0, 1), keepdims=True)
+        values = values / np.where(spread > 0, spread, 1)
     return np.maximum(values, 0) if voting.positive else values
 
 
