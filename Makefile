@@ -13,14 +13,17 @@ help:  ## this list
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, explain matches: report.html, matches.html in runs/demo
+demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, explain matches, search: report.html, matches.html, hits.html in runs/demo
 	rm -rf $(RUN)
 	$(BIN)/kinsight data render runs/scenes --classes 80 --per-class 40 --size 64 --seed 1
 	$(BIN)/kinsight train --data runs/scenes --recipe demo --out $(RUN)
 	$(BIN)/kinsight evaluate $(RUN) --untrained
 	$(BIN)/kinsight explain $(RUN) "runs/scenes/$$(awk -F, '$$4 == "test" {print $$1; exit}' runs/scenes/metadata.csv)" \
 	  --gallery runs/scenes --top 3 --out $(RUN)/matches.html
-	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html"
+	$(BIN)/kinsight index $(RUN) runs/scenes --out $(RUN)/scenes.kin
+	$(BIN)/kinsight search $(RUN)/scenes.kin "runs/scenes/$$(awk -F, '$$4 == "test" {print $$1; exit}' runs/scenes/metadata.csv)" \
+	  --where "split = 'test'" --top 12 --out $(RUN)/hits.html
+	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html; a search: $(RUN)/hits.html"
 
 test: .venv/installed  ## the tests that take less than two seconds each, a few minutes together
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not slow and not docs"

@@ -81,6 +81,10 @@ SIGNATURES = {
         "*runs, out=None, top=12, data=None, split='test', split_by=None, root=None, path_column=None, label_column=None, "
         "limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
+    "index": (
+        "model=None, pictures=None, *, out=None, update=False, prune=False, remove=(), dtype='float16', crop_to_box=False, batch_size=64, "
+        "workers=2, on_unreadable='refuse', progress=False, root=None, path_column=None, label_column=None"
+    ),
     "list_data": "",
     "load": "path, device='cpu', *, own_code=False",
     "localize": (
@@ -88,6 +92,7 @@ SIGNATURES = {
         "split_by=None, root=None, path_column=None, label_column=None, stage=0, limit=None, "
         "seed=0, which='best', drawing='centred', out=None"
     ),
+    "open_index": "path, *, model=None, writable=False",
     "orient": (
         "run, street=None, aerial=None, *, split='test', data=None, split_by=None, root=None, path_column=None, label_column=None, "
         "stage=0, limit=None, turn=True, voting=None, seed=0, which='best', out=None"
@@ -99,6 +104,10 @@ SIGNATURES = {
         "folder, *, kind='birds', classes=None, per_class=None, places=None, size=96, seed=0, progress=False"
     ),
     "report": "run",
+    "search": (
+        "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, model=None, "
+        "out=None"
+    ),
     "settings_from": "*layers",
     "train": "settings=None, out=None, *, recipe=None, progress=True",
 }

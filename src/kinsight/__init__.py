@@ -19,11 +19,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.api.explain import explain
     from kinsight.api.faithfulness import faithfulness
     from kinsight.api.groups import groups
+    from kinsight.api.index import index
     from kinsight.api.load import load
     from kinsight.api.localize import localize
+    from kinsight.api.opened_index import open_index
     from kinsight.api.orient import orient
     from kinsight.api.recipes import recipes
     from kinsight.api.report import report
+    from kinsight.api.search import search
     from kinsight.api.train import train
     from kinsight.data.table import read_table
     from kinsight.errors import KinsightError
@@ -50,6 +53,9 @@ _HOME = {
     "explain": "kinsight.api.explain",
     "faithfulness": "kinsight.api.faithfulness",
     "groups": "kinsight.api.groups",
+    "index": "kinsight.api.index",
+    "open_index": "kinsight.api.opened_index",
+    "search": "kinsight.api.search",
     "load": "kinsight.api.load",
     "localize": "kinsight.api.localize",
     "orient": "kinsight.api.orient",
@@ -80,15 +86,18 @@ __all__ = [
     "faithfulness",
     "gate",
     "groups",
+    "index",
     "list_data",
     "load",
     "localize",
+    "open_index",
     "orient",
     "own_code",
     "read_table",
     "recipes",
     "render_data",
     "report",
+    "search",
     "settings_from",
     "train",
 ]

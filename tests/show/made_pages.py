@@ -17,6 +17,7 @@ from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.division.page import division_html
 from kinsight.show.groups.beside import groups_beside_html
 from kinsight.show.groups.page import groups_html
+from kinsight.show.hits.page import hits_html
 from kinsight.show.maps.correspondence import correspondence_html
 from kinsight.show.maps.faithfulness import faithfulness_html, shown_pairs
 from kinsight.show.maps.localization import localization_html, shown_pictures
@@ -34,6 +35,7 @@ from show import (
     made_diagnosis,
     made_division,
     made_groups,
+    made_hits,
     made_maps,
     made_orientation,
     made_pair,
@@ -76,6 +78,10 @@ def _calibration(folder: Path) -> MadePage:
 
 def _matches(folder: Path) -> MadePage:
     return MadePage(pair_html(made_pair.matches(5)), (POINT,), strips=".matches")
+
+
+def _hits(folder: Path) -> MadePage:
+    return MadePage(hits_html(made_hits.made(folder)), (("button.open", "#why iframe"),))
 
 
 def _groups(folder: Path) -> MadePage:
@@ -149,6 +155,7 @@ PAGES: dict[str, Callable[[Path], MadePage]] = {
     "report": _report,
     "pair": _pair,
     "matches": _matches,
+    "hits": _hits,
     "groups": _groups,
     "groups beside": _groups_beside,
     "calibration": _calibration,

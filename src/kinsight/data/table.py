@@ -83,7 +83,7 @@ def read_pictures(
     """As `read_table`, but labels need not be known: also a table without them, or a folder or zip of loose pictures.
 
     Returns:
-        The columns `id` and `path`; where labels are known, all columns of `read_table`.
+        The columns `id` and `path`, and the others of the table; where labels are known, all columns of `read_table`.
 
     Raises:
         KinsightError: the source cannot be read, or holds no picture.
@@ -102,8 +102,8 @@ def read_pictures(
         raise KinsightError(f"{name} row {row + 2}, column label: it is empty; give its class, or leave all labels out")
     if "label" in table or "path" not in table or {"pair", "view"} <= set(table.columns):
         return standardise(table, base=base, split_by=split_by, name=name)
-    found = pd.DataFrame({"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]})
-    return found.assign(view=table["view"]) if "view" in table else found
+    named = {"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]}
+    return pd.DataFrame(named).join(table.drop(columns=[name for name in named if name in table]))
 
 
 Columns = dict[str, str | None]

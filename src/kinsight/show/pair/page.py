@@ -49,7 +49,7 @@ def pair_fragment(pairs: Pair | Sequence[Pair]) -> str:
     It is a page inside a frame: neither its styles nor its names meet those of the notebook or of other pairs, and it needs nothing from
     outside. A notebook that is not trusted shows no frames; then the sentence before it remains.
     """
-    page = _rendered(pairs, None, fragment=True)
+    page = framed_page(pairs)
     first = pairs if isinstance(pairs, Pair) else pairs[0]
     return (
         environment()
@@ -60,6 +60,11 @@ def pair_fragment(pairs: Pair | Sequence[Pair]) -> str:
             names=_tab([first]),
         )
     )
+
+
+def framed_page(pairs: Pair | Sequence[Pair]) -> str:
+    """The page as it stands inside a frame of another one: without a heading, as high as what it shows."""
+    return _rendered(pairs, None, fragment=True)
 
 
 def check_names(pairs: Sequence[Pair], names: Sequence[str] | None) -> None:

@@ -13,7 +13,7 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import Neighbours
 from kinsight.evaluation.products import scores
 from kinsight.evaluation.vectors import unit
-from kinsight.search.store import Store
+from kinsight.retrieval.store import Store
 
 _GATHERED = 0.1  # of the pictures: where fewer are allowed, only their rows are multiplied
 _CONDITIONS = 16  # conditions whose pictures are kept in mind

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kinsight.search.about import About
-from kinsight.search.entries import Entry, FileState, Listed
-from kinsight.search.opening import create_store
-from kinsight.search.store import Store
+from kinsight.retrieval.about import About
+from kinsight.retrieval.entries import Entry, Listed
+from kinsight.retrieval.file_state import FileState
+from kinsight.retrieval.opening import create_store
+from kinsight.retrieval.store import Store
 
 DIM = 12
 

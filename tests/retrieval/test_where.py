@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinsight.errors import KinsightError
-from kinsight.search.about import About
-from kinsight.search.opening import create_store
-from kinsight.search.store import Store
-from kinsight.search.where import parse_condition
-from search.made_index import DIM, entry, vectors
+from kinsight.retrieval.about import About
+from kinsight.retrieval.opening import create_store
+from kinsight.retrieval.store import Store
+from kinsight.retrieval.where import parse_condition
+from retrieval.made_index import DIM, entry, vectors
 
 ROWS = [
     {"camera": 1, "label": "wren", "height": 1.5, "a b": "x"},

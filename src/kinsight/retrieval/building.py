@@ -5,7 +5,6 @@ Batch by batch, each committed with its pictures: a kill loses at most the batch
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,13 +16,14 @@ from tqdm import tqdm
 from kinsight.data import read_boxes
 from kinsight.data.columns import BOX
 from kinsight.errors import KinsightError
-from kinsight.pictures.archive import UnreadableFile, changed_at, read_bytes
-from kinsight.search.embedding import Embeds
-from kinsight.search.entries import FileState, Listed, PictureBox, cell
-from kinsight.search.store import Known, Store
+from kinsight.pictures.archive import UnreadableFile
+from kinsight.retrieval.embedding import Embeds
+from kinsight.retrieval.entries import Listed, PictureBox, cell
+from kinsight.retrieval.file_state import FileState, state_of
+from kinsight.retrieval.store import Known, Store
 
 _PORTION = 4096  # rows that are looked up together
-_OWN = ("id", "path", "mask_path", *BOX)  # columns of a table that an index has its own places for, or no use
+_OWN = ("id", "path", "mask_path", "part_mask_path", *BOX)  # what an index keeps otherwise, or has no use for
 
 
 @dataclass
@@ -109,7 +109,8 @@ def _due(
     for row in rows:
         before = known.get(row.id)
         try:
-            state = _state(row, before)
+            stays = before is not None and row.path == before.listed.path
+            state = state_of(row.path, before.state if before and stays else None)
         except UnreadableFile as problem:
             if on_unreadable == "refuse":
                 raise
@@ -124,18 +125,6 @@ def _due(
     if noted:
         store.note(noted)
     return due
-
-
-def _state(row: Listed, before: Known | None) -> FileState:
-    """The state of a picture's file; it is read only where it is new, or its size, its time or its path is another one."""
-    size, modified = changed_at(row.path)
-    if before is not None and (size, modified, row.path) == (
-        before.state.size,
-        before.state.modified,
-        before.listed.path,
-    ):
-        return before.state
-    return FileState(size, modified, hashlib.sha256(read_bytes(row.path)).hexdigest())
 
 
 def _differ(row: Listed, before: Listed) -> bool:

@@ -12,23 +12,10 @@ import pandas as pd
 
 from kinsight.errors import KinsightError
 from kinsight.files import is_unicode
+from kinsight.retrieval.file_state import FileState
 
 Cell = int | float | str | None
 PictureBox = tuple[int, int, int, int]
-
-
-class FileState(NamedTuple):
-    """By what a changed file is seen.
-
-    Attributes:
-        size: in bytes.
-        modified: when it was last changed, in nanoseconds.
-        digest: SHA-256 of what it holds.
-    """
-
-    size: int
-    modified: int
-    digest: str
 
 
 class PackedPlaces(NamedTuple):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kinsight.files import require_writable, writing
 from kinsight.reading import require_file
-from kinsight.search import schema
-from kinsight.search.about import About
-from kinsight.search.schema import explained
-from kinsight.search.store import Store
+from kinsight.retrieval import schema
+from kinsight.retrieval.about import About
+from kinsight.retrieval.schema import explained
+from kinsight.retrieval.store import Store
 
 _WAITS = 30  # seconds for another process that writes
 

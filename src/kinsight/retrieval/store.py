@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.search.about import TYPES, About, about_of
-from kinsight.search.entries import Entry, FileState, Listed, PackedPlaces, box_of, box_text, cell
-from kinsight.search.schema import explained
-from kinsight.search.where import parse_condition
+from kinsight.retrieval.about import TYPES, About, about_of
+from kinsight.retrieval.entries import Entry, Listed, PackedPlaces, box_of, box_text, cell
+from kinsight.retrieval.file_state import FileState
+from kinsight.retrieval.schema import explained
+from kinsight.retrieval.where import parse_condition
 
 _BLOCK = 4096  # rows read at a time
 _FEW = 500  # values in one statement
@@ -34,7 +35,7 @@ class Known(NamedTuple):
 
 
 class Store:
-    """An index file, or one in memory. Made by `kinsight.search.opening`."""
+    """An index file, or one in memory. Made by `kinsight.retrieval.opening`."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection, self.name = connection, name
@@ -137,7 +138,7 @@ class Store:
             return [str(row[0]) for row in self._connection.execute("SELECT id FROM pictures ORDER BY number")]
 
     def numbers(self, where: str | None = None) -> np.ndarray:
-        """The numbers of the pictures that meet a condition (see `kinsight.search.where`), or of all, rising. int64 (N,)"""
+        """The numbers of the pictures that meet a condition (see `kinsight.retrieval.where`), or of all, rising. int64 (N,)"""
         sql, values = "", []
         if where is not None:
             known = {"id": "id", "path": "path"}

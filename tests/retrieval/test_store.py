@@ -18,11 +18,11 @@ import pytest
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import neighbours
-from kinsight.search.about import About
-from kinsight.search.matrix import Matrix
-from kinsight.search.opening import create_store, open_store
-from kinsight.search.store import Store
-from search.made_index import DIM, entries, entry, made, vectors
+from kinsight.retrieval.about import About
+from kinsight.retrieval.matrix import Matrix
+from kinsight.retrieval.opening import create_store, open_store
+from kinsight.retrieval.store import Store
+from retrieval.made_index import DIM, entries, entry, made, vectors
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import numpy as np
 from kinsight.models import Embedder
 from kinsight.models.encoding import encode_batches
 from kinsight.pictures import PictureBatch, PictureSet, load
-from kinsight.search.entries import Entry, FileState, Listed
+from kinsight.retrieval.entries import Entry, Listed
+from kinsight.retrieval.file_state import FileState
 
 
 class Embeds:

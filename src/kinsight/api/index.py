@@ -1,0 +1,113 @@
+"""kinsight.index: an index of pictures, made, gone on with, brought up to date or changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal
+
+from kinsight.api.embed import Pictures
+from kinsight.api.load import load_one_stream
+from kinsight.api.numbers import require_whole
+from kinsight.api.opened_index import Index, open_index
+from kinsight.errors import KinsightError
+from kinsight.models import Embedder
+from kinsight.processes import device
+from kinsight.retrieval.about import TYPES, About
+from kinsight.retrieval.opening import create_store, open_store
+
+
+def index(
+    model: Embedder | str | Path | None = None,
+    pictures: Pictures | None = None,
+    *,
+    out: str | Path | None = None,
+    update: bool = False,
+    prune: bool = False,
+    remove: str | Collection[str] = (),
+    dtype: Literal["float16", "float32"] = "float16",
+    crop_to_box: bool = False,
+    batch_size: int = 64,
+    workers: int = 2,
+    on_unreadable: Literal["refuse", "skip"] = "refuse",
+    progress: bool = False,
+    root: str | Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+) -> Index:
+    """Make an index of pictures, go on with one that was cut off, or bring one up to date.
+
+    Args:
+        model: a model, or the folder of a run or model; None, without pictures: `out` as it is.
+        pictures: a table, folder, zip or list; all columns of a table are kept, and conditions may name them.
+        out: the file, usually NAME.kin; None: in memory. One that was cut off is gone on with.
+        update: bring a finished index up to date: what is new or changed is embedded, the rest stays.
+        prune: with `update`: remove the pictures that are not among those given any more.
+        remove: ids of pictures that are removed from `out`, first.
+        dtype: how vectors are kept; float16 takes half the room of float32, and moves scores by less than a thousandth.
+        crop_to_box: cut every picture to its box in the table.
+        batch_size: pictures embedded and committed at a time.
+        workers: processes that decode pictures; 0: none beside the main one.
+        on_unreadable: `refuse` stops with the path of a corrupt picture, `skip` leaves it out.
+        progress: show a bar.
+        root, path_column, label_column: of a table: where its relative paths begin, and its columns under names of their own.
+
+    Raises:
+        KinsightError: the model or the pictures cannot be read, or the file is a finished index (without `update`), one of another model,
+            or no index.
+    """
+    require_whole(1, batch_size=batch_size)
+    require_whole(0, workers=workers)
+    if dtype not in TYPES:
+        raise KinsightError(f"dtype {dtype!r} is not known; write float16 or float32")
+    if prune and not update:
+        raise KinsightError("prune was given without update, which compares the index with the pictures; add update")
+    if model is None and pictures is None and out is not None:
+        made = open_index(out, writable=bool(remove))
+        if remove:
+            made.remove(remove)
+        return made
+    if model is None or pictures is None:
+        missing = "no model was given" if model is None else "no pictures were given"
+        raise KinsightError(f"{missing}; give both, a model and pictures, or neither and the file of an index as out")
+    embedder = model if isinstance(model, Embedder) else load_one_stream(model, device=device())
+    if out is not None and os.path.lexists(out):
+        store = open_store(out, writable=True)
+        if store.about.complete and not update:
+            raise KinsightError(
+                f"{out} is an index already, of {len(store):,} pictures; bring it up to date with update (--update), or choose another name"
+            )
+        if store.about.crop_to_box != crop_to_box:
+            cut = "cut to their boxes" if store.about.crop_to_box else "whole"
+            raise KinsightError(
+                f"{out} holds pictures {cut}; give crop_to_box as when it was built, or build another index"
+            )
+    else:
+        about = About(embedder.dim, dtype, _bound(embedder, model, out), crop_to_box)
+        store = create_store(out, about)
+    made = Index(store, embedder)
+    if remove:
+        made.remove(remove)
+    made.update(
+        pictures,
+        prune=prune,
+        batch_size=batch_size,
+        workers=workers,
+        on_unreadable=on_unreadable,
+        progress=progress,
+        root=root,
+        path_column=path_column,
+        label_column=label_column,
+    )
+    return made
+
+
+def _bound(embedder: Embedder, model: Any, out: str | Path | None) -> dict[str, Any]:
+    """What an index says of the model that its embeddings are of."""
+    bound: dict[str, Any] = {"digest": embedder.digest(), "preprocessing": embedder.preprocessing.to_dict()}
+    if isinstance(model, str | Path):
+        bound["path"] = os.path.abspath(model)
+        if out is not None:
+            bound["beside"] = os.path.relpath(model, os.path.dirname(os.path.abspath(out)))
+    return bound

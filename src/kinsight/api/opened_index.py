@@ -1,0 +1,200 @@
+"""An index of pictures, opened: searched, brought up to date, changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kinsight.api.columns import columns_of
+from kinsight.api.embed import Pictures, pictures_table
+from kinsight.api.load import load_one_stream
+from kinsight.api.numbers import require_whole
+from kinsight.errors import KinsightError
+from kinsight.explanation import Explainer
+from kinsight.explanation.explainer import Picture
+from kinsight.explanation.part_query import Bias
+from kinsight.models import Embedder
+from kinsight.processes import device
+from kinsight.retrieval import building
+from kinsight.retrieval.asking import ask
+from kinsight.retrieval.building import Built
+from kinsight.retrieval.embedding import Embeds
+from kinsight.retrieval.matrix import Matrix
+from kinsight.retrieval.opening import open_store
+from kinsight.retrieval.regions_given import GivenRegion, regions_of
+from kinsight.retrieval.store import Store
+from kinsight.show.hits.shown import ShownHits
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Given = GivenRegion | Sequence[GivenRegion] | None
+
+
+class Index:
+    """Pictures with their embeddings, to be searched. Made by `kinsight.index` or `kinsight.open_index`; also as `with` block.
+
+    Attributes:
+        store: the file, or what stands in memory.
+        built: what the last update did, where there was one.
+        removed: how many pictures the last `remove` removed.
+    """
+
+    def __init__(self, store: Store, model: Embedder | str | Path | None = None) -> None:
+        self.store = store
+        self.built: Built | None = None
+        self.removed = 0
+        self._given = model
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __repr__(self) -> str:
+        return f"Index({self.store.name!r}, {len(self):,} pictures of {self.store.about.dim} numbers)"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that conditions may name, beside `id` and `path`."""
+        return list(self.store.about.columns)
+
+    @cached_property
+    def model(self) -> Embedder:
+        """The model that the index is bound to: the one that was given, else the one from the place that the index names.
+
+        Raises:
+            KinsightError: it is not there, or another one.
+        """
+        bound = self.store.about.model
+        model = self._given if isinstance(self._given, Embedder) else load_one_stream(self._where(), device=device())
+        if model.digest() != bound.get("digest"):
+            given = "the model that was given" if isinstance(self._given, Embedder) else str(self._where())
+            raise KinsightError(
+                f"{self.store.name} holds embeddings of the model {str(bound.get('digest'))[:12]} and {given} is {model.digest()[:12]} "
+                "(other weights, architecture or preprocessing); give the model that it was built with, or build another index"
+            )
+        return model
+
+    def search(
+        self,
+        picture: Picture,
+        *,
+        region: Given = None,
+        without: Given = None,
+        without_weight: float = 1.0,
+        where: str | None = None,
+        top: int = 20,
+        bias: Bias = "shared",
+        answers: bool = True,
+    ) -> ShownHits:
+        """The pictures nearest to a picture or to parts of it, and in each the place that answers.
+
+        Args:
+            picture: a path, PIL picture or uint8 array; its own file is not found.
+            region: what of it counts: a box (left, top, right, bottom in pixels of the upright picture), a mask (H, W) of values from 0 to
+                1, the file of a painted mask, a `Region` with a weight, or a list of these; None: all of it.
+            without: what must not count, in the same ways; it is subtracted.
+            without_weight: how much of it.
+            where: a condition on columns, such as `camera != 3 and label in ('wren', 'robin')`.
+            top: how many.
+            bias: whether a region takes its share of what the model adds to every embedding, or "none" of it, as in the paper.
+            answers: look for the places that answer; it takes as long as embedding the hits.
+
+        Raises:
+            KinsightError: the picture, a region or the condition cannot be used, or the model is not the index's.
+        """
+        require_whole(1, top=top)
+        regions = regions_of(region, without, without_weight=without_weight)
+        found = ask(self._matrix, self._explainer, picture, regions, where=where, top=top, bias=bias, answers=answers)
+        return ShownHits(**vars(found))
+
+    def update(
+        self,
+        pictures: Pictures,
+        *,
+        prune: bool = False,
+        batch_size: int = 64,
+        workers: int = 2,
+        on_unreadable: Literal["refuse", "skip"] = "refuse",
+        progress: bool = False,
+        root: str | Path | None = None,
+        path_column: str | None = None,
+        label_column: str | None = None,
+    ) -> Built:
+        """Add what is new of some pictures, embed anew what has changed, leave the rest as it is.
+
+        Args: as `kinsight.index`.
+
+        Raises:
+            KinsightError: the pictures cannot be read, or the index was not opened to be written.
+        """
+        require_whole(1, batch_size=batch_size)
+        require_whole(0, workers=workers)
+        columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
+        self.built = building.update(
+            self.store,
+            Embeds(self.model),
+            pictures_table(pictures, columns),
+            prune=prune,
+            batch_size=batch_size,
+            workers=workers,
+            on_unreadable=on_unreadable,
+            progress=progress,
+        )
+        return self.built
+
+    def remove(self, ids: str | Collection[str]) -> int:
+        """Remove pictures by id; how many of them were there."""
+        self.removed = self.store.remove([ids] if isinstance(ids, str) else ids)
+        return self.removed
+
+    def _where(self) -> Path:
+        """The folder of the model."""
+        if isinstance(self._given, str | Path):
+            return Path(self._given)
+        bound = self.store.about.model
+        places = [str(bound[name]) for name in ("path", "beside") if bound.get(name)]
+        if len(places) > 1:  # where the index lies, in case both were moved together
+            places[1] = os.path.join(os.path.dirname(self.store.name), places[1])
+        for place in places:
+            if os.path.isdir(place):
+                return Path(place)
+        raise KinsightError(
+            f"the model of {self.store.name} is no longer at {places[0]}; say where it is with model (--model on the command line)"
+            if places
+            else f"{self.store.name} was built with a model that is no folder; give the model itself"
+        )
+
+    @cached_property
+    def _matrix(self) -> Matrix:
+        return Matrix(self.store)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self.model, stage="auto")
+
+
+def open_index(path: str | Path, *, model: Embedder | str | Path | None = None, writable: bool = False) -> Index:
+    """Open an index file.
+
+    Args:
+        path: what `kinsight.index` wrote; one of a stranger runs no code.
+        model: the model, or its folder, where it is not at the place that the index names.
+        writable: open it to be changed.
+
+    Raises:
+        KinsightError: it is no index.
+    """
+    return Index(open_store(path, writable=writable), model)

@@ -1,0 +1,125 @@
+"""A question put to an index: the nearest pictures, and in each the place that answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kinsight.errors import KinsightError
+from kinsight.explanation import Explainer, View, part_query
+from kinsight.explanation.explainer import Picture
+from kinsight.explanation.part_query import Bias, answering_box, part_vector
+from kinsight.explanation.regions import Region
+from kinsight.pictures.archive import UnreadableFile
+from kinsight.retrieval.file_state import state_of
+from kinsight.retrieval.hits import Found, Hit
+from kinsight.retrieval.matrix import Matrix
+from kinsight.retrieval.store import Known
+
+CHANGED = "its file has changed since it was indexed; bring the index up to date"
+
+
+def ask(
+    matrix: Matrix,
+    explainer: Explainer,
+    picture: Picture,
+    regions: Sequence[Region] = (),
+    *,
+    where: str | None = None,
+    top: int = 20,
+    bias: Bias = "shared",
+    answers: bool = True,
+) -> Found:
+    """Search an index with a picture or parts of it; the picture's own file is left out.
+
+    Args:
+        matrix: the vectors of the index.
+        explainer: of the model that it is bound to.
+        picture: what is searched with.
+        regions: the parts of it that count, and with negative weights must not; none: all of it.
+        where: a condition on columns that hits meet.
+        top: how many hits.
+        bias: see `part_vector`.
+        answers: look for the place that answers in each hit, which needs its picture.
+
+    Raises:
+        KinsightError: the picture, a region or the condition cannot be used, or the index is empty.
+    """
+    matrix.refresh()
+    if not len(matrix.numbers):
+        raise KinsightError(f"{matrix.store.name} holds no pictures; add some with kinsight index")
+    (query,) = explainer.views([picture])
+    vector = part_vector(query, regions, bias=bias)
+    rows = None if where is None else matrix.allowed(where)
+    known, scores = _nearest(matrix, vector, top, rows, picture)
+    hits = [
+        Hit(one.listed.id, one.listed.path, score, one.listed.columns, one.listed.box)
+        for one, score in zip(known, scores, strict=True)
+    ]
+    if answers:
+        hits = answered(explainer, hits, known, vector, bias)
+    searched = len(matrix.numbers) if rows is None else len(rows)
+    return Found(hits, query, regions, vector, searched, len(matrix.numbers), where, matrix.store.name)
+
+
+def _nearest(
+    matrix: Matrix, vector: np.ndarray, top: int, rows: np.ndarray | None, picture: Picture
+) -> tuple[list[Known], list[float]]:
+    """The `top` nearest pictures without the query's own file, and their scores."""
+    own = os.path.realpath(picture) if isinstance(picture, (str, Path)) else None
+    extra = 0 if own is None else 1
+    while True:
+        nearest = matrix.nearest(vector.astype(np.float32), top + extra, rows=rows)
+        numbers = matrix.numbers[nearest.indices].tolist()
+        listed = matrix.store.pictures(numbers)
+        found = [
+            (listed[number], score)
+            for number, score in zip(numbers, nearest.scores.tolist(), strict=True)
+            if number in listed and (own is None or os.path.realpath(listed[number].listed.path) != own)
+        ]
+        if len(found) >= top or len(numbers) < top + extra:
+            return [one for one, _ in found[:top]], [score for _, score in found[:top]]
+        extra = 2 * extra + top - len(found)
+
+
+def answered(
+    explainer: Explainer, hits: Sequence[Hit], known: Sequence[Known], vector: np.ndarray, bias: Bias
+) -> list[Hit]:
+    """The hits with the places that answer; those whose picture cannot be read say why."""
+    found: list[Hit] = []
+    for hit, view in zip(hits, _views(explainer, hits), strict=True):
+        if isinstance(view, str):
+            found.append(replace(hit, problem=view))
+            continue
+        values = part_query.answers(vector, view, bias=bias)
+        found.append(replace(hit, answers=values, answer=answering_box(values, view), view=view))
+    return [
+        replace(hit, problem=CHANGED) if hit.view is not None and _changed(one) else hit
+        for hit, one in zip(found, known, strict=True)
+    ]
+
+
+def _views(explainer: Explainer, hits: Sequence[Hit]) -> list[View | str]:
+    """All together, or where a picture cannot be read one by one, with the reason in its stead."""
+    try:
+        return list(explainer.views([hit.path for hit in hits], boxes=[hit.box for hit in hits])) if hits else []
+    except UnreadableFile:
+        found: list[View | str] = []
+        for hit in hits:
+            try:
+                found += explainer.views([hit.path], boxes=[hit.box])
+            except UnreadableFile as problem:
+                found.append(f"its picture {problem.reason}")
+        return found
+
+
+def _changed(known: Known) -> bool:
+    """Whether a file is another one than when it was indexed."""
+    try:
+        return state_of(known.listed.path, known.state).digest != known.state.digest
+    except UnreadableFile:
+        return False
