@@ -68,13 +68,16 @@ def test_votes_are_those_of_plain_loops() -> None:
     seen = {at: (places.angles[at], places.spans[at]) for at in np.ndindex(5, 5) if places.says[at]}
     tensor = random_tensor(0, (2, 6, 5, 5))
     headings = np.array([0.0, 17.3, 90, 183.1, 359])
-    for centred, scaled, smoothing in ((False, False, 6.0), (True, False, 15.0), (True, True, 6.0)):
-        found = histogram(tensor, street, aerial, Voting(smoothing, centred, scaled)).at(headings)
+    for smoothing, *rules in ((6.0, False, False, True), (15.0, True, False, False), (6.0, True, True, True)):
+        centred, scaled, positive = rules
+        found = histogram(tensor, street, aerial, Voting(smoothing, *rules)).at(headings)
         values = plain.centred(tensor) if centred else tensor
         values = plain.scaled(values) if scaled else values
-        mean = sum(float(np.maximum(values[(slice(None), slice(None), *at)], 0).sum()) for at in seen)
-        slow = [plain.votes_for(each, values, columns.angles.tolist(), 60, seen, smoothing) - mean for each in headings]
-        assert found == pytest.approx(np.array(slow), abs=1e-6 * mean)
+        cast = np.maximum(values, 0) if positive else values
+        mean = sum(float(cast[(slice(None), slice(None), *at)].sum()) for at in seen)
+        angles = columns.angles.tolist()
+        slow = [plain.votes_for(each, values, angles, 60, seen, smoothing, positive) - mean for each in headings]
+        assert found == pytest.approx(np.array(slow), abs=1e-6 * np.abs(values).sum())
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -84,7 +87,7 @@ def test_a_planted_pair_gives_the_exact_heading(name: str) -> None:
         found = ESTIMATORS[name](planted((here, there)), STREET, AERIAL)
         true = heading(places[there], columns[here[1]])
         assert difference(found, true) == pytest.approx(
-            0, abs=0.05 if name == VOTES else 1e-6
+            0, abs=0.2 if name == VOTES else 1e-6
         )  # centring leaves a trace elsewhere
         alone = histogram(planted((here, there)), STREET, AERIAL, Voting(centred=False)).peak
         assert difference(alone, true) == pytest.approx(0, abs=1e-6)

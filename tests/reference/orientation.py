@@ -14,6 +14,7 @@ def votes_for(
     width: float,
     places: dict[tuple[int, int], tuple[float, float]],
     smoothing: float,
+    positive: bool,
 ) -> float:
     """Wrapped normal densities at a heading (degrees), times 2 pi.
 
@@ -25,7 +26,9 @@ def votes_for(
     total = 0.0
     for row, column in np.ndindex(tensor.shape[:2]):
         for place, (angle, span) in places.items():
-            strength = max(float(tensor[(row, column, *place)]), 0.0)
+            strength = float(tensor[(row, column, *place)])
+            if positive and strength < 0:
+                continue
             variance = smoothing**2 + width**2 / 12 + span**2 / 12
             aside = heading - (angle - columns[column])
             for turns in range(-4, 5):
