@@ -24,6 +24,7 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 	$(BIN)/kinsight search $(RUN)/scenes.kin "runs/scenes/$$(awk -F, '$$4 == "test" {print $$1; exit}' runs/scenes/metadata.csv)" \
 	  --where "split = 'test'" --top 12 --out $(RUN)/hits.html
 	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html; a search: $(RUN)/hits.html"
+	@echo "a page to search on: $(BIN)/kinsight serve $(RUN)/scenes.kin"
 
 test: .venv/installed  ## the tests that take less than two seconds each, a few minutes together
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not slow and not docs"

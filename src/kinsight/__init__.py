@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.errors import KinsightError
     from kinsight.models.gates import gate
     from kinsight.registry.class_paths import own_code
+    from kinsight.server.running import serve
     from kinsight.settings.parsing import settings_from
 
     __version__: str
@@ -66,6 +67,7 @@ _HOME = {
     "KinsightError": "kinsight.errors",
     "gate": "kinsight.models.gates",
     "own_code": "kinsight.registry.class_paths",
+    "serve": "kinsight.server.running",
     "settings_from": "kinsight.settings.parsing",
 }
 
@@ -98,6 +100,7 @@ __all__ = [
     "render_data",
     "report",
     "search",
+    "serve",
     "settings_from",
     "train",
 ]

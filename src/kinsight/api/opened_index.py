@@ -13,7 +13,7 @@ from kinsight.api.embed import Pictures, pictures_table
 from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_whole
 from kinsight.errors import KinsightError
-from kinsight.explanation import Explainer
+from kinsight.explanation import Explainer, View
 from kinsight.explanation.explainer import Picture
 from kinsight.explanation.part_query import Bias
 from kinsight.models import Embedder
@@ -26,6 +26,8 @@ from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.opening import open_store
 from kinsight.retrieval.regions_given import GivenRegion, regions_of
 from kinsight.retrieval.store import Store
+from kinsight.runs.calibration import Calibration, read_calibration
+from kinsight.runs.folder import RunFolder
 from kinsight.show.hits.shown import ShownHits
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class Index:
 
     def search(
         self,
-        picture: Picture,
+        picture: Picture | View,
         *,
         region: Given = None,
         without: Given = None,
@@ -102,7 +104,7 @@ class Index:
         """The pictures nearest to a picture or to parts of it, and in each the place that answers.
 
         Args:
-            picture: a path, PIL picture or uint8 array; its own file is not found.
+            picture: a path, PIL picture, uint8 array, or its view by this index's `explainer`; its own file is not found.
             region: what of it counts: a box (left, top, right, bottom in pixels of the upright picture), a mask (H, W) of values from 0 to
                 1, the file of a painted mask, a `Region` with a weight, or a list of these; None: all of it.
             without: what must not count, in the same ways; it is subtracted.
@@ -117,7 +119,7 @@ class Index:
         """
         require_whole(1, top=top)
         regions = regions_of(region, without, without_weight=without_weight)
-        found = ask(self._matrix, self._explainer, picture, regions, where=where, top=top, bias=bias, answers=answers)
+        found = ask(self._matrix, self.explainer, picture, regions, where=where, top=top, bias=bias, answers=answers)
         return ShownHits(**vars(found))
 
     def update(
@@ -182,8 +184,21 @@ class Index:
         return Matrix(self.store)
 
     @cached_property
-    def _explainer(self) -> Explainer:
+    def explainer(self) -> Explainer:
+        """What shows which places answer; another one of the same model may be set."""
         return Explainer(self.model, stage="auto")
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What the model's cosine means, where `kinsight calibrate` has measured it and the model lies in a folder.
+
+        Raises:
+            KinsightError: what is kept there is damaged, or of another model.
+        """
+        if isinstance(self._given, Embedder):
+            return None
+        run = RunFolder(self._where())
+        return read_calibration(run.trained_model() if run.exists else run.path, self.model.digest())
 
 
 def open_index(path: str | Path, *, model: Embedder | str | Path | None = None, writable: bool = False) -> Index:

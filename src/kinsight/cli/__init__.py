@@ -22,6 +22,7 @@ VERBS = {
     "calibrate": "what similarity means the same: thresholds that promise an error rate",
     "index": "an index of pictures, to be searched: made, brought up to date, changed",
     "search": "search an index with a picture or a part of it, and see which part answers",
+    "serve": "a page on which people search an index, also from their phones",
     "explain": "show why two pictures are alike, place by place",
     "localize": "how well maps find the object: boxes, masks, the whole threshold curve",
     "correspond": "how often a part is answered by the same part in the other picture",

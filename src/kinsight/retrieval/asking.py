@@ -26,7 +26,7 @@ CHANGED = "its file has changed since it was indexed; bring the index up to date
 def ask(
     matrix: Matrix,
     explainer: Explainer,
-    picture: Picture,
+    picture: Picture | View,
     regions: Sequence[Region] = (),
     *,
     where: str | None = None,
@@ -39,7 +39,7 @@ def ask(
     Args:
         matrix: the vectors of the index.
         explainer: of the model that it is bound to.
-        picture: what is searched with.
+        picture: what is searched with, or its view where it is known already.
         regions: the parts of it that count, and with negative weights must not; none: all of it.
         where: a condition on columns that hits meet.
         top: how many hits.
@@ -52,7 +52,7 @@ def ask(
     matrix.refresh()
     if not len(matrix.numbers):
         raise KinsightError(f"{matrix.store.name} holds no pictures; add some with kinsight index")
-    (query,) = explainer.views([picture])
+    query = picture if isinstance(picture, View) else explainer.views([picture])[0]
     vector = part_vector(query, regions, bias=bias)
     rows = None if where is None else matrix.allowed(where)
     known, scores = _nearest(matrix, vector, top, rows, picture)
@@ -67,10 +67,11 @@ def ask(
 
 
 def _nearest(
-    matrix: Matrix, vector: np.ndarray, top: int, rows: np.ndarray | None, picture: Picture
+    matrix: Matrix, vector: np.ndarray, top: int, rows: np.ndarray | None, picture: Picture | View
 ) -> tuple[list[Known], list[float]]:
     """The `top` nearest pictures without the query's own file, and their scores."""
-    own = os.path.realpath(picture) if isinstance(picture, (str, Path)) else None
+    file = picture.name if isinstance(picture, View) else picture
+    own = os.path.realpath(file) if isinstance(file, (str, Path)) and file else None
     extra = 0 if own is None else 1
     while True:
         nearest = matrix.nearest(vector.astype(np.float32), top + extra, rows=rows)

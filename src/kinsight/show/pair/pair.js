@@ -226,6 +226,8 @@
     choose(0);
     draw();
     fitFrame();
+    const asked = location.hash.match(/^#region=([\d.,]+)$/)?.[1].split(",").map(Number);
+    if (asked?.length === 4) window.kinsight.region("query", ...asked);
   }
 
   // In a notebook: the frame takes the page's height and the notebook's light or dark.
@@ -246,6 +248,7 @@
   //   kinsight.pixels(side)   its values as painted: {size: [height, width], values}
   //   kinsight.state()        what is pointed at, held and chosen; scale of the colours; what one step of the tensor is worth
   //   kinsight.point(side, y, x), kinsight.region(side, top, left, bottom, right), kinsight.letGo()   point without a pointer
+  //   #region=top,left,bottom,right behind the page's address holds a region of the query from the beginning
   //   kinsight.match(number)  hold one of the strongest matches, the first of which is 0
   window.kinsight = {
     map(side = state.target ? opposite[state.target.side] : "query") {
