@@ -87,7 +87,7 @@ def test_a_planted_pair_gives_the_exact_heading(name: str) -> None:
         found = ESTIMATORS[name](planted((here, there)), STREET, AERIAL)
         true = heading(places[there], columns[here[1]])
         assert difference(found, true) == pytest.approx(
-            0, abs=0.2 if name == VOTES else 1e-6
+            0, abs=0.5 if name == VOTES else 1e-6
         )  # centring leaves a trace elsewhere
         alone = histogram(planted((here, there)), STREET, AERIAL, Voting(centred=False)).peak
         assert difference(alone, true) == pytest.approx(0, abs=1e-6)
