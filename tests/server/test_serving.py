@@ -21,6 +21,7 @@ import pytest
 
 from cli.conftest import Said, kinsight
 from kinsight.cli import main
+from kinsight.server.running import serve
 
 __all__ = ["kinsight"]
 
@@ -30,8 +31,7 @@ Call = Callable[..., Said]
 def _serving(said: Path, *arguments: str) -> None:
     asyncio._set_running_loop(None)  # a browser of other tests may have left its own in this process
     with said.open("w") as stream:
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
+        sys.stdout = sys.stderr = stream
         code = main(["serve", *arguments])
         sys.stdout.flush()
         os._exit(code)
@@ -66,8 +66,8 @@ def test_it_says_where_it_is_answers_and_ends_with_a_sentence(birds: Path, tmp_p
 
 
 def test_what_cannot_be_served_is_said_in_a_sentence(kinsight: Call, birds: Path, tmp_path: Path) -> None:
-    assert "is no index" in kinsight("serve", __file__).sentence
-    assert "does not exist" in kinsight("serve", tmp_path / "none.kin").sentence
+    assert "is no index" in kinsight("serve", __file__, "--port", 0).sentence
+    assert "does not exist" in kinsight("serve", tmp_path / "none.kin", "--port", 0).sentence
     assert "token has 3 characters" in kinsight("serve", birds, "--token", "abc").sentence
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -75,6 +75,19 @@ def test_what_cannot_be_served_is_said_in_a_sentence(kinsight: Call, birds: Path
         assert "is taken by another program" in kinsight("serve", birds, "--port", taken.getsockname()[1]).sentence
     assert "port 99999999" in kinsight("serve", birds, "--port", 99999999).sentence
     assert "no address 'no such host'" in kinsight("serve", birds, "--host", "no such host").sentence
+
+
+def test_for_the_network_there_is_always_a_token(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("kinsight.server.running.made_application", lambda *given, **options: None)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *given, **options: None)
+    for options in ({}, {"host": "0.0.0.0"}, {"host": "0.0.0.0", "token": "a word & more"}, {"token": "a word & more"}):
+        serve(birds, port=0, opened=opened.append, **options)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", opened[0])
+    assert re.fullmatch(r"http://[\d.]+:\d+/\?token=[\w-]{16}", opened[1])
+    assert opened[2].endswith("/?token=a%20word%20%26%20more")
+    assert opened[3].startswith("http://127.0.0.1:")
+    assert opened[3].endswith("/?token=a%20word%20%26%20more")
 
 
 def test_without_its_packages_it_says_what_to_install(

@@ -9,7 +9,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from kinsight.api.opened_index import open_index
 from kinsight.errors import KinsightError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 PORT = 8765
 SHORTEST_TOKEN = 8
 _GRACE = 3  # seconds for answers that are under way when the server is stopped
-_ASKING = 64  # connections at a time
+_ASKING = 512  # connections at a time
 
 
 def serve(
@@ -47,9 +48,9 @@ def serve(
     Raises:
         KinsightError: starlette and uvicorn are not installed, the index or its model cannot be opened, or the port is taken.
     """
-    app, token = _guarded(index, host, token, model)
+    token = _token(host, token)
     with listening(host, port) as heard:
-        server = made_server(app)
+        server = made_server(guarded(made_application(index, model=model), host, token))
         if opened is not None:
             opened(_address(host, heard.getsockname()[1], token))
         with suppress(KeyboardInterrupt):  # how it is meant to end
@@ -58,8 +59,7 @@ def serve(
 
 def made_server(app: ASGIApp) -> uvicorn.Server:
     """What speaks HTTP for an application, within bounds."""
-    import uvicorn
-
+    uvicorn = _installed()
     config = uvicorn.Config(
         app,
         access_log=False,  # addresses may hold the token
@@ -75,28 +75,36 @@ def made_server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _guarded(
-    index: str | Path, host: str, token: str | None, model: Embedder | str | Path | None
-) -> tuple[ASGIApp, str | None]:
-    """The application behind its guard, and the token that it asks for."""
+def _installed() -> Any:
+    """uvicorn, if it and starlette are there."""
     try:
         import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
+        import uvicorn
     except ImportError as problem:
         raise KinsightError(
             f"serving needs starlette and uvicorn, and {problem.name} is not installed; install them with pip install 'kinsight[serve]'"
         ) from None
-    from kinsight.server.guard import Guard, is_local, own_names
+    return uvicorn
+
+
+def _token(host: str, token: str | None) -> str | None:
+    """The token that is asked for, before anything slow."""
+    _installed()
+    from kinsight.server.guard import is_local
 
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
         raise KinsightError(
             f"the token has {len(token)} characters or others than letters, digits and signs; write at least {SHORTEST_TOKEN}, or leave "
             "it out where the page is for this machine alone"
         )
-    if token is None and not is_local(host):
-        token = secrets.token_urlsafe(12)
-    app = made_application(index, model=model)
-    return Guard(app, names=own_names(host), any_address=not is_local(host), token=token), token
+    return secrets.token_urlsafe(12) if token is None and not is_local(host) else token
+
+
+def guarded(app: ASGIApp, host: str, token: str | None) -> ASGIApp:
+    """An application behind its guard."""
+    from kinsight.server.guard import Guard, is_local, own_names
+
+    return Guard(app, names=own_names(host), any_address=not is_local(host), token=token)
 
 
 def made_application(index: str | Path, *, model: Embedder | str | Path | None = None) -> ASGIApp:
@@ -158,7 +166,7 @@ def _address(host: str, port: int, token: str | None) -> str:
     """What to open in a browser; of a server on all addresses the one that the network knows."""
     shown = _own_address() if host in ("0.0.0.0", "::") else host
     shown = f"[{shown}]" if ":" in shown else shown
-    return f"http://{shown}:{port}/{f'?token={token}' if token else ''}"
+    return f"http://{shown}:{port}/{f'?token={quote(token)}' if token else ''}"
 
 
 def _own_address() -> str:
