@@ -82,8 +82,8 @@ SIGNATURES = {
         "limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
     "index": (
-        "model=None, pictures=None, *, out=None, update=False, prune=False, remove=(), dtype='float16', crop_to_box=False, batch_size=64, "
-        "workers=2, on_unreadable='refuse', progress=False, root=None, path_column=None, label_column=None"
+        "model=None, pictures=None, *, out=None, update=False, prune=False, remove=(), places=False, dtype='float16', crop_to_box=False, "
+        "batch_size=64, workers=2, on_unreadable='refuse', progress=False, root=None, path_column=None, label_column=None"
     ),
     "list_data": "",
     "load": "path, device='cpu', *, own_code=False",
@@ -105,8 +105,8 @@ SIGNATURES = {
     ),
     "report": "run",
     "search": (
-        "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, model=None, "
-        "out=None"
+        "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, by='picture', "
+        "model=None, out=None"
     ),
     "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, opened=None",
     "settings_from": "*layers",

@@ -12,6 +12,7 @@ from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_index import Index, open_index
 from kinsight.errors import KinsightError
+from kinsight.explanation import Explainer
 from kinsight.models import Embedder
 from kinsight.processes import device
 from kinsight.retrieval.about import TYPES, About
@@ -26,6 +27,7 @@ def index(
     update: bool = False,
     prune: bool = False,
     remove: str | Collection[str] = (),
+    places: bool = False,
     dtype: Literal["float16", "float32"] = "float16",
     crop_to_box: bool = False,
     batch_size: int = 64,
@@ -45,6 +47,7 @@ def index(
         update: bring a finished index up to date: what is new or changed is embedded, the rest stays.
         prune: with `update`: remove the pictures that are not among those given any more.
         remove: ids of pictures that are removed from `out`, first.
+        places: keep what the places of every picture say, compressed, so that a region can be compared with each of them.
         dtype: how vectors are kept; float16 takes half the room of float32, and moves scores by less than a thousandth.
         crop_to_box: cut every picture to its box in the table.
         batch_size: pictures embedded and committed at a time.
@@ -83,8 +86,12 @@ def index(
             raise KinsightError(
                 f"{out} holds pictures {cut}; give crop_to_box as when it was built, or build another index"
             )
+        if places and store.about.places is None:
+            raise KinsightError(f"{out} was built without places; leave them out, or build another index")
     else:
         about = About(embedder.dim, dtype, _bound(embedder, model, out), crop_to_box)
+        if places:
+            about.places = {"stage": Explainer(embedder, stage="auto").stage}
         store = create_store(out, about)
     made = Index(store, embedder)
     if remove:

@@ -24,6 +24,7 @@ from kinsight.retrieval.building import Built
 from kinsight.retrieval.embedding import Embeds
 from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.opening import open_store
+from kinsight.retrieval.places import PlaceMatrix
 from kinsight.retrieval.regions_given import GivenRegion, regions_of
 from kinsight.retrieval.store import Store
 from kinsight.runs.calibration import Calibration, read_calibration
@@ -100,6 +101,7 @@ class Index:
         top: int = 20,
         bias: Bias = "shared",
         answers: bool = True,
+        by: Literal["picture", "places"] = "picture",
     ) -> ShownHits:
         """The pictures nearest to a picture or to parts of it, and in each the place that answers.
 
@@ -113,13 +115,28 @@ class Index:
             top: how many.
             bias: whether a region takes its share of what the model adds to every embedding, or "none" of it, as in the paper.
             answers: look for the places that answer; it takes as long as embedding the hits.
+            by: what is compared: "picture", whole embeddings; "places", every place of every picture, the best of which counts (of an
+                index that keeps them).
 
         Raises:
             KinsightError: the picture, a region or the condition cannot be used, or the model is not the index's.
         """
         require_whole(1, top=top)
+        if by not in ("picture", "places"):
+            raise KinsightError(f"by {by!r} is not known; write picture or places")
         regions = regions_of(region, without, without_weight=without_weight)
-        found = ask(self._matrix, self.explainer, picture, regions, where=where, top=top, bias=bias, answers=answers)
+        places = self._places if by == "places" else None
+        found = ask(
+            self._matrix,
+            self.explainer,
+            picture,
+            regions,
+            where=where,
+            top=top,
+            bias=bias,
+            answers=answers,
+            places=places,
+        )
         return ShownHits(**vars(found))
 
     def update(
@@ -147,7 +164,7 @@ class Index:
         columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
         self.built = building.update(
             self.store,
-            Embeds(self.model),
+            self._embeds(),
             pictures_table(pictures, columns),
             prune=prune,
             batch_size=batch_size,
@@ -179,6 +196,15 @@ class Index:
             else f"{self.store.name} was built with a model that is no folder; give the model itself"
         )
 
+    def _embeds(self) -> Embeds:
+        if self.store.about.places is None:
+            return Embeds(self.model)
+        return Embeds(self.model, self.explainer, directions=self.store.directions(), keep=self.store.keep_directions)
+
+    @cached_property
+    def _places(self) -> PlaceMatrix:
+        return PlaceMatrix(self.store)
+
     @cached_property
     def _matrix(self) -> Matrix:
         return Matrix(self.store)
@@ -186,7 +212,8 @@ class Index:
     @cached_property
     def explainer(self) -> Explainer:
         """What shows which places answer; another one of the same model may be set."""
-        return Explainer(self.model, stage="auto")
+        places = self.store.about.places
+        return Explainer(self.model, stage="auto" if places is None else places["stage"])
 
     @cached_property
     def calibration(self) -> Calibration | None:

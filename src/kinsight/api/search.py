@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from kinsight.api.opened_index import Given, Index, open_index
 from kinsight.explanation.explainer import Picture
@@ -24,6 +25,7 @@ def search(
     top: int = 20,
     bias: Bias = "shared",
     answers: bool = True,
+    by: Literal["picture", "places"] = "picture",
     model: Embedder | str | Path | None = None,
     out: str | Path | None = None,
 ) -> ShownHits:
@@ -31,7 +33,7 @@ def search(
 
     Args:
         index: the file, or an open index.
-        picture, region, without, without_weight, where, top, bias, answers: as `Index.search`.
+        picture, region, without, without_weight, where, top, bias, answers, by: as `Index.search`.
         model: of a file: the model, or its folder, where it is not at the place that the index names.
         out: a page `.html` or `.json` to write as well.
 
@@ -51,6 +53,7 @@ def search(
         top=top,
         bias=bias,
         answers=answers,
+        by=by,
     )
     if opened is not index:
         opened.close()

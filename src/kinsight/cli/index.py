@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
         "--remove", nargs="+", default=(), metavar="ID", help="remove pictures from the index, by their ids"
     )
     parser.add_argument(
+        "--places",
+        action="store_true",
+        help="also keep what every place says, compressed, for `kinsight search --by places`",
+    )
+    parser.add_argument(
         "--dtype", choices=("float16", "float32"), default="float16", help="how vectors are kept (default: float16)"
     )
     parser.add_argument("--crop-to-box", action="store_true", help="cut every picture to its box in the table")

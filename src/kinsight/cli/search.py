@@ -43,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
         help="of what the model adds to every embedding: a region takes its share, or none as in the paper (default: shared)",
     )
     parser.add_argument(
+        "--by",
+        choices=("picture", "places"),
+        default="picture",
+        help="what is compared: whole pictures, or every place of every picture, the best of which counts; the index must keep places "
+        "(default: picture)",
+    )
+    parser.add_argument(
         "--no-answers", dest="answers", action="store_false", help="only rank: do not look for the place that answers"
     )
     parser.add_argument("--model", help="the run or model folder, where it is not where the index says")

@@ -25,7 +25,7 @@ class About:
         model: digest, path and preprocessing of the model whose embeddings it holds.
         crop_to_box: whether pictures were cut to their boxes.
         complete: whether the pictures that it was begun with are all in it.
-        places: how the places of pictures are kept, where they are.
+        places: how the places of pictures are kept, where they are: stage, how many stages below the model's last map.
         columns: names of the user's columns, in the order in which they came.
         changes: how often pictures were added or removed.
     """
@@ -73,4 +73,8 @@ def about_of(rows: Mapping[str, str], name: str) -> About:
         raise KinsightError(
             f"{name} is damaged (vectors of {about.dim} x {about.dtype}); restore it, or build it anew with kinsight index"
         )
+    if about.places is not None:
+        stage = about.places.get("stage")
+        if isinstance(stage, bool) or not isinstance(stage, int) or not 0 <= stage < 32:
+            raise KinsightError(f"{name} is damaged (its places); restore it, or build it anew with kinsight index")
     return about

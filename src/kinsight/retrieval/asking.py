@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import numpy as np
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, View, part_query
 from kinsight.explanation.explainer import Picture
-from kinsight.explanation.part_query import Bias, answering_box, part_vector
+from kinsight.explanation.part_query import Bias, answering_box, own_places, part_vector
 from kinsight.explanation.regions import Region
 from kinsight.pictures.archive import UnreadableFile
 from kinsight.retrieval.file_state import state_of
 from kinsight.retrieval.hits import Found, Hit
 from kinsight.retrieval.matrix import Matrix
-from kinsight.retrieval.store import Known
+from kinsight.retrieval.places import PlaceMatrix, place_cosines
+from kinsight.retrieval.store import Known, Store
 
 CHANGED = "its file has changed since it was indexed; bring the index up to date"
 
@@ -33,6 +34,7 @@ def ask(
     top: int = 20,
     bias: Bias = "shared",
     answers: bool = True,
+    places: PlaceMatrix | None = None,
 ) -> Found:
     """Search an index with a picture or parts of it; the picture's own file is left out.
 
@@ -45,6 +47,7 @@ def ask(
         top: how many hits.
         bias: see `part_vector`.
         answers: look for the place that answers in each hit, which needs its picture.
+        places: rank by the best place of each picture instead of by whole embeddings.
 
     Raises:
         KinsightError: the picture, a region or the condition cannot be used, or the index is empty.
@@ -55,31 +58,49 @@ def ask(
     query = picture if isinstance(picture, View) else explainer.views([picture])[0]
     vector = part_vector(query, regions, bias=bias)
     rows = None if where is None else matrix.allowed(where)
-    known, scores = _nearest(matrix, vector, top, rows, picture)
+    if places is None:
+        nearest = _by_picture(matrix, vector, rows)
+    else:
+        places.refresh()
+        nearest = _by_place(places, vector, None if rows is None else matrix.numbers[rows])
+    known, scores = _first(matrix.store, nearest, top, picture)
     hits = [
         Hit(one.listed.id, one.listed.path, score, one.listed.columns, one.listed.box)
         for one, score in zip(known, scores, strict=True)
     ]
     if answers:
-        hits = answered(explainer, hits, known, vector, bias)
+        hits = answered(explainer, hits, known, vector, bias, by_place=places is not None)
+    by = "picture" if places is None else "places"
     searched = len(matrix.numbers) if rows is None else len(rows)
-    return Found(hits, query, regions, vector, searched, len(matrix.numbers), where, matrix.store.name)
+    return Found(hits, query, regions, vector, searched, len(matrix.numbers), where, matrix.store.name, by)
 
 
-def _nearest(
-    matrix: Matrix, vector: np.ndarray, top: int, rows: np.ndarray | None, picture: Picture | View
-) -> tuple[list[Known], list[float]]:
+Nearest = Callable[[int], tuple[np.ndarray, np.ndarray]]  # how many -> numbers and scores, best first
+
+
+def _by_picture(matrix: Matrix, vector: np.ndarray, rows: np.ndarray | None) -> Nearest:
+    def nearest(count: int) -> tuple[np.ndarray, np.ndarray]:
+        found = matrix.nearest(vector.astype(np.float32), count, rows=rows)
+        return matrix.numbers[found.indices], found.scores
+
+    return nearest
+
+
+def _by_place(places: PlaceMatrix, vector: np.ndarray, numbers: np.ndarray | None) -> Nearest:
+    return lambda count: places.best(vector, count, numbers=numbers)
+
+
+def _first(store: Store, nearest: Nearest, top: int, picture: Picture | View) -> tuple[list[Known], list[float]]:
     """The `top` nearest pictures without the query's own file, and their scores."""
     file = picture.name if isinstance(picture, View) else picture
     own = os.path.realpath(file) if isinstance(file, (str, Path)) and file else None
     extra = 0 if own is None else 1
     while True:
-        nearest = matrix.nearest(vector.astype(np.float32), top + extra, rows=rows)
-        numbers = matrix.numbers[nearest.indices].tolist()
-        listed = matrix.store.pictures(numbers)
+        numbers, scores = nearest(top + extra)
+        listed = store.pictures(numbers.tolist())
         found = [
             (listed[number], score)
-            for number, score in zip(numbers, nearest.scores.tolist(), strict=True)
+            for number, score in zip(numbers.tolist(), scores.tolist(), strict=True)
             if number in listed and (own is None or os.path.realpath(listed[number].listed.path) != own)
         ]
         if len(found) >= top or len(numbers) < top + extra:
@@ -88,15 +109,22 @@ def _nearest(
 
 
 def answered(
-    explainer: Explainer, hits: Sequence[Hit], known: Sequence[Known], vector: np.ndarray, bias: Bias
+    explainer: Explainer, hits: Sequence[Hit], known: Sequence[Known], vector: np.ndarray, bias: Bias, *, by_place: bool
 ) -> list[Hit]:
-    """The hits with the places that answer; those whose picture cannot be read say why."""
+    """The hits with the places that answer; those whose picture cannot be read say why.
+
+    Args:
+        by_place: a place answers by its own cosine with the query, whatever its part in the picture's embedding.
+    """
     found: list[Hit] = []
     for hit, view in zip(hits, _views(explainer, hits), strict=True):
         if isinstance(view, str):
             found.append(replace(hit, problem=view))
             continue
-        values = part_query.answers(vector, view, bias=bias)
+        if by_place:
+            values = place_cosines(vector, own_places(view, bias=bias))
+        else:
+            values = part_query.answers(vector, view, bias=bias)
         found.append(replace(hit, answers=values, answer=answering_box(values, view), view=view))
     return [
         replace(hit, problem=CHANGED) if hit.view is not None and _changed(one) else hit

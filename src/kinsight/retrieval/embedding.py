@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+import torch
 
+from kinsight.explanation import Explainer
 from kinsight.models import Embedder
 from kinsight.models.encoding import encode_batches
 from kinsight.pictures import PictureBatch, PictureSet, load
-from kinsight.retrieval.entries import Entry, Listed
+from kinsight.retrieval.entries import Entry, Listed, PackedPlaces
 from kinsight.retrieval.file_state import FileState
+from kinsight.retrieval.places import DIRECTIONS, fit_directions, pack_places
 
 
 class Embeds:
@@ -19,10 +22,23 @@ class Embeds:
 
     Args:
         embedder: the model.
+        explainer: of the same model, where the index keeps places.
+        directions: in which it keeps them (D, d), where it knows already.
+        keep: called with the directions as soon as they are known: those of the first batch.
+        count: d, how many there shall be.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
-        self.embedder = embedder
+    def __init__(
+        self,
+        embedder: Embedder,
+        explainer: Explainer | None = None,
+        *,
+        directions: np.ndarray | None = None,
+        keep: Callable[[np.ndarray], None] | None = None,
+        count: int = DIRECTIONS,
+    ) -> None:
+        self.embedder, self.explainer = embedder, explainer
+        self._directions, self._keep, self._count = directions, keep, count
 
     def batches(
         self,
@@ -53,6 +69,13 @@ class Embeds:
             yield self._entries(batch, due), [path for path, _ in batch.unreadable]
 
     def _entries(self, batch: PictureBatch, due: Sequence[tuple[Listed, FileState]]) -> list[Entry]:
+        if not len(batch):
+            return []
+        pictures = [due[row] for row in batch.indices.tolist()]
+        if self.explainer is not None:
+            vectors, packed = self._with_places(self.explainer, batch)
+            found = zip(pictures, vectors, packed, strict=True)
+            return [Entry(listed, state, vector, places) for (listed, state), vector, places in found]
         encoded = encode_batches(
             self.embedder,
             [batch],
@@ -61,5 +84,15 @@ class Embeds:
             device=self.embedder.device,
             normalize=True,
         )
-        pictures = [due[row] for row in batch.indices.tolist()]
         return [Entry(listed, state, vector) for (listed, state), vector in zip(pictures, encoded.vectors, strict=True)]
+
+    def _with_places(self, explainer: Explainer, batch: PictureBatch) -> tuple[np.ndarray, list[PackedPlaces]]:
+        with torch.no_grad():
+            found = explainer.contributions(explainer.opening(batch.images.to(self.embedder.device)))
+            places = found.places + (found.bias / (found.places.shape[1] * found.places.shape[2]))[:, None, None]
+        values, vectors = places.cpu().numpy(), found.whole.float().cpu().numpy()  # (B, h, w, D), (B, D)
+        if self._directions is None:
+            self._directions = fit_directions(values, self._count)
+            if self._keep is not None:
+                self._keep(self._directions)
+        return vectors, [pack_places(one, self._directions) for one in values]

@@ -20,12 +20,12 @@ class Hit:
 
     Attributes:
         id, path: of the picture.
-        score: the cosine of the query and its embedding.
+        score: the cosine of the query and its embedding, or with its best place where places are compared.
         columns: what else the index knows of it.
         box: the part of the picture that was indexed, where it was cut to one.
         answer: the box round the place that answers most: left, top, right, bottom in pixels of the upright picture; None where no place
             speaks for the hit, or none was looked for.
-        answers: (h, w), what each of its places answers; they add up to its score.
+        answers: (h, w), what each of its places answers; they add up to its score, or are the cosines of places where these are compared.
         view: the picture as the network saw it, where answers were looked for.
         problem: why its answer is not known, or that its file has changed since it was indexed; empty where all is well.
     """

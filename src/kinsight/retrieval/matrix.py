@@ -13,9 +13,11 @@ from kinsight.errors import KinsightError
 from kinsight.evaluation.neighbours import Neighbours
 from kinsight.evaluation.products import scores
 from kinsight.evaluation.vectors import unit
+from kinsight.evaluation.workers import work, workers
 from kinsight.retrieval.store import Store
 
-_GATHERED = 0.1  # of the pictures: where fewer are allowed, only their rows are multiplied
+_GATHERED = 0.2  # of the pictures: where fewer are allowed, only their rows are multiplied
+_BLOCK = 1 << 15  # rows that one thread multiplies at a time
 _CONDITIONS = 16  # conditions whose pictures are kept in mind
 
 
@@ -90,7 +92,7 @@ class Matrix:
         asked = torch.from_numpy(unit(query[None], "the query"))  # (1, D)
         few = rows is not None and len(rows) < _GATHERED * len(self.rows)
         which = None if rows is None else torch.from_numpy(rows)
-        products = torch.mv(self.rows[which] if few and which is not None else self.rows, asked[0])
+        products = _products(self.rows[which] if few and which is not None else self.rows, asked[0])
         if which is not None and not few:
             products = products[which]
         k = min(k, len(products))
@@ -104,3 +106,14 @@ class Matrix:
         exact = scores(asked, self.rows, torch.zeros_like(columns), columns, "cosine")
         order = torch.argsort(exact, descending=True, stable=True)[:k]
         return Neighbours(columns[order].numpy(), exact[order].numpy())
+
+
+def _products(rows: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """(n, D) and (D,) -> (n,), block by block: no thread waits for another one, which other programs may hold up."""
+    out = torch.empty(len(rows))
+
+    def fill(start: int) -> None:
+        torch.mv(rows[start : start + _BLOCK], query, out=out[start : start + _BLOCK])
+
+    work(fill, [(start,) for start in range(0, len(rows), _BLOCK)], workers(rows.device))
+    return out

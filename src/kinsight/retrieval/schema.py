@@ -1,4 +1,4 @@
-"""What an index file holds: four tables of SQLite, and how a file of somebody else is held against that."""
+"""What an index file holds: five tables of SQLite, and how a file of somebody else is held against that."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ TABLES = {
     "vectors": "CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL)",
     "places": "CREATE TABLE places (number INTEGER PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL, "
     "scales BLOB NOT NULL, codes BLOB NOT NULL)",
+    "directions": "CREATE TABLE directions (number INTEGER PRIMARY KEY, direction BLOB NOT NULL)",  # of the places
 }
 _OURS = {
     "about": re.compile(re.escape(TABLES["about"])),
     "pictures": re.compile(re.escape(PICTURES) + r"(, c\d+)*\)"),
     "vectors": re.compile(re.escape(TABLES["vectors"])),
     "places": re.compile(re.escape(TABLES["places"])),
+    "directions": re.compile(re.escape(TABLES["directions"])),
     "sqlite_sequence": re.compile(re.escape("CREATE TABLE sqlite_sequence(name,seq)")),
 }
 

@@ -178,6 +178,22 @@ class Store:
                 for number, *row in self._connection.execute(sql, some):
                     yield number, _places_of(row, dim, self.name)
 
+    def directions(self) -> np.ndarray | None:
+        """The directions (D, d) in which places are kept; None where the index keeps no places, or has none yet."""
+        size = 4 * self.about.dim
+        with self._explained():
+            rows = [row[0] for row in self._connection.execute("SELECT direction FROM directions ORDER BY number")]
+        if any(not isinstance(row, bytes) or len(row) != size for row in rows):
+            raise KinsightError(f"{self.name} is damaged (its directions); build it anew with kinsight index")
+        return np.stack([np.frombuffer(row, "<f4") for row in rows], 1) if rows else None
+
+    def keep_directions(self, directions: np.ndarray) -> None:
+        """Write the directions (D, d) of all places to come, once."""
+        with self._transaction():
+            for number, direction in enumerate(directions.T):
+                values = np.ascontiguousarray(direction, "<f4").tobytes()
+                self._connection.execute("INSERT INTO directions VALUES (?, ?)", (number, values))
+
     def pages(self) -> int:
         """How many pages of 4096 bytes the file has, free ones included."""
         with self._explained():

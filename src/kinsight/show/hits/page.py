@@ -40,6 +40,7 @@ def hits_html(found: Found) -> str:
             hits=[_hit(hit, next(numbers) if hit.view is not None else None) for hit in found],
             best=max((hit.score for hit in found), default=1.0),
             where=found.where,
+            by=found.by,
             answered=any(hit.answer for hit in found),
             region=_held(found),
             frame=framed_page(pairs) if pairs else "",

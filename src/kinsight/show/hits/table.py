@@ -32,7 +32,8 @@ def question(found: Found) -> str:
     without = f" without {left_out} region{'s' * (left_out > 1)}" if left_out else ""
     of = f" of {found.held:,}" if found.searched != found.held else ""
     where = f" where {found.where}" if found.where else ""
-    return f"{with_}{PurePath(found.query.name).name or 'a picture'}{without} against {found.searched:,}{of} pictures{where}"
+    places = "the best places of " if found.by == "places" else ""
+    return f"{with_}{PurePath(found.query.name).name or 'a picture'}{without} against {places}{found.searched:,}{of} pictures{where}"
 
 
 def box_words(hit: Hit) -> str:
