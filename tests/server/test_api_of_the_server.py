@@ -57,6 +57,7 @@ def test_what_is_searched(asking: TestClient, opened: Any) -> None:
     assert len(set(about["examples"])) == 12
 
 
+@pytest.mark.long
 def test_hits_are_those_of_the_index(asking: TestClient, opened: Any, sent: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.png"
     file.write_bytes(photograph())
@@ -72,8 +73,8 @@ def test_hits_are_those_of_the_index(asking: TestClient, opened: Any, sent: str,
         ),
         ({"where": where}, {"where": where}),
     ):
-        found = search(asking, query=sent, top=7, **question)
-        expected = opened.search(file, top=7, **options)
+        found = search(asking, query=sent, top=3, **question)
+        expected = opened.search(file, top=3, **options)
         assert [hit["id"] for hit in found["hits"]] == [hit.id for hit in expected]
         np.testing.assert_allclose([hit["score"] for hit in found["hits"]], [hit.score for hit in expected], atol=1e-6)
         np.testing.assert_allclose(
@@ -169,7 +170,6 @@ def test_a_match_is_confirmed_rejected_and_withdrawn(asking: TestClient, sent: s
         ("label = ", "cannot be read"),
         ("1; DROP TABLE pictures", "cannot be read"),
         ("(" * 200, "cannot be read|deep"),
-        ("", "cannot be read"),
     ],
 )
 def test_hostile_conditions(asking: TestClient, sent: str, where: str, said: str) -> None:

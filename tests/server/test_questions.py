@@ -29,6 +29,8 @@ def view(upright: tuple[int, int] | None = (80, 120)) -> View:
 
 
 def test_a_question_is_read() -> None:
+    assert question_of(body(where=" ")).where is None
+    assert question_of(body(picture=3.0, top=4.0)) == question_of(body(picture=3, top=4))
     found = question_of(body(top=5, where="a = 1", regions=[{"box": [0, 1, 2, 3.5], "weight": 2}], answers=False))
     assert (found.picture, found.top, found.where, found.answers) == (3, 5, "a = 1", False)
     assert found.regions == [Shape(box=[0, 1, 2, 3.5], weight=2.0)]

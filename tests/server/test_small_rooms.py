@@ -45,6 +45,7 @@ def test_sentences_lose_their_paths() -> None:
         "/a b/c d/x.jpg does not exist (the archive /data/y.zip has no member z/w.jpg)", "/a b/c d/x.jpg"
     )
     assert said == "x.jpg does not exist (the archive y.zip has no member z/w.jpg)"
+    assert without_paths("it is wrong; see /api/openapi.json") == "it is wrong; see /api/openapi.json"
     assert without_paths("open 'C:\\me\\x.kin' at http://127.0.0.1/api") == "open 'x.kin' at http://127.0.0.1/api"
 
 

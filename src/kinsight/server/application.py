@@ -120,12 +120,10 @@ class Server:
         allowed = {"content-security-policy": _PAIR_POLICY, "x-frame-options": "SAMEORIGIN"}
         return HTMLResponse(page.encode("utf-8", "replace"), headers=allowed)
 
-    async def judge(self, request: Request) -> Response:
-        """Keep a judgement."""
-        return _json(await self.desk.do(self.searching.judge, judgement_of(await _json_body(request))))
-
     async def judgements(self, request: Request) -> Response:
-        """What was judged."""
+        """Keep a judgement, or say what was judged."""
+        if request.method == "POST":
+            return _json(await self.desk.do(self.searching.judge, judgement_of(await _json_body(request))))
         return _json(await self.desk.do(self.searching.judged))
 
     async def _picture(self, request: Request, kind: str) -> Response:
@@ -167,8 +165,7 @@ def application(server: Server) -> Starlette:
             route("/api/pictures/{picture}", server.picture),
             route("/api/pictures/{picture}/thumbnail", server.thumbnail),
             route("/api/pair", server.pair),
-            Route("/api/judgements", _answering(server.judgements, server.secrets), methods=["GET"]),
-            Route("/api/judgements", _answering(server.judge, server.secrets), methods=["POST"]),
+            route("/api/judgements", server.judgements, "GET", "POST"),
         ],
         exception_handlers={HTTPException: _http_problem},
     )

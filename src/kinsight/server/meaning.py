@@ -28,7 +28,10 @@ class Meaning:
         return round(float(self.calibration.likelihood.probability(score)), 4)
 
     def anything(self, found: Found) -> dict[str, Any] | None:
-        """Whether the best hit is more than what searches without an answer find; None where that is not known."""
+        """Whether the best hit is more than searches for what is not there find, and how often those for what is there find so much.
+
+        None where that is not known.
+        """
         if self.calibration is None or not found.searched:
             return None
         for rate in sorted({RATE, *(point.rate for point in self.calibration.search if point.rate > RATE)}):
@@ -37,7 +40,13 @@ class Meaning:
             except KinsightError:  # too few pictures to promise so little; a weaker promise may do
                 continue
             best = max((hit.score for hit in found), default=-1.0)
-            return {"anything": best >= threshold, "threshold": round(threshold, 6), "rate": rate}
+            finds = max(point.true for point in self.calibration.search if point.threshold == threshold)
+            return {
+                "anything": best >= threshold,
+                "threshold": round(threshold, 6),
+                "rate": rate,
+                "finds": round(finds, 4),
+            }
         return None
 
     def plain(self) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-_PATH = re.compile(r"""(?:(?<=[\s'"(=])|^)(?:/|[A-Za-z]:\\)[^\s'"();,]*[/\\](?P<name>[^\s'"();,/\\]*)""")
+_PATH = re.compile(r"""(?:(?<=[\s'"(=])|^)(?:/(?!api/)|[A-Za-z]:\\)[^\s'"();,]*[/\\](?P<name>[^\s'"();,/\\]*)""")
 
 
 def shown(text: str) -> str:

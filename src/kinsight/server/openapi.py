@@ -201,7 +201,7 @@ def _schemas() -> Schema:
                 "score": score,
                 "same": {
                     **_FRACTION,
-                    "description": "how likely it is the same; null: not calibrated, or only a part was asked with",
+                    "description": "how likely it is the same; null: not calibrated, only a part was asked with, or nothing like it there",
                 },
                 "answer": {
                     **sides,
@@ -226,7 +226,12 @@ def _schemas() -> Schema:
                 "held": _COUNT,
                 "found": {
                     "type": ["object", "null"],
-                    "properties": {"anything": {"type": "boolean"}, "threshold": score, "rate": _FRACTION},
+                    "properties": {
+                        "anything": {"type": "boolean"},
+                        "threshold": score,
+                        "rate": {**_FRACTION, "description": "searches for what is not there that reach the threshold"},
+                        "finds": {**_FRACTION, "description": "searches for what is there that do"},
+                    },
                     "description": "whether anything like it is there; null: not calibrated, or only a part was asked with",
                 },
                 "seconds": {"type": "number", "minimum": 0},

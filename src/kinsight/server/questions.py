@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -78,6 +78,8 @@ def question_of(body: bytes) -> Question:
     """
     found = from_plain(Question, _mapping(body), "the question", otherwise=_SEE)
     _one(found.query, found.picture, "query", "picture")
+    if found.where is not None and not found.where.strip():
+        found = replace(found, where=None)
     if not 1 <= found.top <= MOST_HITS:
         raise KinsightError(f"top is {_short(found.top)}; write a whole number from 1 to {MOST_HITS}")
     if found.where is not None and len(found.where) > LONGEST_CONDITION:
@@ -181,6 +183,10 @@ def _mapping(body: bytes) -> dict[str, object]:
         raise KinsightError(f"the request is no JSON; {_SEE}") from None
     if not isinstance(value, dict):
         raise KinsightError(f"the request is no JSON object; {_SEE}")
+    for name in ("picture", "of", "top"):  # to JSON 3.0 is a whole number, too
+        number = value.get(name)
+        if isinstance(number, float) and number.is_integer():
+            value[name] = int(number)
     return value
 
 

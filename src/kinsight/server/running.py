@@ -51,6 +51,7 @@ def serve(
     token = _token(host, token)
     with listening(host, port) as heard:
         server = made_server(guarded(made_application(index, model=model), host, token))
+        heard.listen()  # who comes now waits until it runs
         if opened is not None:
             opened(_address(host, heard.getsockname()[1], token))
         with suppress(KeyboardInterrupt):  # how it is meant to end

@@ -100,17 +100,21 @@ class Searching:
             answers=question.answers,
         )
         whole = not (regions or without)
+        anything = self.meaning.anything(found) if whole else None
+        told = whole and (
+            anything is None or anything["anything"]
+        )  # nothing like it, and yet the same, would be two answers
         known = self.index.store.known([hit.id for hit in found])
         return {
             "query": _query_plain(query),
             "hits": [
-                self._hit(query, hit, known[hit.id], rank, whole)
+                self._hit(query, hit, known[hit.id], rank, told)
                 for rank, hit in enumerate(found, start=1)
                 if hit.id in known
             ],
             "searched": found.searched,
             "held": found.held,
-            "found": self.meaning.anything(found) if whole else None,
+            "found": anything,
             "seconds": round(time.perf_counter() - began, 4),
         }
 
@@ -142,7 +146,7 @@ class Searching:
         pairs = [{"ids": [shown(first), shown(second)], "same": same} for first, second, same in newest]
         return {"judged": len(self.judgements), "pairs": pairs}
 
-    def _hit(self, query: Query, hit: Hit, known: Known, rank: int, whole: bool) -> dict[str, Any]:
+    def _hit(self, query: Query, hit: Hit, known: Known, rank: int, told: bool) -> dict[str, Any]:
         view, part = hit.view, hit.box
         if part is None and view is not None and view.upright is not None:
             part = (0, 0, view.upright[1], view.upright[0])
@@ -151,7 +155,7 @@ class Searching:
             "picture": known.number,
             "id": shown(hit.id),
             "score": hit.score,
-            "same": self.meaning.same(hit.score) if whole else None,
+            "same": self.meaning.same(hit.score) if told else None,
             "answer": None if hit.answer is None else [round(side, 2) for side in hit.answer],
             "shown": None if part is None else list(part),
             "columns": shown_columns(hit.columns),

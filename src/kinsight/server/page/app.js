@@ -138,10 +138,12 @@ function verdict({ found, hits }) {
   node.hidden = !found || !hits.length;
   if (node.hidden) return;
   node.classList.toggle("nothing", !found.anything);
-  const promise = `a best score of ${cosine(found.threshold)} is reached in ${percentOf(found.rate)} of the searches for what is not there`;
+  const sure = found.finds >= 0.5; // a test that misses most of what is there cannot say that nothing is
+  const nothing = sure ? "Nothing like it seems to be in this gallery." : "No hit is sure: perhaps nothing like it is in this gallery.";
+  const reach = `${cosine(found.threshold)} is reached by ${percentOf(found.finds)} of the searches for what is there and by ${percentOf(found.rate)} of those for what is not`;
   node.replaceChildren(
-    made("b", { textContent: found.anything ? "Something like it is in this gallery." : "Nothing like it seems to be in this gallery." }),
-    made("span", { className: "soft small", textContent: ` The best score is ${cosine(hits[0].score)}; ${promise}.` }));
+    made("b", { textContent: found.anything ? "Something like it is in this gallery." : nothing }),
+    made("span", { className: "soft small", textContent: ` The best score is ${cosine(hits[0].score)}; ${reach}.` }));
 }
 
 const percentOf = (rate) => `${Number((100 * rate).toPrecision(2))} %`;
