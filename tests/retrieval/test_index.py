@@ -22,7 +22,7 @@ from kinsight.evaluation.neighbours import neighbours
 from kinsight.explanation import Explainer, Pair
 from kinsight.explanation.part_query import part_vector
 from kinsight.explanation.regions import Region
-from kinsight.models import Embedder
+from kinsight.models import Embedder, ModelSettings, build_embedder
 from kinsight.retrieval.store import Store
 from tiny_run import SIDE, write_table
 
@@ -30,14 +30,23 @@ REGION = (0.0, 0.0, 20.0, 18.5)
 
 
 @pytest.fixture(scope="module")
-def model(finished: Path) -> Embedder:
-    return kinsight.load(finished)  # type: ignore[return-value]
+def model() -> Embedder:
+    """3 x 3 places, which have a closed form."""
+    settings = ModelSettings(trunk="test_resnet", size=96, resize=96, head={"dim": 16})
+    return build_embedder(settings, seed=2).eval()
 
 
 @pytest.fixture(scope="module")
-def opened(birds: Path, model: Embedder) -> Iterator[Index]:
-    with kinsight.open_index(birds, model=model) as index:
+def opened(model: Embedder, pictures: Path) -> Iterator[Index]:
+    with made(model, pictures) as index:
         yield index
+
+
+def made(model: Embedder, pictures: Path, **options: Any) -> Index:
+    """An index explained on the last map: to find out whether a finer one is exact takes as long as a search."""
+    index = kinsight.index(model, pictures, workers=0, **options)
+    index.explainer = Explainer(model, stage=0)
+    return index
 
 
 def table_of(pictures: Path) -> pd.DataFrame:
@@ -78,12 +87,11 @@ def test_search_finds_what_the_vectors_say(opened: Index, model: Embedder, pictu
     assert found[0].columns["label"] in set(table["label"])
 
 
-def test_a_region_query_is_the_sum_of_its_places_against_whole_embeddings(
-    opened: Index, model: Embedder, pictures: Path
-) -> None:
+def test_a_region_query_is_the_sum_of_its_places_against_whole_embeddings(opened: Index, pictures: Path) -> None:
     path = table_of(pictures)["path"].iloc[3]
     found = opened.search(path, region=REGION, top=4)
-    (view,) = Explainer(model, stage="auto").views([path])
+    (view,) = opened.explainer.views([path])
+    assert view.grid == (3, 3)
     assert np.allclose(found.vector, part_vector(view, [Region(REGION)]))
     for hit in found:
         assert hit.view is not None
@@ -152,7 +160,7 @@ def test_only_what_is_new_or_changed_is_embedded(
     monkeypatch.setattr(
         Store, "add", lambda self, entries: (seen.extend(one.listed.id for one in entries), added(self, entries))[1]
     )
-    index = kinsight.index(model, table, out=tmp_path / "a.kin", batch_size=4, workers=0)
+    index = made(model, table, out=tmp_path / "a.kin", batch_size=4)
     assert seen == [f"{n}.png" for n in range(6)]
     before = held(index)
     seen.clear()
@@ -172,7 +180,7 @@ def test_only_what_is_new_or_changed_is_embedded(
     assert index.update(table, workers=0, prune=True).removed == 3
     assert sorted(held(index)) == ["0.png", "1.png", "2.png", "new.png"]
     assert index.remove("new.png") == 1
-    fresh = kinsight.index(model, write_table(table, rows[:3]), workers=0)
+    fresh = made(model, write_table(table, rows[:3]))
     (query,) = table_of(pictures)["path"].iloc[:1]
     updated, rebuilt = (one.search(query, answers=False) for one in (index, fresh))
     assert [hit.id for hit in updated] == [hit.id for hit in rebuilt]
@@ -208,41 +216,28 @@ def test_a_build_that_was_killed_is_gone_on_with(finished: Path, pictures: Path,
     }
 
 
-def test_an_index_is_bound_to_its_model(
-    birds: Path, finished: Path, model: Embedder, pictures: Path, tmp_path: Path
-) -> None:
+def test_an_index_is_bound_to_its_model(finished: Path, model: Embedder, pictures: Path, tmp_path: Path) -> None:
     query = table_of(pictures)["path"].iloc[0]
-    other = kinsight.load(finished / "model-last")
-    assert isinstance(other, Embedder)
-    other.head.layers[0].weight.data += 0.1  # type: ignore[operator]
-    with pytest.raises(
-        KinsightError, match=r"holds embeddings of the model \w{12} and the model that was given is \w{12}"
-    ):
-        kinsight.open_index(birds, model=other).search(query)
-    shutil.copy(birds, tmp_path / "a.kin")
-    with pytest.raises(KinsightError, match="holds embeddings of the model"):
-        kinsight.index(other, pictures, out=tmp_path / "a.kin", update=True, workers=0)
-    # The model and the index may move together, and else somebody says where it is.
     shutil.copytree(finished / "model", tmp_path / "here" / "model")
     kinsight.index(tmp_path / "here" / "model", [query], out=tmp_path / "here" / "b.kin", workers=0).close()
+    sentence = r"holds embeddings of the model \w{12} and the model that was given is \w{12}"
+    with pytest.raises(KinsightError, match=sentence):
+        kinsight.open_index(tmp_path / "here" / "b.kin", model=model).search(query)
+    with pytest.raises(KinsightError, match=sentence):
+        kinsight.index(model, pictures, out=tmp_path / "here" / "b.kin", update=True, workers=0)
+    # The model and the index may move together, and else somebody says where it is.
     (tmp_path / "here").rename(tmp_path / "there")
-    assert len(kinsight.open_index(tmp_path / "there" / "b.kin").search(np.zeros((SIDE, SIDE, 3), np.uint8))) == 1
+    index = tmp_path / "there" / "b.kin"
+    digest = kinsight.open_index(index).model.digest()
     (tmp_path / "there" / "model").rename(tmp_path / "model")
     with pytest.raises(KinsightError, match=r"is no longer at .*; say where it is"):
-        kinsight.open_index(tmp_path / "there" / "b.kin").search(query)
-    assert (
-        len(
-            kinsight.open_index(tmp_path / "there" / "b.kin", model=tmp_path / "model").search(
-                np.zeros((SIDE, SIDE, 3), np.uint8)
-            )
-        )
-        == 1
-    )
+        kinsight.open_index(index).search(query)
+    assert kinsight.open_index(index, model=tmp_path / "model").model.digest() == digest
     assert len(kinsight.index(model, [query], workers=0)) == 1
 
 
 def test_hits_whose_pictures_are_gone_or_changed_say_so(model: Embedder, pictures: Path, tmp_path: Path) -> None:
-    index = kinsight.index(model, some_of(pictures, tmp_path, 4), workers=0)
+    index = made(model, some_of(pictures, tmp_path, 4))
     (tmp_path / "1.png").unlink()
     Image.new("RGB", (SIDE, SIDE), (9, 99, 9)).save(tmp_path / "2.png")
     os.utime(tmp_path / "3.png")
@@ -267,7 +262,7 @@ def test_pictures_that_cannot_be_read(model: Embedder, pictures: Path, tmp_path:
 def test_pictures_are_cut_to_their_boxes(model: Embedder, pictures: Path, tmp_path: Path) -> None:
     boxes = {"x_1": [2] * 3, "y_1": [3] * 3, "x_2": [30] * 3, "y_2": [34] * 3}
     table = some_of(pictures, tmp_path, 3, **boxes)
-    index = kinsight.index(model, table, workers=0, crop_to_box=True, dtype="float32")
+    index = made(model, table, crop_to_box=True, dtype="float32")
     cut = np.asarray(Image.open(tmp_path / "1.png"))[3:34, 2:30]
     assert np.allclose(held(index)["1.png"], model.encode(cut)[0], atol=1e-5)
     found = index.search(cut, top=1)
@@ -279,6 +274,7 @@ def test_pictures_are_cut_to_their_boxes(model: Embedder, pictures: Path, tmp_pa
     assert 3 < top < bottom < 34, "the middle of the box, which is higher than wide"
 
 
+@pytest.mark.long
 def test_the_command_line(
     kinsight: Callable[..., Any], finished: Path, pictures: Path, birds: Path, tmp_path: Path
 ) -> None:
