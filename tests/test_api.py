@@ -106,7 +106,7 @@ SIGNATURES = {
     "report": "run",
     "search": (
         "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, by='picture', "
-        "model=None, out=None"
+        "stage='auto', model=None, out=None"
     ),
     "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, opened=None",
     "settings_from": "*layers",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from kinsight.api.numbers import require_whole
 from kinsight.api.opened_index import Given, Index, open_index
+from kinsight.explanation import Explainer
 from kinsight.explanation.explainer import Picture
 from kinsight.explanation.part_query import Bias
+from kinsight.explanation.stages import Stage
 from kinsight.files import require_writable
 from kinsight.models import Embedder
 from kinsight.show.hits.files import check_kind
@@ -26,6 +29,7 @@ def search(
     bias: Bias = "shared",
     answers: bool = True,
     by: Literal["picture", "places"] = "picture",
+    stage: Stage = "auto",
     model: Embedder | str | Path | None = None,
     out: str | Path | None = None,
 ) -> ShownHits:
@@ -34,16 +38,21 @@ def search(
     Args:
         index: the file, or an open index.
         picture, region, without, without_weight, where, top, bias, answers, by: as `Index.search`.
+        stage: on which map regions and answers stand, of an open index from now on: how many stages below the model's last one; finer maps
+            are exact too. "auto": one below a last map smaller than 7 x 7, or that of the places that the index keeps.
         model: of a file: the model, or its folder, where it is not at the place that the index names.
         out: a page `.html` or `.json` to write as well.
 
     Raises:
         KinsightError: see `Index.search`, or the page cannot be written.
     """
+    require_whole(0, stage=None if stage == "auto" else stage)
     if out is not None:
         check_kind(out)
         require_writable(out)
     opened = index if isinstance(index, Index) else open_index(index, model=model)
+    if stage != "auto":
+        opened.explainer = Explainer(opened.model, stage=stage)
     found = opened.search(
         picture,
         region=region,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kinsight.cli.options import add_json, given, hyphened, verb_parser
+from kinsight.cli.options import add_json, add_stage, given, hyphened, verb_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         help="what is compared: whole pictures, or every place of every picture, the best of which counts; the index must keep places "
         "(default: picture)",
     )
+    add_stage(parser, automatic=True)
     parser.add_argument(
         "--no-answers", dest="answers", action="store_false", help="only rank: do not look for the place that answers"
     )
