@@ -17,6 +17,8 @@ else:
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {
+    "starlette": "serve",
+    "uvicorn": "serve",
     "pyarrow": "parquet",
     "ray": "ray",
     "tensorboard": "tensorboard",
