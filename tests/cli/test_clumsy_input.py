@@ -86,7 +86,7 @@ def test_places_that_cannot_be_written(
 ) -> None:
     """Before any work, whatever the verb."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kinsight.api.load.load_embedder", None)  # a call of it would be work
+    monkeypatch.setattr("kinsight.api.load.load_model", None)  # a call of it would be work
     Path("file").write_text("")
     a, b, *_ = sorted(pictures.parent.glob("class_00/*.png"))
     for suffix, command in {

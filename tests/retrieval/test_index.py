@@ -23,6 +23,7 @@ from kinsight.explanation import Explainer, Pair
 from kinsight.explanation.part_query import part_vector
 from kinsight.explanation.regions import Region
 from kinsight.models import Embedder, ModelSettings, build_embedder
+from kinsight.retrieval.regions_given import regions_of
 from kinsight.retrieval.store import Store
 from tiny_run import SIDE, write_table
 
@@ -306,3 +307,9 @@ def test_the_command_line(
         (("index", finished, table, "--out", tmp_path / "b.kin", "--prune"), "prune was given without update"),
     ):
         assert sentence in kinsight(*arguments).sentence
+
+
+def test_no_regions_are_no_box() -> None:
+    assert regions_of([], []) == []
+    (one,) = regions_of([1, 2, 3, 4])
+    assert one.where == (1, 2, 3, 4)

@@ -121,7 +121,7 @@ class Holding(PlainMethod):
     """Keeps the embedder as a module."""
 
     def __init__(self, labels: np.ndarray, batches: BatchSettings, seed: int, embedder: Embedder) -> None:
-        super().__init__(labels, batches, seed)
+        super().__init__(labels, None, batches, seed)
         self.embedder = embedder
 
 

@@ -49,7 +49,7 @@ def _several(given: GivenRegion | Sequence[GivenRegion] | None) -> list[GivenReg
         return []
     if isinstance(given, (Region, str, Path, np.ndarray)):
         return [given]
-    if all(isinstance(side, (int, float, np.number)) for side in given):  # one box
+    if len(given) and all(isinstance(side, (int, float, np.number)) for side in given):  # one box
         return [given]  # type: ignore[list-item]
     return list(given)  # type: ignore[arg-type]
 
