@@ -33,9 +33,15 @@ def _missing(reason: str) -> Any:
     pytest.skip(reason)
 
 
+_running: list[Any] = []
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """The running browser, one for all tests."""
+    """The running browser, one for all tests, also where several folders of tests take this fixture in: Playwright runs once a process."""
+    if _running:
+        yield _running[0]
+        return
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         _missing(f"no browser is here: install one of {', '.join(NAMES)}")
@@ -44,9 +50,9 @@ def chromium() -> Iterator[Any]:
     except ImportError:
         _missing("Playwright is not here: pip install playwright")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield running
-        running.close()
+        _running.append(playwright.chromium.launch(executable_path=program, args=FLAGS))
+        yield _running[0]
+        _running.pop().close()
 
 
 @pytest.fixture(scope="session")
