@@ -26,7 +26,7 @@ demo: .venv/installed  ## render pictures, train, evaluate on unseen classes, ex
 	@echo "report: $(RUN)/report.html; why the matches are alike: $(RUN)/matches.html; a search: $(RUN)/hits.html"
 	@echo "a page to search on: $(BIN)/kinsight serve $(RUN)/scenes.kin"
 
-test: .venv/installed  ## the tests that take less than two seconds each, a few minutes together
+test: .venv/installed  ## the tests that take less than about a second each, a few minutes together
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not slow and not docs"
 
 test-long: .venv/installed  ## those that take more: whole trainings, kills, several processes, pages

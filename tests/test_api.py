@@ -199,6 +199,7 @@ def test_load_where_there_is_no_model(tmp_path: Path, finished: Path) -> None:
         kinsight.load(tmp_path)
 
 
+@pytest.mark.long
 def test_train_and_evaluate_from_python(tmp_path: Path, pictures: Path) -> None:
     run = kinsight.train(tiny(pictures, {"epochs": 1}), tmp_path / "run", progress=False)
     result = kinsight.evaluate(run.path, k=(1, 3))
@@ -210,6 +211,7 @@ def test_train_and_evaluate_from_python(tmp_path: Path, pictures: Path) -> None:
     assert again["map_at_r"] == pytest.approx(result["map_at_r"])
 
 
+@pytest.mark.long
 def test_a_model_is_evaluated_on_any_pictures(finished: Path, pictures: Path, tmp_path: Path) -> None:
     files = sorted(pictures.parent.glob("class_0[0-3]/*.png"))
     labels = [file.parent.name for file in files]

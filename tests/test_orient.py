@@ -51,6 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.path
 
 
+@pytest.mark.long
 def test_measured_over_the_pairs_of_a_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = run.parent / "orientation.html"
     assert main(["orient", str(run), "--out", str(page)]) == 0

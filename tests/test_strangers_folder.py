@@ -187,6 +187,7 @@ def test_every_verb_reads_a_hostile_model(called: Any, run: Path, pictures: Path
             kinsight.load(folder)
 
 
+@pytest.mark.long
 def test_python_reads_it_as_text(run: Path, called: Any) -> None:
     assert called("evaluate", run).code == 0
     for change in (objective, head, trunk):

@@ -31,6 +31,7 @@ def stored(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.long
 def test_a_run_as_a_page_and_as_a_figure(kinsight: Call, finished: Path, tmp_path: Path) -> None:
     words = ("atlas", finished, "--method", "pca")
     said = kinsight(*words, "--out", tmp_path / "a.html")

@@ -24,6 +24,7 @@ def run(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(finished, tmp_path_factory.mktemp("runs") / "calibrated"))
 
 
+@pytest.mark.long
 def test_thresholds_are_kept_with_the_model_and_shown(kinsight: Call, run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     said = kinsight("calibrate", run, "--split", "test", "--rates", 0.2, 0.05, 1e-6, "--check", "test", "--out", page)

@@ -169,6 +169,7 @@ def test_hyphens_and_underscores_are_one() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_both_spellings_do_the_same(kinsight: Call, run: Path, pictures: Path, tmp_path: Path) -> None:
     found = [
         kinsight("evaluate", run, spelled, "halves", "--k", 1, "--json").out for spelled in ("--split_by", "--split-by")

@@ -67,6 +67,7 @@ def test_a_pair_becomes_a_page_a_figure_and_arrays(
     assert "1 x 1 and 1 x 1 places" in last.out
 
 
+@pytest.mark.long
 def test_the_best_matches_of_a_picture(kinsight: Call, trained: Path, pictures: Path, tmp_path: Path) -> None:
     a = _files(pictures)[0]
     said = kinsight("explain", trained, a, "--top", 3, "--gallery", pictures, "--out", tmp_path / "matches.html")
@@ -251,6 +252,7 @@ def test_diagnose(kinsight: Call, tmp_path: Path, scenes: Path, trained: Path) -
     assert "different data or splits" in kinsight("diagnose", runs[0], trained).sentence
 
 
+@pytest.mark.long
 def test_matches_are_what_an_evaluation_lets_the_query_find(trained: Path, pictures: Path, tmp_path: Path) -> None:
     table = pd.read_csv(pictures)
     table["path"] = [str(pictures.parent / path) for path in table["path"]]

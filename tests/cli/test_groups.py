@@ -53,6 +53,7 @@ def parts_of(model: Embedder, files: list[Path]) -> np.ndarray:
         return model(images).parts.numpy()
 
 
+@pytest.mark.long
 def test_groups_writes_a_page_and_its_numbers(
     kinsight: Call, trained: Path, model: Embedder, pictures: Path, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_several_runs_stand_side_by_side(kinsight: Call, trained: Path, finished
     assert "trained on different data or splits" in kinsight("groups", trained, other).sentence
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parts_by", ["points", pytest.param("masks", marks=pytest.mark.slow)])
 def test_groups_against_parts(kinsight: Call, trained: Path, tmp_path: Path, parts_by: str) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=4, per_class=4, size=48, seed=2)
@@ -157,6 +159,7 @@ def test_parts_without_boxes_are_measured_by_the_picture(kinsight: Call, trained
     assert "the data have no boxes" in (tmp_path / "parts.html").read_text()
 
 
+@pytest.mark.long
 def test_pictures_that_cannot_be_measured_are_counted(kinsight: Call, trained: Path, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=2, per_class=4, size=48, seed=2)
     points = pd.read_csv(scenes / "parts.csv")
@@ -174,6 +177,7 @@ def test_pictures_that_cannot_be_measured_are_counted(kinsight: Call, trained: P
     assert "Percent of 5 of 8 pictures with a visible part and a box" in (tmp_path / "parts.html").read_text()
 
 
+@pytest.mark.long
 def test_what_was_drawn_and_what_cannot_search_is_said(kinsight: Call, trained: Path, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", classes=3, per_class=4, size=48, seed=2)
     page = tmp_path / "groups.html"

@@ -34,6 +34,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "tiny.yaml"
 
 
+@pytest.mark.long
 def test_train_interrupt_and_go_on_with_out_alone(
     kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +108,7 @@ SMALL = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_folder_and_nothing_else_is_enough(
     kinsight: Call, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_weights_of_the_environment_are_taken_and_the_run_starts_as_their_networ
     assert f"MAP@R {untrained.metrics['map_at_r']:.4f}" in start
 
 
+@pytest.mark.long
 def test_a_recipe_is_lowered_to_what_the_data_fill_unless_it_was_written(
     kinsight: Call, tmp_path: Path, pictures: Path
 ) -> None:
@@ -292,6 +295,7 @@ def test_a_loss_that_is_not_finite(kinsight: Call, tmp_path: Path, recipe: Path,
     assert "the loss margin" in said.sentence
 
 
+@pytest.mark.long
 def test_no_space_left(
     kinsight: Call, tmp_path: Path, recipe: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

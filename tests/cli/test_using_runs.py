@@ -61,6 +61,7 @@ def test_a_finished_run_is_extended_to_the_same_numbers_whether_killed_or_not(
     assert "holds a run with other settings (epochs: 5 -> 4)" in kinsight("train", "--out", cut, "--epochs", 4).sentence
 
 
+@pytest.mark.long
 def test_a_run_starts_from_another(
     kinsight: Call, finished: Path, pictures: Path, recipe: Path, tmp_path: Path
 ) -> None:

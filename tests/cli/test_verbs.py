@@ -29,6 +29,7 @@ def trained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(finished, tmp_path_factory.mktemp("runs") / "trained"))
 
 
+@pytest.mark.long
 def test_evaluate_a_run(kinsight: Call, trained: Path) -> None:
     said = kinsight("evaluate", trained, "--untrained", "--k", 1, 5)
     assert said.code == 0, said.err
@@ -49,6 +50,7 @@ def test_evaluate_a_run(kinsight: Call, trained: Path) -> None:
         np.testing.assert_allclose(np.linalg.norm(arrays["vectors"], axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.long
 def test_evaluate_gives_flat_json(kinsight: Call, trained: Path, tmp_path: Path) -> None:
     said = kinsight("evaluate", trained, "--json", "--no-untrained", "--per_query", tmp_path / "queries.csv")
     metrics = json.loads(said.out)
@@ -60,6 +62,7 @@ def test_evaluate_gives_flat_json(kinsight: Call, trained: Path, tmp_path: Path)
     assert {**metrics, **{f"untrained_{key}": both[f"untrained_{key}"] for key in metrics}} == both
 
 
+@pytest.mark.long
 def test_evaluate_the_last_model_beside_the_best(kinsight: Call, trained: Path) -> None:
     assert kinsight("evaluate", trained, "--which", "last", "--split", "validation").code == 0
     assert (trained / "evaluation" / "validation-last.json").is_file()
@@ -84,6 +87,7 @@ def test_evaluate_other_data(kinsight: Call, trained: Path, tmp_path: Path, pict
     assert sentence == f"{train_only} has no pictures in the split 'test'; it has: train, all"
 
 
+@pytest.mark.long
 def test_evaluate_another_split_of_the_own_table(kinsight: Call, trained: Path) -> None:
     assert json.loads(kinsight("evaluate", trained, "--split_by", "halves", "--json").out)["classes"] == 6
     assert (trained / "evaluation" / "halves-test.json").is_file()
@@ -295,6 +299,7 @@ def test_data_render(kinsight: Call, tmp_path: Path) -> None:
     assert kinsight("data", "check", tmp_path / "scenes", "--pictures").out.endswith("no errors\n")
 
 
+@pytest.mark.long
 def test_data_render_towns(kinsight: Call, tmp_path: Path) -> None:
     said = kinsight("data", "render", tmp_path / "towns", "--kind", "towns", "--places", 8, "--size", 48)
     assert said.out == f"16 rendered pictures of 8 towns in {tmp_path / 'towns'}\n"

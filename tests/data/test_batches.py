@@ -57,6 +57,7 @@ def test_uniform_needs_a_full_batch() -> None:
 # M per class
 
 
+@pytest.mark.long
 @settings(max_examples=150)
 @given(
     sizes=sizes_of_classes,
@@ -109,6 +110,7 @@ def exact_shares(weights: np.ndarray, length: int, classes: int) -> np.ndarray:
     return np.minimum(weights * high, length)
 
 
+@pytest.mark.long
 def test_every_picture_has_the_same_chance() -> None:
     labels = labels_of([1, 2, 3, 5, 8, 13, 21, 6, 6, 7])
     sampler = MPerClassBatches(labels, 12, 3)
@@ -136,6 +138,7 @@ def test_balanced_gives_every_class_the_same() -> None:
     assert max(counts.values()) - min(counts.values()) <= 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_no_class_waits_long(seed: int) -> None:
     sizes = [1, 1, 2, 3, 5, 10, 30, 40, 33, 8, 1]

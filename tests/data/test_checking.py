@@ -281,6 +281,7 @@ def test_boxes_are_held_against_the_pictures(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_large_table_is_checked_at_once() -> None:
     count = 200_000
     labels = np.arange(count) // 4

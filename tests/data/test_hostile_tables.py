@@ -95,6 +95,7 @@ def test_a_pipe_is_no_picture_mask_or_list_of_parts(tmp_path: Path, pictures: li
         read_table(tmp_path / "pictures")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: int) -> None:
     monkeypatch.setattr(archive, "LARGE", 2**20)

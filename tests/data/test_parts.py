@@ -141,6 +141,7 @@ def test_ids_that_are_not_paths(tmp_path: Path) -> None:
         read_parts(read_table(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "points"), [("cub200_2011_full27", 18_383), ("cub200_2011_crops100", 70_267)])
 def test_real_birds(name: str, points: int) -> None:
     """The numbers of points that the data sets say of themselves; nearly all lie inside the box."""

@@ -114,6 +114,7 @@ def test_the_box_is_tight_around_the_mask(scenes: list[Scene]) -> None:
         assert scene.box == (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
 
 
+@pytest.mark.long
 def test_the_mask_is_where_the_bird_is_seen() -> None:
     """Two birds that differ only in colour, in the same scene: pixels differ inside the mask and nowhere else."""
 

@@ -324,6 +324,7 @@ def test_reading_warns_where_the_size_is_not_the_published_one(
     ]
 
 
+@pytest.mark.long
 def test_a_whole_data_set_is_as_published(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # CUB-200-2011 in full size, with empty pictures.
     labels = np.r_[np.arange(5_864) % 100 + 1, np.arange(5_924) % 100 + 101]

@@ -25,6 +25,7 @@ def test_f1_equals_counting_all_pairs(pairs):
         assert f1(labels, clusters) == pytest.approx(reference.f1(labels, clusters))
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=40)  # the first call imports
 @given(assignments, st.permutations(range(5)))
 def test_symmetric_and_blind_to_names(pairs, names):

@@ -68,6 +68,7 @@ def test_equals_the_reference_with_cameras_and_sequences():
     )
 
 
+@pytest.mark.long
 def test_many_pictures_of_few_classes_are_read_from_ranks_in_chunks():
     vectors, labels = clustered(classes=2, size=150, width=4, noise=1.5)
     vectors[:20] = vectors[20:40]

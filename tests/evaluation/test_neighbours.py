@@ -111,6 +111,7 @@ def test_groups_never_meet(own_gallery):
     np.testing.assert_array_equal(found.indices, expected(items, items, 8, "cosine", allowed)[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32, torch.float64])
 def test_a_large_group_does_not_hide_the_neighbours_behind_it(precision, monkeypatch):
     monkeypatch.setattr(sys.modules[_Search.__module__], "precisions", lambda *_: [precision, torch.float64])

@@ -26,6 +26,7 @@ def test_paired_difference_sees_what_pairs_share():
     assert interval == t_interval(a - b)
 
 
+@pytest.mark.long
 def test_bootstrap_equals_a_plain_two_stage_loop_in_distribution():
     rng = np.random.default_rng(1)
     sizes = [2, 3, 10, 4, 6, 5]

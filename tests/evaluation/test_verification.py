@@ -66,6 +66,7 @@ def test_resamples_count_pairs_of_classes_as_plain_loops_do(found: Comparisons) 
     assert (weights * (found.impostors >= 0.5)).sum() / weights.sum() == pytest.approx(expected)
 
 
+@pytest.mark.long
 def test_intervals_hold_the_rate_of_other_classes() -> None:
     truth = compare(*clouds(400, 2, seed=99))
     threshold = 0.4

@@ -109,6 +109,7 @@ def test_a_picture_that_strides_do_not_divide_keeps_their_steps() -> None:
     assert followed(trunk, 97).rows == Axis(97, 4, 0.0, 32.0)
 
 
+@pytest.mark.long
 def test_tokens_and_merged_places_stand_in_the_middle_of_their_patches() -> None:
     layout = Layout("tokens", prefix=1, grid=(4, 4))
     vit = timm.create_model("vit_tiny_patch16_224", num_classes=0, global_pool="", img_size=64)

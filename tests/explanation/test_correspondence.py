@@ -195,6 +195,7 @@ def test_bad_input(change: dict[str, Any], message: str) -> None:
         planted(4).pck(PARTIAL, 0.1, part="beak")
 
 
+@pytest.mark.long
 def test_real_birds_against_plain_loops() -> None:
     """Photographs with official part points; each figure worked out again from the pair itself."""
     table = read_table(shared("data/cub200_2011_full27.zip"))

@@ -64,6 +64,7 @@ def test_the_network_of_faces_is_the_one_it_should_be(faces: MobileFaceNet) -> N
     assert (nearest == labels).mean() > 0.95
 
 
+@pytest.mark.long
 def test_the_network_of_persons_is_the_one_it_should_be(persons: OSNet) -> None:
     """On 100 persons its rank-1 is 0.39; of 20 it finds more, chance is 0.05."""
     explainer = Explainer((persons.below, persons.above), preprocessing=PERSONS)
@@ -121,6 +122,7 @@ def check(views: list[View], wanted: float) -> None:
         assert pair.tensor.sum() + sum(pair.terms[1:]) == pytest.approx(pair.similarity, abs=1e-5)
 
 
+@pytest.mark.long
 def test_gates_above_the_opening_must_be_held(persons: OSNet) -> None:
     """One stage lower the channel gates belong to the head."""
     with pytest.raises(KinsightError, match="not affine with its gates held fixed"):

@@ -121,6 +121,7 @@ def below(network: Any, pictures: Tensor) -> Tensor:
     return network.layer3(network.layer2(network.layer1(first)))
 
 
+@pytest.mark.long
 def test_a_layer_and_two_callables_give_the_same() -> None:
     network = resnet().double().eval()
     by_layer = open_model(network, layer="layer3")(images())
@@ -147,6 +148,7 @@ FOREIGN: dict[str, tuple[Callable[[], nn.Module], str, str, Layout]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FOREIGN)
 def test_foreign_networks(name: str) -> None:
     make, layer, gates, layout = FOREIGN[name]
@@ -191,6 +193,7 @@ def test_a_class_token_speaks_for_no_place() -> None:
     assert torch.allclose(found.places.flatten(1, 2), with_itself.places[:, 1:, 0], rtol=1e-9)
 
 
+@pytest.mark.long
 def test_transformers_as_trunks() -> None:
     model = embedder("test_vit").double()
     opened = open_model(model)(images())
@@ -240,6 +243,7 @@ def test_nothing_is_left_behind_after_an_error() -> None:
     assert explained(opened).places.shape == (2, 4, 4, 8)
 
 
+@pytest.mark.long
 def test_hooks_and_patches_of_others_stay_and_work() -> None:
     model = resnet().double().eval()
     model.layer2.register_forward_hook(lambda _, __, output: 2 * output)

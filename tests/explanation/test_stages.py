@@ -28,6 +28,7 @@ def coarse() -> Embedder:
     return model()
 
 
+@pytest.mark.long
 def test_a_coarse_map_is_left_for_the_one_below(coarse: Embedder) -> None:
     assert coarse.trunk.map_size == (2, 2)
     found = kinsight.explain(coarse, *pictures())
@@ -56,6 +57,7 @@ def test_seven_by_seven_places_are_enough() -> None:
     assert automatic_stage(fine, tolerance=0.01) == 0
 
 
+@pytest.mark.long
 def test_a_stage_below_that_is_not_exact_is_not_taken() -> None:
     # Its smooth gates are not declared, so that one stage lower its head is not affine; as standard ones they are held.
     smooth = model(trunk="mobilenetv3_small_050")

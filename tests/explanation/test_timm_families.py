@@ -143,6 +143,7 @@ def test_a_module_that_runs_below_and_above_the_opening() -> None:
     check_exact(found)
 
 
+@pytest.mark.long
 def test_shared_modules_keep_their_values_when_a_trunk_is_built() -> None:
     trunk = Trunk("coat_tiny", size=(32, 32))
     assert not any(value.is_meta for value in trunk.state_dict().values())

@@ -43,6 +43,7 @@ def precision_at_1(vectors: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[similarity.argmax(axis=1)] == labels).mean())
 
 
+@pytest.mark.long
 def test_photographs_are_what_the_classifier_says():
     """The file's own classifier on our pooled features names all six photographs that show an ImageNet class."""
     archive, weights = shared("data/named_photos.zip"), shared(IMAGENET)
@@ -55,6 +56,7 @@ def test_photographs_are_what_the_classifier_says():
     assert scores.argmax(axis=1).tolist() == [int(row["imagenet_index"]) for row in known]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weights", [IMAGENET, BIRDS])
 def test_faces_of_one_person_are_nearer_than_those_of_others(weights: str):
     archive = shared("data/orl_faces.zip")

@@ -207,6 +207,7 @@ HOSTILE = (None, -1, 10**9, "a" * 10_000, [None], {"name": ["x"]})
 MORE = (0, 10**30, 1e308, float("nan"), "", "../x", "a.b.c", [], {}, [10**9] * 4, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "value",
     [*HOSTILE, *(pytest.param(value, marks=pytest.mark.slow) for value in MORE)],
@@ -241,6 +242,7 @@ def test_a_config_of_a_stranger(folder: Path, value: object):
         assert said or place[-1] in ("dropout", "init", "mean", "std", "size", "resize", "bgr", "scale"), place
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

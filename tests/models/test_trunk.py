@@ -38,6 +38,7 @@ def batch_norms(trunk: Trunk) -> list[_BatchNorm]:
     return [module for module in trunk.modules() if isinstance(module, _BatchNorm)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_gives_a_map_and_gradients(name: str):
     channels, map_size = FAMILIES[name]
@@ -64,6 +65,7 @@ def test_places_answer_to_their_part_of_the_picture(name: str):
     assert column <= (change.shape[1] - 1) // 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "swin_tiny_patch4_window7_224"]
 )
@@ -221,6 +223,7 @@ def test_googlenet_is_torchvisions(tmp_path: Path) -> None:
         Trunk("googlenet", options={"pad_type": "same"})
 
 
+@pytest.mark.long
 def test_bn_inception_takes_the_published_weights_and_gives_what_they_gave(tmp_path: Path) -> None:
     tensors = published(torch.Generator().manual_seed(0))
     assert sum(value.numel() for name, value in tensors.items() if "running" not in name) == 11_295_240

@@ -211,6 +211,7 @@ def test_12_a_perfect_embedding(size: int) -> None:
     assert metrics["map_n"] == pytest.approx(1 - 1 / size)
 
 
+@pytest.mark.long
 def test_grouped_training_pulls_classes_together_and_groups_apart() -> None:
     vectors = torch.randn(20, GROUPS, SIZE, generator=torch.Generator().manual_seed(0)) * 0.3
     vectors = (vectors + torch.ones(SIZE)).requires_grad_()

@@ -238,6 +238,7 @@ def test_blur_is_the_mean_over_a_window() -> None:
     assert np.array_equal(np.asarray(BoxBlur((3,), 0.5)(image)), np.asarray(image.filter(ImageFilter.BoxBlur(0.5))))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["standard", "mild"])
 @pytest.mark.parametrize(("width", "height"), [(200, 100), (60, 180)])
 def test_crops_follow_the_picture_where_the_whole_of_it_is_squashed(name: str, width: int, height: int):

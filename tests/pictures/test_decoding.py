@@ -289,6 +289,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, jpeg: bytes) -> None:
         open_picture(path)
 
 
+@pytest.mark.long
 def test_any_damage_is_an_unreadable_picture_or_a_picture(tmp_path: Path, jpeg: bytes) -> None:
     """Bytes changed at random places of every format: never another error."""
     random = np.random.default_rng(0)

@@ -29,6 +29,7 @@ def test_no_corner_tells_that_a_picture_was_turned(size: tuple[int, int]):
         assert drawn("turn", AERIAL, white, seed).min() >= 254
 
 
+@pytest.mark.long
 def test_any_angle_comes_about_the_centre():
     pixels = np.zeros((92, 92, 3), np.uint8)
     pixels[20:30, 41:51] = 255  # a mark above the centre

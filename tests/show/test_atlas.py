@@ -22,6 +22,7 @@ def test_collapsed_vectors_share_one_place(value: float) -> None:
     np.testing.assert_allclose(places, np.zeros((20, 2)), atol=1e-6)
 
 
+@pytest.mark.long
 def test_layout_is_the_same_twice_and_keeps_classes_together() -> None:
     kinds = np.repeat(np.arange(4), 20)
     vectors = clustered(kinds, 0.2, np.random.default_rng(3))

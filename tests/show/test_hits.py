@@ -19,6 +19,7 @@ from kinsight.show.hits.table import hits_table
 from show import made_hits
 
 
+@pytest.mark.long
 def test_a_hit_opens_to_the_pair_with_the_region_held(open_page: Callable[..., Any], tmp_path: Path) -> None:
     found = made_hits.made(tmp_path, regions=[Region((20, 10, 70, 60))])
     page = open_page(hits_html(found))

@@ -49,6 +49,7 @@ def test_files_are_called_after_their_names(tmp_path: Path) -> None:
         write_pair(tmp_path / "pair.npz", named(), names=["one"])
 
 
+@pytest.mark.long
 def test_choosing_a_group(open_page: Callable[..., Any]) -> None:
     pairs = named()
     page = open_page(pair_html(pairs, names=NAMES))

@@ -116,6 +116,7 @@ def test_warnings_stand_where_they_belong(open_page: Open, made: Pair) -> None:
     assert "all of it is bias" in open_page(pair_html(biased)).inner_text("[data-out=warnings]")
 
 
+@pytest.mark.long
 def test_light_dark_and_still(open_page: Open, made: Pair) -> None:
     seen = {}
     for scheme in ("light", "dark"):
@@ -142,6 +143,7 @@ def test_the_slider_goes_from_the_picture_to_the_map(page: Any) -> None:
         assert page.locator(".surface canvas").first.evaluate("node => getComputedStyle(node).opacity") == opacity
 
 
+@pytest.mark.long
 def test_several_pairs_of_a_notebook_do_not_meet(open_page: Open) -> None:
     pairs = [pair(1), pair(2)]
     notebook = "".join(f"<h1 class='score' style='color:red'>cell</h1>{pair_fragment(one)}" for one in pairs)

@@ -80,6 +80,7 @@ def test_the_map_is_taken_off_the_pictures(page: Any) -> None:
     assert layers.count() == 4
 
 
+@pytest.mark.long
 def test_a_line_goes_round_what_says_most(open_page: Open) -> None:
     # Only place (1, 4) of 4 x 6 speaks: half of its value is reached half a place away from its centre.
     page = settled(open_page(pair_html(planted())))
@@ -101,6 +102,7 @@ def test_every_match_of_a_query_has_its_rings(open_page: Open) -> None:
         assert rings(page, "other").count() == len(made.matches())
 
 
+@pytest.mark.long
 def test_rings_on_a_phone(open_page: Open, made: Pair) -> None:
     page = open_page(pair_html(made), width=360, height=640, has_touch=True, is_mobile=True)
     assert rings(page, "query").count() == len(made.matches())

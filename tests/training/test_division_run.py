@@ -94,6 +94,7 @@ def test_the_model_has_the_masks_that_were_learned(divided: Path) -> None:
     assert (learned != 1).any()
 
 
+@pytest.mark.long
 def test_one_subspace_is_evaluated_alone(divided: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(divided, run)
@@ -107,6 +108,7 @@ def test_one_subspace_is_evaluated_alone(divided: Path, tmp_path: Path) -> None:
         kinsight.evaluate(run, split="train", subspace=4)
 
 
+@pytest.mark.long
 def test_the_page_shows_the_clusters_masks_and_subspaces(divided: Path, tmp_path: Path) -> None:
     found = kinsight.division(divided, split="train", out=tmp_path / "page.html", queries=2)
     facts = facts_of(divided)

@@ -77,6 +77,7 @@ def test_a_run_of_two_streams_is_a_run(run: Path):
     assert len([record for record in numbers_of(run) if record["kind"] == "train"]) == 2 * 3
 
 
+@pytest.mark.long
 def test_killed_it_comes_to_the_same_weights(run: Path, towns: Path, tmp_path: Path):
     each_step = settings(towns, EACH_STEP)
     assert killed(train_and_die, each_step, tmp_path / "cut", 4)
@@ -85,11 +86,13 @@ def test_killed_it_comes_to_the_same_weights(run: Path, towns: Path, tmp_path: P
     assert weights_of(tmp_path / "cut") == weights_of(run)
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(run: Path, towns: Path, tmp_path: Path):
     assert on_two_processes(train, settings(towns), tmp_path / "two") == [0, 0]
     assert_same_run(run, tmp_path / "two")
 
 
+@pytest.mark.long
 def test_headings_and_other_words_of_the_table_move_nothing(run: Path, towns: Path, tmp_path: Path):
     table = pd.read_csv(towns / "metadata.csv").assign(heading=lambda each: -each["heading"], season="winter")
     table["path"] = [str(towns / path) for path in table["path"]]
