@@ -104,6 +104,7 @@ def test_places_that_cannot_be_written(
     assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith(".")]
 
 
+@pytest.mark.long
 def test_run_folders_that_cannot_be(kinsight: Call, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     train = ("train", "--data", pictures, "--model.trunk", "test_resnet", "--model.size", 32, "--model.resize", 32,

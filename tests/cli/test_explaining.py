@@ -277,6 +277,7 @@ def test_matches_are_what_an_evaluation_lets_the_query_find(trained: Path, pictu
     assert found.same_class is None
 
 
+@pytest.mark.long
 def test_the_terminal_says_rank_and_class(kinsight: Call, trained: Path, pictures: Path, tmp_path: Path) -> None:
     said = kinsight(
         "explain", trained, _files(pictures)[0], "--top", 2, "--gallery", pictures, "--out", tmp_path / "m.html"

@@ -95,7 +95,7 @@ def test_evaluate_another_split_of_the_own_table(kinsight: Call, trained: Path) 
 
 def test_a_k_larger_than_the_gallery(kinsight: Call, trained: Path) -> None:
     assert kinsight("evaluate", trained, "--k", 1, 99).sentence.startswith("k 99 is larger than the gallery")
-    assert not [name for name in (trained / "evaluation").iterdir() if name.name.startswith(".")]
+    assert not list((trained / "evaluation").glob(".*"))
 
 
 def test_evaluate_where_nothing_can_be_evaluated(kinsight: Call, tmp_path: Path, trained: Path) -> None:
@@ -130,6 +130,7 @@ def test_evaluate_embeddings_of_any_model(kinsight: Call, tmp_path: Path) -> Non
     assert "MAP@R" in kinsight("evaluate", "--embeddings", tmp_path / "good.npz", "--k", 1).out
 
 
+@pytest.mark.long
 def test_embeddings_of_other_tools(kinsight: Call, tmp_path: Path) -> None:
     vectors, labels = np.random.default_rng(0).normal(size=(12, 12)).astype(np.float32), np.repeat(list("abcd"), 3)
     np.savez(tmp_path / "ours.npz", vectors=vectors, labels=labels)
@@ -346,6 +347,7 @@ def test_usage(kinsight: Call) -> None:
     assert all(verb in kinsight("--help").out for verb in VERBS)
 
 
+@pytest.mark.long
 def test_words_do_not_wait_for_torch() -> None:
     program = """
 import sys, kinsight

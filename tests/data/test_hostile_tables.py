@@ -108,6 +108,7 @@ def test_a_member_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.M
     assert len(read_bytes(path / "small.csv")) == 11 + 2**12
 
 
+@pytest.mark.long
 def test_a_member_that_says_it_is_small(tmp_path: Path) -> None:
     """What is unpacked is bounded by what the archive says, and what does not keep its word is damaged."""
     path, size = tmp_path / "lie.zip", 64 * 2**20

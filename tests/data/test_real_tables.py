@@ -14,12 +14,14 @@ def _counts(name: str, **options: str) -> dict[str, tuple[int, int]]:
     return {split: (int(part["pictures"]), int(part["classes"])) for split, part in describe(table).items()}
 
 
+@pytest.mark.long
 def test_cars196_crops() -> None:
     assert _counts("cars196_crops", split_by="dml_split") == {"train": (1960, 98), "test": (1960, 98)}
     # The metric-learning split of the data set is the one by halves.
     assert _counts("cars196_crops") == {"train": (1960, 98), "test": (1960, 98)}
 
 
+@pytest.mark.long
 def test_cub200_2011_crops100() -> None:
     counts = _counts("cub200_2011_crops100", split_by="dml_split")
     assert {split: classes for split, (_, classes) in counts.items()} == {"train": 50, "test": 50}

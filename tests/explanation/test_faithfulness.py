@@ -235,6 +235,7 @@ def test_only_weights_are_random() -> None:
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.long
 def test_stages_hold_every_parameter_once() -> None:
     for name in ("test_resnet", "test_vit", "test_mambaout", "mobilenetv2_035"):
         network = build_embedder(ModelSettings(trunk=name, size=160, resize=None)).trunk.network

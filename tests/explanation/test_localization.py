@@ -351,6 +351,7 @@ def mask_of(path: Path | str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(read_bytes(str(path))))) != 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("data", ["cub200_2011_full27", "oxford_pets_masks"])
 def test_real_pictures(data: str) -> None:
     """Photographs with their boxes and masks, through crop and squash: the whole protocol against plain loops."""

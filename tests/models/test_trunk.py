@@ -205,6 +205,7 @@ def test_a_trunk_may_stop_at_a_finer_map() -> None:
         Trunk("googlenet", options={"stage": 1})
 
 
+@pytest.mark.long
 def test_googlenet_is_torchvisions(tmp_path: Path) -> None:
     torch.manual_seed(0)
     published = torchvision.models.GoogLeNet(aux_logits=True, transform_input=False, init_weights=False).eval()

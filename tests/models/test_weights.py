@@ -60,6 +60,7 @@ def test_the_trunk_of_a_saved_model_is_a_weights_file(tmp_path: Path):
     assert same_values(trunk, saved.trunk.network.state_dict())
 
 
+@pytest.mark.long
 def test_parts_that_the_map_does_not_need_may_be_missing_or_there(tmp_path: Path):
     values = tensors("convnext_atto")
     assert any(name.startswith("head.norm") for name in values)

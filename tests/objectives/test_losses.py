@@ -170,6 +170,7 @@ BATCHES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", LOSSES)
 def test_finite_on_every_batch(name: str, kind: str) -> None:

@@ -202,6 +202,7 @@ def _build_and_die(model: Path, table: Path, out: Path) -> None:
     kinsight.index(model, table, out=out, batch_size=2, workers=0)
 
 
+@pytest.mark.long
 def test_a_build_that_was_killed_is_gone_on_with(finished: Path, pictures: Path, tmp_path: Path) -> None:
     table, out = some_of(pictures, tmp_path), tmp_path / "a.kin"
     assert killed(_build_and_die, finished, table, out)

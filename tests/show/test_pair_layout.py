@@ -87,6 +87,7 @@ def test_the_terms_add_up_to_the_score(open_page: Open, seed: int) -> None:
     assert said == pytest.approx(values, abs=6e-4)
 
 
+@pytest.mark.long
 def test_a_point_of_the_query_is_compared_between_matches(open_page: Open) -> None:
     pairs = matches(3)
     page = open_page(pair_html(pairs))

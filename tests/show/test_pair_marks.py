@@ -94,6 +94,7 @@ def test_a_line_goes_round_what_says_most(open_page: Open) -> None:
     assert "no two places speak" in contrary.inner_text(".chips")
 
 
+@pytest.mark.long
 def test_every_match_of_a_query_has_its_rings(open_page: Open) -> None:
     pairs = matches(3)
     page = open_page(pair_html(pairs))

@@ -121,6 +121,7 @@ def test_the_readout_gives_the_best_answer(page: Any, made: Pair) -> None:
     assert (ring["x"] + ring["width"] / 2 - box["x"]) / box["width"] == pytest.approx((x + 0.5) / 32, abs=0.01)
 
 
+@pytest.mark.long
 def test_a_click_holds_a_point_and_the_other_picture_is_read(page: Any, made: Pair) -> None:
     hover(page, "query", 0.4, 0.6)
     page.mouse.down()

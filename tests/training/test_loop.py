@@ -78,6 +78,7 @@ def test_better_is_what_the_metric_says(
     assert not validation_module.is_better(0.5, 0.5)
 
 
+@pytest.mark.long
 def test_patience_ends_the_run(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.6, 0.5, 0.4, 0.3, 0.2])
     monkeypatch.setattr(
