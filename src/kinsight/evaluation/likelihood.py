@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from kinsight.errors import KinsightError
@@ -34,7 +35,7 @@ class Likelihood:
         if not 0 < prior < 1:
             raise KinsightError(f"prior is {prior!r}; give a number above 0 and below 1")
         odds = self.slope * np.asarray(cosine, float) + self.intercept + math.log(prior / (1 - prior))
-        return np.exp(-np.logaddexp(0, -odds))[()]
+        return expit(odds)
 
 
 def fit_likelihood(scores: np.ndarray, same: np.ndarray) -> Likelihood:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from kinsight.errors import KinsightError
@@ -36,9 +37,7 @@ class Calibration:
 
     def probability(self, height: np.ndarray | float, lead: np.ndarray | float) -> np.ndarray:
         """The probability that a heading is right."""
-        return np.asarray(
-            1 / (1 + np.exp(-(self.intercept + self.height * np.asarray(height) + self.lead * np.asarray(lead))))
-        )
+        return np.asarray(expit(self.intercept + self.height * np.asarray(height) + self.lead * np.asarray(lead)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
