@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from kinsight.data.judged import JudgedPicture
 from kinsight.errors import KinsightError
 from kinsight.server import judgements as room
 from kinsight.server.desk import Desk
-from kinsight.server.judgements import Judged, Judgements
+from kinsight.server.judgements import Judgements
 from kinsight.server.names import shown, shown_columns, without_paths
 from kinsight.server.refusals import Busy
 from kinsight.server.remembered import Remembered
@@ -96,7 +97,7 @@ def test_a_photograph_of_a_phone_stands_upright() -> None:
     assert Image.open(io.BytesIO(jpeg(Image.new("RGB", (300, 100)), 30))).size == (30, 10)
 
 
-A, B = Judged("a.jpg", "/pictures/a.jpg"), Judged('b, "2".jpg', "/pictures/b.jpg")
+A, B = JudgedPicture("a.jpg", "/pictures/a.jpg"), JudgedPicture('b, "2".jpg', "/pictures/b.jpg", (1, 2, 30, 40))
 
 
 def judged(folder: Path) -> Judgements:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kinsight.api.columns import columns_of
+from kinsight.api.judged import judged_calibration
 from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.api.opened_run import evaluation_data, require_page, rows_of
@@ -47,6 +48,7 @@ def calibrate(
     limit: int = LIMIT,
     seed: int = 0,
     which: str = "best",
+    judgements: str | Path | None = None,
     out: str | Path | None = None,
 ) -> Calibrated:
     """Thresholds at stated rates of false accepts and a probability, from pictures of classes that the model was not trained on.
@@ -61,6 +63,8 @@ def calibrate(
         data, split_by, root, path_column, label_column: another table than the run's own, as for `kinsight.evaluate`.
         limit: at most so many pictures of a split, drawn from the seed: all pairs of them are compared.
         which: `best` or `last`.
+        judgements: the table of matches that people confirmed or rejected on the page: thresholds and a probability among *hits* are
+            measured on it besides, and then say on the page how likely a hit is the same.
         out: a page `.html` to write as well, with all numbers in a JSON file beside it.
 
     Raises:
@@ -89,12 +93,14 @@ def calibrate(
     checked = None
     if check is not None:
         checked = _checked(calibration, source.compared(model, check, limit, seed)[2], check, seed)
+    if judgements is not None:
+        calibration = replace(calibration, judged=judged_calibration(model, judgements, wanted, seed=seed))
     calibration.write(place)
     result = Calibrated(
         calibration,
         found,
         str(folder.path),
-        [*_doubts(folder, calibration, own=data is None), *_too_strict(calibration, wanted)],
+        [*_doubts(folder, calibration, own=data is None), *_too_strict(calibration, wanted), *_of_judged(calibration)],
         checked,
     )
     if out is not None:
@@ -187,4 +193,27 @@ def _too_strict(calibration: Calibration, rates: Sequence[float]) -> list[str]:
         if missing:
             unit = "pairs of two classes" if what == "pairs" else "pictures that search"
             told.append(f"{what}: {count:,} {unit} are too few to tell a rate of {' or '.join(missing)}")
+    return told
+
+
+def _of_judged(calibration: Calibration) -> list[str]:
+    """What of the judgements did not count, and what they cannot say."""
+    known = calibration.judged
+    if known is None:
+        return []
+    told = [
+        "people judged hits that they were shown, which are no random pairs: false accepts among them are shares of the shown pairs of two "
+        "classes, more alike than most"
+    ]
+    for count, what in (
+        (known.parts, "pairs were judged by a part of the query, which says nothing of the whole; they do not count"),
+        (known.contradictory, "rejected pairs are connected by confirmed ones; they do not count"),
+        (known.unreadable, "judged pictures can no longer be read; their pairs do not count"),
+    ):
+        if count:
+            told.append(f"judgements: {count:,} {what}")
+    if known.likelihood is None:
+        told.append(
+            "among the judged pairs a higher cosine does not make it likelier that they are the same: no probability is kept"
+        )
     return told

@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--which", default="best", choices=("best", "last"), help="which model of the run (default: best)"
     )
+    parser.add_argument(
+        "--judgements",
+        metavar="CSV",
+        help="matches that people confirmed or rejected on the page: what a cosine means among hits, besides",
+    )
     add_seed(parser)
     add_page(parser, "curves")
     add_json(parser)

@@ -1,4 +1,4 @@
-"""kinsight data check | list | render"""
+"""kinsight data check | list | render | judged"""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from kinsight.errors import KinsightError
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    parser = verb_parser("data", "Check a table, list known data sets, render a data set.")
+    parser = verb_parser(
+        "data", "Check a table, list known data sets, render a data set, join judged matches into classes."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     check = verbs.add_parser(
         "check", help="say what is wrong with a table: row, column, value, repair", allow_abbrev=False
@@ -33,13 +35,31 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("--places", type=int, help="towns, from the street and from above (default: 2000)")
     render.add_argument("--size", type=int, default=96, help="pixels; of towns, from above (default: 96)")
     render.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
+    judged = verbs.add_parser(
+        "judged",
+        help="join the matches that people confirmed on the page into classes: a table for `kinsight train`",
+        allow_abbrev=False,
+    )
+    judged.add_argument("judgements", help="the NAME.judgements.csv that `kinsight serve` keeps beside an index")
+    judged.add_argument("--out", required=True, metavar="TABLE.csv", help="the table")
+    judged.add_argument(
+        "--parts",
+        action="store_true",
+        help="take also what was judged by a part of the query, as if it had been said of whole pictures",
+    )
+    judged.add_argument(
+        "--on-contradiction",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="what a rejected pair does that confirmed ones connect: be named, or its class left out (default: refuse)",
+    )
     return parser
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Check a table, list the known data sets, or render a data set."""
+    """Check a table, list the known data sets, render a data set, or join judged matches."""
     options = parser().parse_args(hyphened(arguments))
-    {"check": _check, "list": _list, "render": _render}[options.verb](options)
+    {"check": _check, "list": _list, "render": _render, "judged": _judged}[options.verb](options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -82,3 +102,10 @@ def _render(options: argparse.Namespace) -> None:
         print(f"{2 * counts['places']} rendered pictures of {counts['places']} towns in {folder}")
     else:
         print(f"{counts['classes'] * counts['per_class']} rendered pictures of {counts['classes']} species in {folder}")
+
+
+def _judged(options: argparse.Namespace) -> None:
+    from kinsight.api.judged import judged
+
+    table = judged(**given(options, "verb"))
+    print(f"{len(table):,} pictures of {table['label'].nunique():,} classes in {options.out}")

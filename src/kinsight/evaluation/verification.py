@@ -100,6 +100,20 @@ def compare(vectors: np.ndarray, labels: np.ndarray) -> Comparisons:
     return found
 
 
+def compared_pairs(vectors: np.ndarray, first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> Comparisons:
+    """Some pairs of pictures by their cosine, as `compare` has all of them.
+
+    Args:
+        vectors: (N, D); rows of any length.
+        first, second: (P,) the rows of each pair.
+        labels: (N,) classes, as numbers from 0.
+    """
+    rows = unit(vectors)  # (N, D)
+    scores = np.einsum("pd,pd->p", rows[first], rows[second])
+    order = np.argsort(-scores, kind="stable")
+    return Comparisons(scores[order], first[order], second[order], labels)
+
+
 def threshold_for(falling: np.ndarray, rate: float) -> float | None:
     """The lowest threshold that at most a share `rate` of these scores reaches; None where so few of them cannot tell.
 

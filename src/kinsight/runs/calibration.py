@@ -14,38 +14,18 @@ import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.evaluation import verification
-from kinsight.evaluation.estimate import Estimate
 from kinsight.evaluation.likelihood import Likelihood, fit_likelihood, held_out_error
 from kinsight.evaluation.verification import Comparisons
 from kinsight.files import write_json
 from kinsight.models.storage import CONFIG
 from kinsight.reading import read_json
+from kinsight.runs.judged_calibration import JudgedCalibration
+from kinsight.runs.operating_point import OperatingPoint
 from kinsight.typed import from_plain
 
 CALIBRATION = "calibration.json"
 FORMAT, FORMAT_VERSION = "kinsight-calibration", 1
 _RESTORE = "calibrate the model anew with `kinsight calibrate`"
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A threshold and what it promises; shares, with the ends of their 95 % intervals where they are known.
-
-    Attributes:
-        rate: of false accepts that was asked for.
-        threshold: on the cosine; at least so much is accepted.
-        false, false_low, false_high: of what must be refused, the share that is accepted.
-        true, true_low, true_high: of what must be accepted, the share that is.
-    """
-
-    rate: float
-    threshold: float
-    false: float
-    true: float
-    false_low: float | None = None
-    false_high: float | None = None
-    true_low: float | None = None
-    true_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +44,7 @@ class Calibration:
         equal_error_rate: where as many are falsely accepted as falsely refused.
         accuracy: over ten folds as Labeled Faces in the Wild has it; None where there are too few classes.
         error: how far the probability is from the share that is the same, on average, on classes that it was not fitted to.
+        judged: the same question among hits that people saw and judged, where such pairs were given.
     """
 
     model: str
@@ -81,6 +62,12 @@ class Calibration:
     equal_error_rate: float
     accuracy: float | None = None
     error: float | None = None
+    judged: JudgedCalibration | None = None
+
+    @property
+    def of_hits(self) -> Likelihood:
+        """How likely a hit of a cosine is the same: as people judged hits, else as among all pairs."""
+        return self.likelihood if self.judged is None else self.judged.likelihood or self.likelihood
 
     def threshold(self, rate: float) -> float:
         """The cosine from which two pictures count as the same, at a calibrated rate of false accepts.
@@ -152,13 +139,13 @@ def calibration_of(
         same=len(found.genuine),
         different=len(found.impostors),
         pairs=[
-            _point(rate, threshold, *estimates)
+            OperatingPoint.measured(rate, threshold, *estimates)
             for (rate, threshold), estimates in zip(
                 pairs.items(), verification.accepted_pairs(found, list(pairs.values()), seed=seed), strict=True
             )
         ],
         search=[
-            _point(rate, threshold, *verification.found_in_search(found, threshold))
+            OperatingPoint.measured(rate, threshold, *verification.found_in_search(found, threshold))
             for rate, threshold in search.items()
         ],
         gallery=len(found.labels) - 1,
@@ -166,12 +153,6 @@ def calibration_of(
         equal_error_rate=verification.equal_error_rate(found, seed=seed).value,
         accuracy=None if accuracy is None else accuracy.value,
         error=held_out_error(found, seed=seed),
-    )
-
-
-def _point(rate: float, threshold: float, false: Estimate, true: Estimate) -> OperatingPoint:
-    return OperatingPoint(
-        rate, threshold, false.value, true.value, *(false.ends or (None, None)), *(true.ends or (None, None))
     )
 
 
@@ -197,6 +178,8 @@ def read_calibration(folder: str | Path, model: str) -> Calibration | None:
     numbers = [
         found.likelihood.slope,
         found.likelihood.intercept,
+        found.of_hits.slope,
+        found.of_hits.intercept,
         *(point.threshold for point in [*found.pairs, *found.search]),
     ]
     if not all(map(math.isfinite, numbers)):

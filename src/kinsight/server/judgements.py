@@ -1,8 +1,9 @@
 """Confirmed and rejected matches, kept as labelled pairs in a CSV beside the index; pictures that were sent lie in a folder there.
 
 A line for every judgement, the newest of a pair counts: `when` (UTC), `same` (1, 0, or empty: withdrawn), `query` and `other` (ids of
-the index, or the name of a kept picture), `query_path` and `other_path`, `score` (the cosine that was shown), `regions` (JSON, what of the
-query counted; empty: all of it), `model` (its digest).
+the index, or the name of a kept picture), `query_path` and `other_path`, `query_box` and `other_box` (the part that the index holds, where
+pictures are cut to one), `score` (the cosine that was shown), `regions` (JSON, what of the query counted; empty: all of it), `model` (its
+digest). `kinsight.data.judged` reads it for training and calibration.
 """
 
 from __future__ import annotations
@@ -12,26 +13,16 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from kinsight.data.judged import COLUMNS, SAID, Box, JudgedPicture
 from kinsight.errors import KinsightError
 from kinsight.files import explained, writing
 from kinsight.reading import read_text
 
-COLUMNS = ("when", "same", "query", "query_path", "other", "other_path", "score", "regions", "model")
 MOST_BYTES = 256 * 2**20  # of the table, and of all pictures that are kept with it, each
-_SAME = {"1": True, "0": False, "": None}
 _SUFFIXES = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"), (b"RIFF", ".webp"))
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One side of a pair: the id and the path under which it stands in the table."""
-
-    id: str
-    path: str
 
 
 class Judgements:
@@ -48,7 +39,7 @@ class Judgements:
         self._same: dict[frozenset[str], bool] = {}
         self._kept = sum(file.stat().st_size for file in self.folder.iterdir()) if self.folder.is_dir() else 0
         for row in self._rows():
-            self._take(row["query"], row["other"], _SAME.get(row["same"]))
+            self._take(row["query"], row["other"], SAID.get(row["same"]))
 
     def __len__(self) -> int:
         return len(self._same)
@@ -63,13 +54,13 @@ class Judgements:
             first, *second = sorted(pair)
             yield first, (second or [first])[0], same
 
-    def sent(self, data: bytes) -> Judged:
+    def sent(self, data: bytes) -> JudgedPicture:
         """What a picture that was sent is called in the table; it is the same for the same bytes."""
         suffix = next((suffix for start, suffix in _SUFFIXES if data.startswith(start)), ".tif")
         name = hashlib.sha256(data).hexdigest()[:24] + suffix
-        return Judged(f"{self.folder.name}/{name}", str(self.folder / name))
+        return JudgedPicture(f"{self.folder.name}/{name}", str(self.folder / name))
 
-    def keep(self, sent: Judged, data: bytes) -> None:
+    def keep(self, sent: JudgedPicture, data: bytes) -> None:
         """Keep a picture that was sent, so that the pair stays whole.
 
         Raises:
@@ -87,7 +78,14 @@ class Judgements:
         self._kept += len(data)
 
     def add(
-        self, same: bool | None, query: Judged, other: Judged, *, score: float | None, regions: str, model: str
+        self,
+        same: bool | None,
+        query: JudgedPicture,
+        other: JudgedPicture,
+        *,
+        score: float | None,
+        regions: str,
+        model: str,
     ) -> None:
         """Write a judgement; it is on the disk when this returns.
 
@@ -101,8 +99,10 @@ class Judgements:
             said,
             query.id,
             query.path,
+            _box_text(query.box),
             other.id,
             other.path,
+            _box_text(other.box),
             "" if score is None else f"{score:.6f}",
             regions,
             model,
@@ -134,7 +134,7 @@ class Judgements:
                 f"{self.path} is no table of judgements (its first line is another one); move it away, and a new one is begun"
             )
         for row in reader:
-            if None not in row and None not in row.values() and row["same"] in _SAME:
+            if None not in row and None not in row.values() and row["same"] in SAID:
                 yield row
 
     def _take(self, query: str, other: str, same: bool | None) -> None:
@@ -148,3 +148,7 @@ def _line(values: tuple[str, ...]) -> str:
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerow(values)
     return stream.getvalue()
+
+
+def _box_text(box: Box | None) -> str:
+    return "" if box is None else " ".join(map(str, box))

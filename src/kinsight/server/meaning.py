@@ -25,7 +25,7 @@ class Meaning:
         """How likely two whole pictures of this cosine are the same, if both are equally likely beforehand."""
         if self.calibration is None:
             return None
-        return round(float(self.calibration.likelihood.probability(score)), 4)
+        return round(float(self.calibration.of_hits.probability(score)), 4)
 
     def anything(self, found: Found) -> dict[str, Any] | None:
         """Whether the best hit is more than searches for what is not there find, and how often those for what is there find so much.
@@ -58,5 +58,6 @@ class Meaning:
             "pictures": known.pictures,
             "classes": known.classes,
             "split": known.split,
+            "judged": 0 if known.judged is None else known.judged.same + known.judged.different,
             "pairs": [{"rate": point.rate, "threshold": point.threshold} for point in known.pairs],
         }

@@ -12,12 +12,13 @@ from typing import Any
 from PIL import Image
 
 from kinsight.api.opened_index import Index
+from kinsight.data.judged import JudgedPicture
 from kinsight.errors import KinsightError
 from kinsight.explanation import Pair, View
 from kinsight.retrieval.hits import Hit
 from kinsight.retrieval.store import Known
 from kinsight.retrieval.where import parse_condition
-from kinsight.server.judgements import Judged, Judgements
+from kinsight.server.judgements import Judgements
 from kinsight.server.meaning import Meaning
 from kinsight.server.names import shown, shown_columns, without_paths
 from kinsight.server.questions import Judgement, Question, Shape, regions_on
@@ -47,7 +48,7 @@ class Query:
 
     view: View
     size: tuple[int, int]
-    judged: Judged
+    judged: JudgedPicture
     name: str
     preview: bytes = b""
     data: bytes = b""
@@ -133,7 +134,7 @@ class Searching:
         self.judgements.add(
             judgement.same,
             query.judged,
-            Judged(other.listed.id, other.listed.path),
+            _judged(other),
             score=judgement.score,
             regions=_shapes_text(judgement.regions, judgement.without),
             model=self.index.model.digest(),
@@ -178,7 +179,7 @@ class Searching:
             height, width = bottom - top, right - left
         else:
             height, width = view.upright or view.size
-        return Query(view, (width, height), Judged(listed.id, listed.path), shown(listed.id), picture=picture)
+        return Query(view, (width, height), _judged(known), shown(listed.id), picture=picture)
 
     def _sent(self, handle: str) -> Query:
         query = self._queries.get(handle)
@@ -191,6 +192,10 @@ class Searching:
         if picture not in found:
             raise Missing("the index has no such picture (any more); search again")
         return found[picture]
+
+
+def _judged(known: Known) -> JudgedPicture:
+    return JudgedPicture(known.listed.id, known.listed.path, known.listed.box)
 
 
 def _query_plain(query: Query) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from kinsight.evaluation.verification import curve
 from kinsight.show.calibration.result import Calibrated
-from kinsight.show.calibration.table import SHARE, conclusion, pairs_rows, search_rows
+from kinsight.show.calibration.table import SHARE, all_rows, conclusion
 from kinsight.show.charts import Chart, Series, line_chart
 from kinsight.show.page import environment
 
@@ -21,9 +21,9 @@ def calibration_html(found: Calibrated) -> str:
         "data": f"{known.data} (digest {known.data_digest})",
         "split": known.split,
         "model": f"digest {known.model}",
+        **({} if known.judged is None else {"judgements": f"{known.judged.table} (digest {known.judged.digest})"}),
         "intervals": "95 %, over classes drawn with replacement",
     }
-    tables = [rows for rows in (pairs_rows(found), search_rows(found)) if len(rows) > 1]
     return (
         environment()
         .get_template("calibration.html")
@@ -31,7 +31,7 @@ def calibration_html(found: Calibrated) -> str:
             run=found.run,
             conclusion=conclusion(found),
             charts=_charts(found),
-            tables=tables,
+            tables=all_rows(found),
             doubts=found.doubts,
             record=record,
         )

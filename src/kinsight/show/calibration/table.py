@@ -12,13 +12,13 @@ from kinsight.show.splits import split_title
 from kinsight.show.table import aligned
 
 SHARE = Notation(100, ".3g")
-PAIRS, SEARCH = "the same?", "anything like it?"
+PAIRS, HITS, SEARCH = "the same?", "the same, of hits that people judged?", "anything like it?"
 
 
 def calibration_text(found: Calibrated) -> str:
     """For a terminal: conclusions, both tables, what could not be told."""
     parts = ["\n".join(conclusion(found))]
-    parts += [aligned(rows) for rows in (pairs_rows(found), search_rows(found)) if len(rows) > 1]
+    parts += [aligned(rows) for rows in all_rows(found)]
     return "\n\n".join([*parts, *(f"Note: {each}." for each in found.doubts)])
 
 
@@ -35,9 +35,19 @@ def conclusion(found: Calibrated) -> list[str]:
         told.append(
             f"Fitted to half the classes, the probability is {SHARE(known.error)} points off on the other half."
         )
+    if known.judged is not None:
+        told.append(
+            f"Among hits: {known.judged.same:,} that people confirmed, {known.judged.different:,} that they rejected, of "
+            f"{known.judged.pictures:,} pictures."
+        )
     if found.checked is not None:
         told.append(_kept(found, found.checked))
     return told
+
+
+def all_rows(found: Calibrated) -> list[list[list[str]]]:
+    """The tables that have something to say."""
+    return [rows for rows in (pairs_rows(found), judged_rows(found), search_rows(found)) if len(rows) > 1]
 
 
 def pairs_rows(found: Calibrated) -> list[list[str]]:
@@ -45,6 +55,17 @@ def pairs_rows(found: Calibrated) -> list[list[str]]:
     rows = _rows(PAIRS, "true accepts", found.calibration.pairs, found.checked, "pairs")
     probability = [SHARE(float(found.probability(point.threshold))) for point in found.calibration.pairs]
     return [[*row[:2], said, *row[2:]] for row, said in zip(rows, ["probability, %", *probability], strict=True)]
+
+
+def judged_rows(found: Calibrated) -> list[list[str]]:
+    """Of each operating point among judged hits the same."""
+    known = found.calibration.judged
+    if known is None:
+        return []
+    rows = _rows(HITS, "true accepts", known.pairs, None, "pairs")
+    curve = known.likelihood
+    said = ["-" if curve is None else SHARE(float(curve.probability(point.threshold))) for point in known.pairs]
+    return [[*row[:2], each, *row[2:]] for row, each in zip(rows, ["probability, %", *said], strict=True)]
 
 
 def search_rows(found: Calibrated) -> list[list[str]]:
