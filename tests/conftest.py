@@ -2,6 +2,9 @@
 
 import gc
 import os
+import random
+
+import pytest
 
 # Several test processes share the machine; one thread each is faster than all of them competing.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,3 +22,14 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    """What a test draws without a generator of its own does not depend on which tests ran before it."""
+    import numpy as np
+    import torch  # after the number of threads is set
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
