@@ -261,6 +261,21 @@ def test_pictures_that_cannot_be_read(model: Embedder, pictures: Path, tmp_path:
         kinsight.index(model, table, workers=0)
 
 
+def test_no_empty_index_is_left_behind(model: Embedder, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "0.png").write_bytes(b"no picture")
+    for pictures, options, sentence in (
+        ("none", {}, "holds no picture"),
+        ("missing", {}, "does not exist"),
+        ("bad", {}, r"0\.png"),
+        ("bad", {"on_unreadable": "skip"}, r"none of the 1 pictures can be read; the first of them is .*0\.png"),
+    ):
+        with pytest.raises(KinsightError, match=sentence):
+            kinsight.index(model, tmp_path / pictures, out=tmp_path / "a.kin", workers=0, **options)
+        assert sorted(os.listdir(tmp_path)) == ["bad", "none"]
+
+
 def test_pictures_are_cut_to_their_boxes(model: Embedder, pictures: Path, tmp_path: Path) -> None:
     boxes = {"x_1": [2] * 3, "y_1": [3] * 3, "x_2": [30] * 3, "y_2": [34] * 3}
     table = some_of(pictures, tmp_path, 3, **boxes)

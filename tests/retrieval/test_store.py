@@ -158,6 +158,21 @@ def test_writing_again_and_again_does_not_let_the_file_grow(tmp_path: Path) -> N
     assert (tmp_path / "a.kin").stat().st_size <= (1.5 * pages + 64) * 4096
 
 
+def test_pictures_added_one_by_one_take_the_room_of_one_batch(tmp_path: Path) -> None:
+    store, count = create_store(tmp_path / "a.kin", About(DIM)), 1000
+    store._connection.execute("PRAGMA synchronous = OFF")
+    several, log = entries(count), 0
+    for each in several:
+        store.add([each])
+        log = max(log, (tmp_path / "a.kin-wal").stat().st_size)
+    at_once = create_store(None, About(DIM))
+    at_once.add(several)
+    assert store.pages() <= 1.05 * at_once.pages() + 2
+    assert log <= 1100 * 4096, "SQLite writes it into the file after every 1,000 pages"
+    store.close()
+    assert os.listdir(tmp_path) == ["a.kin"]
+
+
 def _write_without_end(path: Path, seed: int, said: Any) -> None:
     """Adds, updates and removes at random, and says each change once it is acknowledged."""
     store, random_ = open_store(path, writable=True), random.Random(seed)

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from kinsight.api.embed import Pictures
+from kinsight.api.columns import columns_of
+from kinsight.api.embed import Pictures, pictures_table
 from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_index import Index, open_index
@@ -75,7 +76,11 @@ def index(
         missing = "no model was given" if model is None else "no pictures were given"
         raise KinsightError(f"{missing}; give both, a model and pictures, or neither and the file of an index as out")
     embedder = model if isinstance(model, Embedder) else load_one_stream(model, device=device())
-    if out is not None and os.path.lexists(out):
+    # Before the file is made: what cannot be read leaves none behind.
+    columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
+    table = pictures_table(pictures, columns)
+    begun = out is not None and not os.path.lexists(out)
+    if out is not None and not begun:
         store = open_store(out, writable=True)
         if store.about.complete and not update:
             raise KinsightError(
@@ -96,17 +101,24 @@ def index(
     made = Index(store, embedder)
     if remove:
         made.remove(remove)
-    made.update(
-        pictures,
-        prune=prune,
-        batch_size=batch_size,
-        workers=workers,
-        on_unreadable=on_unreadable,
-        progress=progress,
-        root=root,
-        path_column=path_column,
-        label_column=label_column,
-    )
+    try:
+        made.update_from(
+            table,
+            prune=prune,
+            batch_size=batch_size,
+            workers=workers,
+            on_unreadable=on_unreadable,
+            progress=progress,
+        )
+        if (begun or out is None) and not len(made):
+            raise KinsightError(
+                f"none of the {len(table):,} pictures can be read; the first of them is {table['path'].iloc[0]}"
+            )
+    except KinsightError:
+        if begun and out is not None and not len(made):
+            made.close()
+            os.unlink(out)
+        raise
     return made
 
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
 
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import Pictures, pictures_table
@@ -162,9 +164,7 @@ class Index:
         require_whole(1, batch_size=batch_size)
         require_whole(0, workers=workers)
         columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
-        self.built = building.update(
-            self.store,
-            self._embeds(),
+        return self.update_from(
             pictures_table(pictures, columns),
             prune=prune,
             batch_size=batch_size,
@@ -172,6 +172,10 @@ class Index:
             on_unreadable=on_unreadable,
             progress=progress,
         )
+
+    def update_from(self, table: pd.DataFrame, **options: Any) -> Built:
+        """As `update`, from a table that was read already; the options are those of `kinsight.retrieval.building.update`."""
+        self.built = building.update(self.store, self._embeds(), table, **options)
         return self.built
 
     def remove(self, ids: str | Collection[str]) -> int:
