@@ -121,6 +121,8 @@ def test_the_box_of_an_answer_lies_round_what_was_planted() -> None:
     assert (left, right) == pytest.approx((10 + 40 * 2, 10 + 50 * 2), abs=2)
     assert (top, bottom) == pytest.approx((20 + 20 * 4, 20 + 30 * 4), abs=4)
     assert answering_box(-found, view) is None
+    assert answering_box(found + 5, view) != box, "what all places share is no answer"
+    assert answering_box(found + 5, view, floor=5) == box
 
 
 def test_what_the_network_does_not_see_is_said() -> None:

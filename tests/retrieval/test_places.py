@@ -101,5 +101,17 @@ def test_an_index_that_keeps_places_is_searched_by_them(
         assert np.allclose(kept, wanted, atol=2e-3), "whole embeddings are those of an index without places"
         with pytest.raises(KinsightError, match="keeps no places"):
             plain.search(query, by="places")
+        whole, anew = plain.search(query, region=region), plain.search(query, region=region, rerank=20, top=20)
+        best = {
+            hit.id: place_cosines(whole.vector, own_places(hit.view)).max() for hit in whole if hit.view is not None
+        }
+        assert [hit.id for hit in anew] == sorted(best, key=lambda id_: -best[id_])
+        assert [hit.score for hit in anew] == pytest.approx(sorted(best.values(), reverse=True))
+        first = plain.search(query, region=region, rerank=2, top=2)
+        assert {hit.id for hit in first} == {hit.id for hit in whole.hits[:2]}
+        with pytest.raises(KinsightError, match="rerank is 2 and top 3"):
+            plain.search(query, rerank=2, top=3)
+        with pytest.raises(KinsightError, match="ranked by places already"):
+            index.search(query, by="places", rerank=20)
     said = kinsight("search", out, query, "--by", "places", "--top", 1, "--no-answers")
     assert "against the best places of 4 pictures" in said.out

@@ -36,9 +36,9 @@ def photograph(width: int = 60, height: int = 40, *, seed: int = 0, kind: str = 
 
 @pytest.fixture(scope="session")
 def birds(tmp_path_factory: pytest.TempPathFactory, finished: Path, pictures: Path) -> Path:
-    """An index of all pictures of the table; judgements of all tests come to lie beside it."""
+    """An index of all pictures of the table, with their places; judgements of all tests come to lie beside it."""
     path = tmp_path_factory.mktemp("index of birds") / "birds.kin"
-    kinsight.index(finished, pictures, out=path, workers=0).close()
+    kinsight.index(finished, pictures, out=path, workers=0, places=True).close()
     return path
 
 

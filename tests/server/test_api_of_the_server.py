@@ -54,6 +54,7 @@ def test_what_is_searched(asking: TestClient, opened: Any) -> None:
     about = fits("About", asking.get("/api/about").json())
     assert (about["name"], about["pictures"], about["calibration"]) == ("birds.kin", len(opened), None)
     assert about["columns"] == opened.columns
+    assert about["places"] is True
     assert len(set(about["examples"])) == 12
 
 
@@ -72,6 +73,7 @@ def test_hits_are_those_of_the_index(asking: TestClient, opened: Any, sent: str,
             {"region": box, "without": [20, 0, 60, 40], "without_weight": 0.5},
         ),
         ({"where": where}, {"where": where}),
+        ({"regions": [{"box": box}], "by": "places"}, {"region": box, "by": "places"}),
     ):
         found = search(asking, query=sent, top=3, **question)
         expected = opened.search(file, top=3, **options)

@@ -98,6 +98,13 @@ def test_from_a_picture_to_a_confirmed_match(open_it: Any, mine: Path, screen: d
     page.wait_for_selector("#marks rect.regions", state="attached")
     part = first_score(page)
     assert part != whole
+    page.locator("[data-by=places]").click()
+    page.locator("#status:has-text('by the place of each that is most like it')").wait_for()
+    assert first_score(page) != part
+    page.keyboard.press("a")
+    page.locator("[data-by=picture][aria-pressed=true]").wait_for()
+    page.wait_for_selector("#status:not(:has-text('by the place'))")
+    assert first_score(page) == part
     page.locator("[data-tool=brush]").click()
     page.locator("[data-mode=without]").click()
     drag(page, (0.3, 0.85), (0.6, 0.85))

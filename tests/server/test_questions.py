@@ -57,6 +57,7 @@ def test_a_question_is_read() -> None:
         (body(where="x" * 2001), "2,001 characters"),
         (body(where=3), "not a text"),
         (body(answers=1), "not true or false"),
+        (body(by="rows"), "by is .rows.; write picture or places"),
         (body(regions={}), "not a list"),
         (body(regions=[[1, 2, 3, 4]]), "not an object"),
         (body(regions=[{}]), "one of box, stroke and place"),

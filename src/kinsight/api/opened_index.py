@@ -104,6 +104,7 @@ class Index:
         bias: Bias = "shared",
         answers: bool = True,
         by: Literal["picture", "places"] = "picture",
+        rerank: int | None = None,
     ) -> ShownHits:
         """The pictures nearest to a picture or to parts of it, and in each the place that answers.
 
@@ -119,11 +120,13 @@ class Index:
             answers: look for the places that answer; it takes as long as embedding the hits.
             by: what is compared: "picture", whole embeddings; "places", every place of every picture, the best of which counts (of an
                 index that keeps them).
+            rerank: by "picture": so many of the first hits are ordered anew by the cosine of their best places; it takes as long as
+                embedding them, and needs no places in the index.
 
         Raises:
             KinsightError: the picture, a region or the condition cannot be used, or the model is not the index's.
         """
-        require_whole(1, top=top)
+        require_whole(1, top=top, rerank=rerank)
         if by not in ("picture", "places"):
             raise KinsightError(f"by {by!r} is not known; write picture or places")
         regions = regions_of(region, without, without_weight=without_weight)
@@ -138,6 +141,7 @@ class Index:
             bias=bias,
             answers=answers,
             places=places,
+            rerank=rerank,
         )
         return ShownHits(**vars(found))
 

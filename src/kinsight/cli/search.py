@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
         help="what is compared: whole pictures, or every place of every picture, the best of which counts; the index must keep places "
         "(default: picture)",
     )
+    parser.add_argument(
+        "--rerank",
+        type=int,
+        metavar="N",
+        help="order the first N hits of whole pictures anew by the place of each that is nearest to what was asked with",
+    )
     add_stage(parser, automatic=True)
     parser.add_argument(
         "--no-answers", dest="answers", action="store_false", help="only rank: do not look for the place that answers"

@@ -76,7 +76,9 @@ def own_places(view: View, *, bias: Bias = "shared") -> np.ndarray:
     return places + view.bias.astype(np.float64) / (places.shape[0] * places.shape[1])
 
 
-def answering_box(values: np.ndarray, view: View, *, level: float = HALF) -> tuple[float, float, float, float] | None:
+def answering_box(
+    values: np.ndarray, view: View, *, level: float = HALF, floor: float = 0.0
+) -> tuple[float, float, float, float] | None:
     """The box round the strongest answer: left, top, right, bottom in pixels of the upright picture.
 
     It is the tight box of the connected part of the map, drawn out to pixels, that holds its highest value and stays at `level` of it or
@@ -84,12 +86,14 @@ def answering_box(values: np.ndarray, view: View, *, level: float = HALF) -> tup
 
     Args:
         values: (h, w), of `answers`.
+        floor: the value that levels are counted from. Cosines of places need one: all places of a picture are alike, so that most of them
+            stay above half of the highest.
     """
     pixels = view.drawn_at.upsample(values)  # (H, W)
     highest = pixels.max()
     if not highest > 0:
         return None
-    numbers, _ = ndimage.label(pixels >= level * highest, structure=_TOUCHING)
+    numbers, _ = ndimage.label(pixels >= floor + level * (highest - floor), structure=_TOUCHING)
     peak: Place = np.unravel_index(int(pixels.argmax()), pixels.shape)  # type: ignore[assignment]
     inside = numbers == numbers[peak]
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))

@@ -35,6 +35,7 @@ def ask(
     bias: Bias = "shared",
     answers: bool = True,
     places: PlaceMatrix | None = None,
+    rerank: int | None = None,
 ) -> Found:
     """Search an index with a picture or parts of it; the picture's own file is left out.
 
@@ -48,10 +49,18 @@ def ask(
         bias: see `part_vector`.
         answers: look for the place that answers in each hit, which needs its picture.
         places: rank by the best place of each picture instead of by whole embeddings.
+        rerank: order so many of the first hits anew by their best places, explained from their pictures; those whose picture cannot be read
+            come last, with the score that they had.
 
     Raises:
         KinsightError: the picture, a region or the condition cannot be used, or the index is empty.
     """
+    if rerank is not None and (places is not None or rerank < top):
+        raise KinsightError(
+            "rerank orders hits of whole pictures anew, and these are ranked by places already; leave one of the two out"
+            if places is not None
+            else f"rerank is {rerank} and top {top}; order at least as many anew as are shown"
+        )
     matrix.refresh()
     if not len(matrix.numbers):
         raise KinsightError(f"{matrix.store.name} holds no pictures; add some with kinsight index")
@@ -63,14 +72,16 @@ def ask(
     else:
         places.refresh()
         nearest = _by_place(places, vector, None if rows is None else matrix.numbers[rows])
-    known, scores = _first(matrix.store, nearest, top, picture)
+    known, scores = _first(matrix.store, nearest, rerank or top, picture)
     hits = [
         Hit(one.listed.id, one.listed.path, score, one.listed.columns, one.listed.box)
         for one, score in zip(known, scores, strict=True)
     ]
-    if answers:
-        hits = answered(explainer, hits, known, vector, bias, by_place=places is not None)
-    by = "picture" if places is None else "places"
+    if answers or rerank is not None:
+        hits = answered(explainer, hits, known, vector, bias, by_place=places is not None or rerank is not None)
+    if rerank is not None:
+        hits = _by_answers(hits)[:top]
+    by = "places" if places is not None else "picture" if rerank is None else "answers"
     searched = len(matrix.numbers) if rows is None else len(rows)
     return Found(hits, query, regions, vector, searched, len(matrix.numbers), where, matrix.store.name, by)
 
@@ -123,13 +134,21 @@ def answered(
             continue
         if by_place:
             values = place_cosines(vector, own_places(view, bias=bias))
+            box = answering_box(values, view, floor=float(values.mean()))
         else:
             values = part_query.answers(vector, view, bias=bias)
-        found.append(replace(hit, answers=values, answer=answering_box(values, view), view=view))
+            box = answering_box(values, view)
+        found.append(replace(hit, answers=values, answer=box, view=view))
     return [
         replace(hit, problem=CHANGED) if hit.view is not None and _changed(one) else hit
         for hit, one in zip(found, known, strict=True)
     ]
+
+
+def _by_answers(hits: Sequence[Hit]) -> list[Hit]:
+    """Ordered by the cosine of the query and each one's best place, which becomes its score."""
+    known = [replace(hit, score=float(hit.answers.max())) for hit in hits if hit.answers is not None]
+    return sorted(known, key=lambda hit: -hit.score) + [hit for hit in hits if hit.answers is None]
 
 
 def _views(explainer: Explainer, hits: Sequence[Hit]) -> list[View | str]:

@@ -20,7 +20,7 @@ class Hit:
 
     Attributes:
         id, path: of the picture.
-        score: the cosine of the query and its embedding, or with its best place where places are compared.
+        score: the cosine of the query and its embedding, or with its best place where places are compared or hits ordered anew by them.
         columns: what else the index knows of it.
         box: the part of the picture that was indexed, where it was cut to one.
         answer: the box round the place that answers most: left, top, right, bottom in pixels of the upright picture; None where no place
@@ -54,7 +54,7 @@ class Found:
         held: how many the index holds.
         where: the condition that they had to meet.
         index: the name of the index.
-        by: "picture" or "places", what was compared.
+        by: what was compared: "picture", "places", or "answers": the first hits of "picture", ordered anew by their best places.
     """
 
     hits: Sequence[Hit]

@@ -75,6 +75,7 @@ class Server:
                 "name": self.name,
                 **known,
                 "model": model,
+                "places": self.searching.index.store.about.places is not None,
                 "calibration": meaning,
                 "limits": limits,
                 "version": version("kinsight"),

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from kinsight.server.questions import (
+    BY,
     FARTHEST,
     LARGEST_NUMBER,
     LONGEST_CONDITION,
@@ -126,7 +127,7 @@ def _schemas() -> Schema:
     width = {"type": "number", "exclusiveMinimum": 0, "maximum": FARTHEST}
     shapes = {"type": "array", "items": _ref("Shape"), "maxItems": MOST_SHAPES, "default": []}
     maybe = {"type": ["string", "null"]}
-    score = {"type": "number", "description": "the cosine"}
+    score = {"type": "number", "description": "the cosine; by places that of the best one"}
     pair = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2}
     listed = {"type": "array", "items": _NUMBER}
     same = {"type": ["boolean", "null"]}
@@ -141,6 +142,7 @@ def _schemas() -> Schema:
                 "columns": {"type": "array", "items": _TEXT, "description": "that a condition may name, beside id"},
                 "examples": listed,
                 "model": {**_TEXT, "description": "the beginning of the model's digest"},
+                "places": {"type": "boolean", "description": "whether it can be searched by places"},
                 "calibration": {
                     "type": ["object", "null"],
                     "description": "on what the model was calibrated, and its thresholds",
@@ -185,6 +187,12 @@ def _schemas() -> Schema:
                     "description": "a condition on columns: camera != 3 and label in ('wren', 'robin')",
                 },
                 "top": {"type": "integer", "minimum": 1, "maximum": MOST_HITS, "default": 20},
+                "by": {
+                    "enum": list(BY),
+                    "default": "picture",
+                    "description": "what is compared: whole pictures, or every place of every picture, the best of which counts; only of "
+                    "an index that keeps places",
+                },
                 "answers": {
                     "type": "boolean",
                     "default": True,
@@ -201,7 +209,7 @@ def _schemas() -> Schema:
                 "score": score,
                 "same": {
                     **_FRACTION,
-                    "description": "how likely it is the same; null: not calibrated, only a part was asked with, or nothing like it there",
+                    "description": "how likely it is the same; null: not calibrated, of a part, by places, or nothing like it there",
                 },
                 "answer": {
                     **sides,

@@ -21,6 +21,7 @@ MOST_POINTS = 4000  # of all strokes together
 MOST_WEIGHT = 100.0
 FARTHEST = 1e6  # pixels
 LONGEST_CONDITION = 2000  # characters
+BY = ("picture", "places")
 LARGEST_NUMBER = 2**63 - 1
 _MASK_SIDE = 384
 _SEE = "see /api/openapi.json"
@@ -46,7 +47,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Question:
-    """What is searched for: one of `query` (a handle of an upload) and `picture` (a number of the index), and what counts of it."""
+    """What is searched for: one of `query` (a handle of an upload) and `picture` (a number of the index), and what counts of it.
+
+    `by` says what it is compared with: "picture", whole ones, or "places", every place of every picture.
+    """
 
     query: str | None = None
     picture: int | None = None
@@ -55,6 +59,7 @@ class Question:
     where: str | None = None
     top: int = 20
     answers: bool = True
+    by: str = "picture"
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ def question_of(body: bytes) -> Question:
         found = replace(found, where=None)
     if not 1 <= found.top <= MOST_HITS:
         raise KinsightError(f"top is {_short(found.top)}; write a whole number from 1 to {MOST_HITS}")
+    if found.by not in BY:
+        raise KinsightError(f"by is {_short(found.by)}; write {' or '.join(BY)}")
     if found.where is not None and len(found.where) > LONGEST_CONDITION:
         raise KinsightError(f"the condition has {len(found.where):,} characters; write at most {LONGEST_CONDITION:,}")
     _check_shapes(found.regions, found.without)

@@ -99,8 +99,9 @@ class Searching:
             where=question.where,
             top=question.top,
             answers=question.answers,
+            by="places" if question.by == "places" else "picture",
         )
-        whole = not (regions or without)
+        whole = not (regions or without) and question.by == "picture"
         anything = self.meaning.anything(found) if whole else None
         told = whole and (
             anything is None or anything["anything"]

@@ -6,7 +6,7 @@ import { byId, made } from "./made.js";
 import { Why } from "./why.js";
 
 const STEP = 20, FIRST = 6; // hits at a time, and those whose answers are looked for first
-const state = { about: null, query: null, file: null, where: "", top: STEP, found: null, running: null };
+const state = { about: null, query: null, file: null, where: "", by: "picture", top: STEP, found: null, running: null };
 const drawing = new Drawing((problem) => (problem === "outside" ? say("The network does not look there. Choose a place inside the bright part.") : search()));
 const why = new Why({ judge, search: (hit) => begin({ picture: hit.picture }, api.pictureOf(hit.picture)) });
 
@@ -83,7 +83,7 @@ async function search(fresh = null) {
   tools();
   busy("Searching …");
   const drawn = fresh ? {} : { regions: drawing.regions, without: drawing.without };
-  const question = { ...(fresh ? fresh.question : asked()), ...drawn, where: state.where || null, top: fresh ? STEP : state.top };
+  const question = { ...(fresh ? fresh.question : asked()), ...drawn, where: state.where || null, by: state.by, top: fresh ? STEP : state.top };
   const say_filter = (problem) => { byId("filter-problem").textContent = problem ?? ""; byId("filter-problem").hidden = !problem; };
   try {
     const found = await api.search({ ...question, answers: false }, running.signal);
@@ -127,7 +127,7 @@ function shown(found) {
   document.body.classList.remove("waiting");
   showHits(found, { open: (hit) => why.open(hit, state.found, drawing.shapes.length > 0, region()), judge, filter });
   const some = found.searched === found.held ? pictures(found.held) : `${count(found.searched)} of ${pictures(found.held)}`;
-  state.said = found.hits.length ? `The nearest ${count(found.hits.length)} among ${some}, in ${found.seconds < 0.0095 ? "less than 0.01" : found.seconds.toFixed(2)} s.` : "";
+  state.said = found.hits.length ? `The nearest ${count(found.hits.length)}${state.by === "places" ? " by the place of each that is most like it," : ""} among ${some}, in ${found.seconds < 0.0095 ? "less than 0.01" : found.seconds.toFixed(2)} s.` : "";
   byId("status").textContent = found.hits.length ? state.said : "No picture meets this condition.";
   byId("more").hidden = found.hits.length < state.top || state.top >= state.about.limits.top || found.hits.length >= found.searched;
   verdict(found);
@@ -182,10 +182,19 @@ function apply() {
 function tools() {
   for (const button of document.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === drawing.tool));
   for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === drawing.mode));
+  for (const button of document.querySelectorAll("[data-by]")) button.setAttribute("aria-pressed", String(button.dataset.by === state.by));
   byId("size").hidden = drawing.tool !== "brush";
   byId("undo").disabled = byId("clear").disabled = !drawing.shapes.length;
   const does = drawing.tool === "brush" ? "Paint over" : "Drag a box round, or tap,";
   byId("hint").textContent = drawing.mode === "regions" ? `${does} the part that counts.` : `${does} what must not count.`;
+}
+
+// Whole pictures are compared, or every place of every picture.
+function compare(by) {
+  if (!state.about.places || by === state.by) return;
+  state.by = by;
+  state.top = STEP;
+  search();
 }
 
 function outlines() {
@@ -193,7 +202,7 @@ function outlines() {
   byId("outlines").setAttribute("aria-pressed", String(!off));
 }
 
-const pick = { b: () => (drawing.tool = "box"), p: () => (drawing.tool = "brush"), n: () => (drawing.mode = drawing.mode === "regions" ? "without" : "regions"), z: () => drawing.undo(), c: () => drawing.clear(), o: outlines };
+const pick = { b: () => (drawing.tool = "box"), p: () => (drawing.tool = "brush"), n: () => (drawing.mode = drawing.mode === "regions" ? "without" : "regions"), z: () => drawing.undo(), c: () => drawing.clear(), a: () => compare(state.by === "picture" ? "places" : "picture"), o: outlines };
 
 function listen() {
   for (const input of document.querySelectorAll("[data-pick]")) input.addEventListener("change", () => { take(input.files[0]); input.value = ""; });
@@ -212,6 +221,7 @@ function listen() {
   });
   for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => { drawing.tool = button.dataset.tool; tools(); });
   for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => { drawing.mode = button.dataset.mode; tools(); });
+  for (const button of document.querySelectorAll("[data-by]")) button.addEventListener("click", () => compare(button.dataset.by));
   byId("undo").addEventListener("click", () => drawing.undo());
   byId("clear").addEventListener("click", () => drawing.clear());
   byId("outlines").addEventListener("click", outlines);
@@ -222,6 +232,7 @@ function listen() {
 
 function introduced(about) {
   state.about = about;
+  byId("by").hidden = !about.places;
   byId("gallery").textContent = `${about.name} · ${pictures(about.pictures)}`;
   document.title = `${about.name} · Kinsight search`;
   byId("columns").replaceChildren(...about.columns.map((name) => made("button", { type: "button", textContent: name, title: "Put this column into the condition", onclick: () => {

@@ -33,7 +33,9 @@ def question(found: Found) -> str:
     of = f" of {found.held:,}" if found.searched != found.held else ""
     where = f" where {found.where}" if found.where else ""
     places = "the best places of " if found.by == "places" else ""
-    return f"{with_}{PurePath(found.query.name).name or 'a picture'}{without} against {places}{found.searched:,}{of} pictures{where}"
+    anew = ", the first ones ordered anew by their best places" if found.by == "answers" else ""
+    name = PurePath(found.query.name).name or "a picture"
+    return f"{with_}{name}{without} against {places}{found.searched:,}{of} pictures{where}{anew}"
 
 
 def box_words(hit: Hit) -> str:
