@@ -167,6 +167,13 @@ def sweep(folder: str | Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def sweep_parts(path: str | Path) -> None:
+    """Remove what writings of one file left beside it when they were cut off by a kill."""
+    path = Path(path)
+    for left in path.parent.glob(f"{glob.escape(_prefix(path))}*.part"):
+        left.unlink(missing_ok=True)
+
+
 def digest(*parts: str | bytes | np.ndarray) -> str:
     """SHA-256 (hexadecimal) of the parts in order; each part is preceded by its length so that borders count."""
     total = hashlib.sha256()

@@ -29,6 +29,7 @@ def index(
     prune: bool = False,
     remove: str | Collection[str] = (),
     places: bool = False,
+    approximate: bool = False,
     dtype: Literal["float16", "float32"] = "float16",
     crop_to_box: bool = False,
     batch_size: int = 64,
@@ -49,6 +50,7 @@ def index(
         prune: with `update`: remove the pictures that are not among those given any more.
         remove: ids of pictures that are removed from `out`, first.
         places: keep what the places of every picture say, compressed, so that a region can be compared with each of them.
+        approximate: build the lists for approximate search, at the end; also of `out` as it is.
         dtype: how vectors are kept; float16 takes half the room of float32, and moves scores by less than a thousandth.
         crop_to_box: cut every picture to its box in the table.
         batch_size: pictures embedded and committed at a time.
@@ -68,9 +70,11 @@ def index(
     if prune and not update:
         raise KinsightError("prune was given without update, which compares the index with the pictures; add update")
     if model is None and pictures is None and out is not None:
-        made = open_index(out, writable=bool(remove))
+        made = open_index(out, writable=bool(remove) or approximate)
         if remove:
             made.remove(remove)
+        if approximate:
+            made.build_approximate()
         return made
     if model is None or pictures is None:
         missing = "no model was given" if model is None else "no pictures were given"
@@ -119,6 +123,8 @@ def index(
             made.close()
             os.unlink(out)
         raise
+    if approximate:
+        made.build_approximate()
     return made
 
 

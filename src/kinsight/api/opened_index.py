@@ -21,9 +21,11 @@ from kinsight.explanation.part_query import Bias
 from kinsight.models import Embedder
 from kinsight.processes import device
 from kinsight.retrieval import building
+from kinsight.retrieval.approximate import Approximate, build_lists, open_lists
 from kinsight.retrieval.asking import ask
 from kinsight.retrieval.building import Built
 from kinsight.retrieval.embedding import Embeds
+from kinsight.retrieval.inverted_lists import Enough
 from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.opening import open_store
 from kinsight.retrieval.places import PlaceMatrix
@@ -46,13 +48,16 @@ class Index:
         store: the file, or what stands in memory.
         built: what the last update did, where there was one.
         removed: how many pictures the last `remove` removed.
+        enough: what the last `build_approximate` found, where there was one.
     """
 
     def __init__(self, store: Store, model: Embedder | str | Path | None = None) -> None:
         self.store = store
         self.built: Built | None = None
         self.removed = 0
+        self.enough: Enough | None = None
         self._given = model
+        self._lists: Approximate | None = None
 
     def __len__(self) -> int:
         return len(self.store)
@@ -105,6 +110,7 @@ class Index:
         answers: bool = True,
         by: Literal["picture", "places"] = "picture",
         rerank: int | None = None,
+        approximate: bool = False,
     ) -> ShownHits:
         """The pictures nearest to a picture or to parts of it, and in each the place that answers.
 
@@ -122,6 +128,8 @@ class Index:
                 index that keeps them).
             rerank: by "picture": so many of the first hits are ordered anew by the cosine of their best places; it takes as long as
                 embedding them, and needs no places in the index.
+            approximate: compare only the pictures that lists say may be near (of an index for which they were built): sooner, and nearly
+                always the same hits, with the same scores.
 
         Raises:
             KinsightError: the picture, a region or the condition cannot be used, or the model is not the index's.
@@ -129,10 +137,14 @@ class Index:
         require_whole(1, top=top, rerank=rerank)
         if by not in ("picture", "places"):
             raise KinsightError(f"by {by!r} is not known; write picture or places")
+        if approximate and by == "places":
+            raise KinsightError(
+                "approximate was given with by places, which compares every place; leave one of the two out"
+            )
         regions = regions_of(region, without, without_weight=without_weight)
         places = self._places if by == "places" else None
         found = ask(
-            self._matrix,
+            self._approximate() if approximate else self._matrix,
             self.explainer,
             picture,
             regions,
@@ -186,6 +198,24 @@ class Index:
         """Remove pictures by id; how many of them were there."""
         self.removed = self.store.remove([ids] if isinstance(ids, str) else ids)
         return self.removed
+
+    def build_approximate(self) -> Enough:
+        """Build the lists for approximate search anew: beside the file, or for an index in memory as long as it lives.
+
+        Returns:
+            How many pictures are compared with a query from now on, and what share of the ten nearest that finds.
+
+        Raises:
+            KinsightError: the index holds no pictures, or was not opened to be written.
+        """
+        self._lists = build_lists(self.store)
+        self.enough = self._lists.enough
+        return self.enough
+
+    def _approximate(self) -> Approximate:
+        if self._lists is None:
+            self._lists = open_lists(self.store)
+        return self._lists
 
     def _where(self) -> Path:
         """The folder of the model."""

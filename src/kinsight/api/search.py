@@ -30,6 +30,7 @@ def search(
     answers: bool = True,
     by: Literal["picture", "places"] = "picture",
     rerank: int | None = None,
+    approximate: bool = False,
     stage: Stage = "auto",
     model: Embedder | str | Path | None = None,
     out: str | Path | None = None,
@@ -38,7 +39,7 @@ def search(
 
     Args:
         index: the file, or an open index.
-        picture, region, without, without_weight, where, top, bias, answers, by, rerank: as `Index.search`.
+        picture, region, without, without_weight, where, top, bias, answers, by, rerank, approximate: as `Index.search`.
         stage: on which map regions and answers stand, of an open index from now on: how many stages below the model's last one; finer maps
             are exact too. "auto": one below a last map smaller than 7 x 7, or that of the places that the index keeps.
         model: of a file: the model, or its folder, where it is not at the place that the index names.
@@ -65,6 +66,7 @@ def search(
         answers=answers,
         by=by,
         rerank=rerank,
+        approximate=approximate,
     )
     if opened is not index:
         opened.close()

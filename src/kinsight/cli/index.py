@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
         help="also keep what every place says, compressed, for `kinsight search --by places`",
     )
     parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="build the lists for `kinsight search --approximate` as well; also of an index that is there, without pictures",
+    )
+    parser.add_argument(
         "--dtype", choices=("float16", "float32"), default="float16", help="how vectors are kept (default: float16)"
     )
     parser.add_argument("--crop-to-box", action="store_true", help="cut every picture to its box in the table")
@@ -79,6 +84,11 @@ def run(arguments: Sequence[str]) -> None:
             }
             words = [f"{count:,} {what}" for what, count in said.items() if count] or ["nothing to do"]
             print(f"{out}: {', '.join(words)}")
+        if made.enough is not None:
+            print(
+                f"approximate search compares {made.enough.compared:,} pictures and finds {made.enough.recall:.1%} of the ten nearest of "
+                "sampled pictures"
+            )
         print(_described(made))
 
 

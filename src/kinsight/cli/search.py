@@ -55,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="order the first N hits of whole pictures anew by the place of each that is nearest to what was asked with",
     )
+    parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="compare only the pictures that lists say may be near; the index must have been given them: `kinsight index --out NAME.kin "
+        "--approximate`",
+    )
     add_stage(parser, automatic=True)
     parser.add_argument(
         "--no-answers", dest="answers", action="store_false", help="only rank: do not look for the place that answers"

@@ -28,6 +28,7 @@ class About:
         places: how the places of pictures are kept, where they are: stage, how many stages below the model's last map.
         columns: names of the user's columns, in the order in which they came.
         changes: how often pictures were added or removed.
+        lists: by what it knows the lists for approximate search beside its file as its own; empty: there are none.
     """
 
     dim: int
@@ -38,11 +39,13 @@ class About:
     places: dict[str, Any] | None = None
     columns: list[str] = field(default_factory=list)
     changes: int = 0
+    lists: str = ""
 
 
+_LATER = {"lists"}  # what files of this version may lack
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "dim": int, "dtype": str, "model": dict, "crop_to_box": bool, "complete": bool, "places": (dict, type(None)), "columns": list,
-    "changes": int,
+    "changes": int, "lists": str,
 }  # fmt: skip
 
 
@@ -54,6 +57,8 @@ def about_of(rows: Mapping[str, str], name: str) -> About:
     """
     facts = {}
     for fact, kind in _KINDS.items():
+        if fact in _LATER and fact not in rows:
+            continue
         try:
             facts[fact] = parse_json(str(rows[fact]))
         except (KeyError, ValueError):

@@ -17,15 +17,15 @@ from kinsight.explanation.regions import Region
 from kinsight.pictures.archive import UnreadableFile
 from kinsight.retrieval.file_state import state_of
 from kinsight.retrieval.hits import Found, Hit
-from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.places import PlaceMatrix, place_cosines
-from kinsight.retrieval.store import Known, Store
+from kinsight.retrieval.searched import Ranked, Searched
+from kinsight.retrieval.store import Known
 
 CHANGED = "its file has changed since it was indexed; bring the index up to date"
 
 
 def ask(
-    matrix: Matrix,
+    searched: Searched,
     explainer: Explainer,
     picture: Picture | View,
     regions: Sequence[Region] = (),
@@ -40,7 +40,7 @@ def ask(
     """Search an index with a picture or parts of it; the picture's own file is left out.
 
     Args:
-        matrix: the vectors of the index.
+        searched: the pictures of the index.
         explainer: of the model that it is bound to.
         picture: what is searched with, or its view where it is known already.
         regions: the parts of it that count, and with negative weights must not; none: all of it.
@@ -61,18 +61,17 @@ def ask(
             if places is not None
             else f"rerank is {rerank} and top {top}; order at least as many anew as are shown"
         )
-    matrix.refresh()
-    if not len(matrix.numbers):
-        raise KinsightError(f"{matrix.store.name} holds no pictures; add some with kinsight index")
+    searched.refresh()
+    if not (held := len(searched)):
+        raise KinsightError(f"{searched.name} holds no pictures; add some with kinsight index")
     query = picture if isinstance(picture, View) else explainer.views([picture])[0]
     vector = part_vector(query, regions, bias=bias)
-    rows = None if where is None else matrix.allowed(where)
     if places is None:
-        nearest = _by_picture(matrix, vector, rows)
+        nearest = _by_picture(searched, vector, where)
     else:
         places.refresh()
-        nearest = _by_place(places, vector, None if rows is None else matrix.numbers[rows])
-    known, scores = _first(matrix.store, nearest, rerank or top, picture)
+        nearest = _by_place(places, vector, None if where is None else places.store.numbers(where))
+    known, scores = _first(searched, nearest, rerank or top, picture)
     hits = [
         Hit(one.listed.id, one.listed.path, score, one.listed.columns, one.listed.box)
         for one, score in zip(known, scores, strict=True)
@@ -82,33 +81,29 @@ def ask(
     if rerank is not None:
         hits = _by_answers(hits)[:top]
     by = "places" if places is not None else "picture" if rerank is None else "answers"
-    searched = len(matrix.numbers) if rows is None else len(rows)
-    return Found(hits, query, regions, vector, searched, len(matrix.numbers), where, matrix.store.name, by)
+    exact = searched.exact or places is not None
+    return Found(hits, query, regions, vector, searched.count(where), held, where, searched.name, by, exact)
 
 
-Nearest = Callable[[int], tuple[np.ndarray, np.ndarray]]  # how many -> numbers and scores, best first
+Nearest = Callable[[int], Ranked]  # of how many
 
 
-def _by_picture(matrix: Matrix, vector: np.ndarray, rows: np.ndarray | None) -> Nearest:
-    def nearest(count: int) -> tuple[np.ndarray, np.ndarray]:
-        found = matrix.nearest(vector.astype(np.float32), count, rows=rows)
-        return matrix.numbers[found.indices], found.scores
-
-    return nearest
+def _by_picture(searched: Searched, vector: np.ndarray, where: str | None) -> Nearest:
+    return lambda count: searched.find(vector.astype(np.float32), count, where)
 
 
 def _by_place(places: PlaceMatrix, vector: np.ndarray, numbers: np.ndarray | None) -> Nearest:
-    return lambda count: places.best(vector, count, numbers=numbers)
+    return lambda count: Ranked(*places.best(vector, count, numbers=numbers))
 
 
-def _first(store: Store, nearest: Nearest, top: int, picture: Picture | View) -> tuple[list[Known], list[float]]:
+def _first(searched: Searched, nearest: Nearest, top: int, picture: Picture | View) -> tuple[list[Known], list[float]]:
     """The `top` nearest pictures without the query's own file, and their scores."""
     file = picture.name if isinstance(picture, View) else picture
     own = os.path.realpath(file) if isinstance(file, (str, Path)) and file else None
     extra = 0 if own is None else 1
     while True:
         numbers, scores = nearest(top + extra)
-        listed = store.pictures(numbers.tolist())
+        listed = searched.pictures(numbers.tolist())
         found = [
             (listed[number], score)
             for number, score in zip(numbers.tolist(), scores.tolist(), strict=True)

@@ -55,6 +55,7 @@ class Found:
         where: the condition that they had to meet.
         index: the name of the index.
         by: what was compared: "picture", "places", or "answers": the first hits of "picture", ordered anew by their best places.
+        exact: whether every picture was compared, or those that lists said may be near (approximate search).
     """
 
     hits: Sequence[Hit]
@@ -66,6 +67,7 @@ class Found:
     where: str | None = None
     index: str = ""
     by: str = "picture"
+    exact: bool = True
 
     def __len__(self) -> int:
         return len(self.hits)

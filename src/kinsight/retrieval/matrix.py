@@ -6,6 +6,8 @@ float64. So the answer is that of `kinsight.evaluation.neighbours`, whatever the
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 
@@ -14,7 +16,8 @@ from kinsight.evaluation.neighbours import Neighbours
 from kinsight.evaluation.products import scores
 from kinsight.evaluation.vectors import unit
 from kinsight.evaluation.workers import work, workers
-from kinsight.retrieval.store import Store
+from kinsight.retrieval.searched import Ranked
+from kinsight.retrieval.store import Known, Store
 
 _GATHERED = 0.2  # of the pictures: where fewer are allowed, only their rows are multiplied
 _BLOCK = 1 << 15  # rows that one thread multiplies at a time
@@ -24,13 +27,19 @@ _CONDITIONS = 16  # conditions whose pictures are kept in mind
 class Matrix:
     """The vectors of a store, kept in step with it.
 
+    Args:
+        store: the index.
+        after: of the pictures with higher numbers alone.
+
     Attributes:
         numbers: (N,) int64, rising: which picture each row is of.
         rows: (N, D) float32, of length 1.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    exact = True
+
+    def __init__(self, store: Store, *, after: int = 0) -> None:
+        self.store, self.name, self._after = store, store.name, after
         self.numbers = np.empty(0, np.int64)
         self.rows = torch.empty(0, store.about.dim)
         self._changes = -1
@@ -43,9 +52,9 @@ class Matrix:
         if self.store.about.changes == self._changes:
             return
         changes = self.store.about.changes
-        numbers = self.store.numbers()
+        numbers = self._numbers()
         kept = np.isin(self.numbers, numbers, assume_unique=True)
-        last = int(self.numbers[-1]) if len(self.numbers) else 0
+        last = int(self.numbers[-1]) if len(self.numbers) else self._after
         fresh = numbers[numbers > last]
         rows = torch.empty(int(kept.sum()) + len(fresh), self.store.about.dim)
         rows[: int(kept.sum())] = self.rows if kept.all() else self.rows[torch.from_numpy(kept)]
@@ -63,13 +72,33 @@ class Matrix:
         self.numbers, self.rows, self._allowed = np.concatenate(known), rows[:filled], {}
         self._changes = changes
 
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def find(self, query: np.ndarray, k: int, where: str | None = None) -> Ranked:
+        """The k pictures that are nearest to a query (D,), as `nearest` has them, among those that meet a condition."""
+        found = self.nearest(query, k, rows=None if where is None else self.allowed(where))
+        return Ranked(self.numbers[found.indices], found.scores)
+
+    def count(self, where: str | None) -> int:
+        """How many pictures meet a condition."""
+        return len(self) if where is None else len(self.allowed(where))
+
+    def pictures(self, numbers: Collection[int]) -> dict[int, Known]:
+        """The pictures of some numbers; those that are no longer there are left out."""
+        return self.store.pictures(numbers)
+
     def allowed(self, where: str) -> np.ndarray:
         """The rows of the pictures that meet a condition, rising. int64 (n,)"""
         if where not in self._allowed:
             while len(self._allowed) >= _CONDITIONS:
                 del self._allowed[next(iter(self._allowed))]
-            self._allowed[where] = np.flatnonzero(np.isin(self.numbers, self.store.numbers(where), assume_unique=True))
+            self._allowed[where] = np.flatnonzero(np.isin(self.numbers, self._numbers(where), assume_unique=True))
         return self._allowed[where]
+
+    def _numbers(self, where: str | None = None) -> np.ndarray:
+        numbers = self.store.numbers(where)
+        return numbers[numbers > self._after] if self._after else numbers
 
     def nearest(self, query: np.ndarray, k: int, *, rows: np.ndarray | None = None) -> Neighbours:
         """The k nearest rows by cosine, exactly, best first; of equal ones the one that was added first. Fewer where there are fewer.

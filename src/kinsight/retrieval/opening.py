@@ -51,7 +51,7 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut, too
                 connection.execute("PRAGMA journal_size_limit = 16777216")
-            return Store(connection, str(path))
+            return Store(connection, str(path), path)
         except BaseException:
             connection.close()
             raise

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,10 +36,10 @@ class Known(NamedTuple):
 
 
 class Store:
-    """An index file, or one in memory. Made by `kinsight.retrieval.opening`."""
+    """An index file, or one in memory (without a path). Made by `kinsight.retrieval.opening`."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        self._connection, self.name = connection, name
+    def __init__(self, connection: sqlite3.Connection, name: str, path: Path | None = None) -> None:
+        self._connection, self.name, self.path = connection, name, path
         with self._explained():
             self.about = self._read_about()
 
@@ -151,19 +152,22 @@ class Store:
 
     def vectors(self, after: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers (n,) and vectors (n, D) as they are kept, block by block, of the pictures whose numbers are above `after`."""
-        kind = TYPES[self.about.dtype]
-        size = self.about.dim * kind.itemsize
         with self._explained():
             rows = self._connection.execute(
                 "SELECT number, vector FROM vectors WHERE number > ? ORDER BY number", (after,)
             )
             while block := rows.fetchmany(_BLOCK):
-                if any(not isinstance(row[1], bytes) or len(row[1]) != size for row in block):
-                    raise KinsightError(
-                        f"{self.name} is damaged (a vector has another length than it says); build it anew with kinsight index"
-                    )
-                joined = b"".join(row[1] for row in block)
-                yield np.array([row[0] for row in block], np.int64), np.frombuffer(joined, kind).reshape(len(block), -1)
+                yield self._vectors_of(block)
+
+    def vectors_of(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """As `vectors`, of the pictures of some numbers, all at once; those that are no longer there are left out."""
+        found: list[Any] = []
+        with self._explained():
+            for start in range(0, len(numbers), _FEW):
+                some = numbers[start : start + _FEW]
+                marks = ", ".join("?" * len(some))
+                found += self._connection.execute(f"SELECT number, vector FROM vectors WHERE number IN ({marks})", some)
+        return self._vectors_of(sorted(found))
 
     def places(self, numbers: Collection[int] | None = None, *, dim: int) -> Iterator[tuple[int, PackedPlaces]]:
         """The kept places of pictures, with `dim` numbers each, by rising number."""
@@ -212,6 +216,16 @@ class Store:
                 f"the embedding of {entry.listed.id} is zero or not finite; look whether the model has collapsed"
             )
         return (vector / length).astype(TYPES[self.about.dtype]).tobytes()
+
+    def _vectors_of(self, rows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        kind = TYPES[self.about.dtype]
+        size = self.about.dim * kind.itemsize
+        if any(not isinstance(row[1], bytes) or len(row[1]) != size for row in rows):
+            raise KinsightError(
+                f"{self.name} is damaged (a vector has another length than it says); build it anew with kinsight index"
+            )
+        joined = b"".join(row[1] for row in rows)
+        return np.array([row[0] for row in rows], np.int64), np.frombuffer(joined, kind).reshape(-1, self.about.dim)
 
     def _pictures(self, by: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         columns = "".join(f", c{number}" for number in range(len(self.about.columns)))

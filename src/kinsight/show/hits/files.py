@@ -49,6 +49,7 @@ def hits_plain(found: Found) -> dict[str, Any]:
         "where": found.where,
         "index": found.index,
         "by": found.by,
+        "exact": found.exact,
         "searched": found.searched,
         "held": found.held,
         "hits": [

@@ -32,6 +32,7 @@ def question(found: Found) -> str:
     without = f" without {left_out} region{'s' * (left_out > 1)}" if left_out else ""
     of = f" of {found.held:,}" if found.searched != found.held else ""
     where = f" where {found.where}" if found.where else ""
+    where += "" if found.exact else ", approximately"
     places = "the best places of " if found.by == "places" else ""
     anew = ", the first ones ordered anew by their best places" if found.by == "answers" else ""
     name = PurePath(found.query.name).name or "a picture"
