@@ -7,27 +7,27 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
+
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import Pictures, pictures_table
-from kinsight.api.load import load_one_stream
+from kinsight.api.indexed_model import GivenModel, IndexedModel, indexed_model
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_index import Index, open_index
 from kinsight.errors import KinsightError
-from kinsight.explanation import Explainer
-from kinsight.models import Embedder
-from kinsight.processes import device
 from kinsight.retrieval.about import TYPES, About
 from kinsight.retrieval.opening import create_store, open_store
 
 
 def index(
-    model: Embedder | str | Path | None = None,
+    model: GivenModel | None = None,
     pictures: Pictures | None = None,
     *,
     out: str | Path | None = None,
     update: bool = False,
     prune: bool = False,
     remove: str | Collection[str] = (),
+    stream: str | None = None,
     places: bool = False,
     approximate: bool = False,
     dtype: Literal["float16", "float32"] = "float16",
@@ -43,12 +43,14 @@ def index(
     """Make an index of pictures, go on with one that was cut off, or bring one up to date.
 
     Args:
-        model: a model, or the folder of a run or model; None, without pictures: `out` as it is.
+        model: a model, or the folder of a run or model; or the `Explainer` of a network that Kinsight never trained, with the
+            `Preprocessing` that it is fed with. None, without pictures: `out` as it is.
         pictures: a table, folder, zip or list; all columns of a table are kept, and conditions may name them.
         out: the file, usually NAME.kin; None: in memory. One that was cut off is gone on with.
         update: bring a finished index up to date: what is new or changed is embedded, the rest stays.
         prune: with `update`: remove the pictures that are not among those given any more.
         remove: ids of pictures that are removed from `out`, first.
+        stream: of a model of two streams: of which view the pictures are; of a table of both those of this view are taken.
         places: keep what the places of every picture say, compressed, so that a region can be compared with each of them.
         approximate: build the lists for approximate search, at the end; also of `out` as it is.
         dtype: how vectors are kept; float16 takes half the room of float32, and moves scores by less than a thousandth.
@@ -79,10 +81,11 @@ def index(
     if model is None or pictures is None:
         missing = "no model was given" if model is None else "no pictures were given"
         raise KinsightError(f"{missing}; give both, a model and pictures, or neither and the file of an index as out")
-    embedder = model if isinstance(model, Embedder) else load_one_stream(model, device=device())
+    known = indexed_model(model, stream)
+    embedder = known.embedder
     # Before the file is made: what cannot be read leaves none behind.
     columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
-    table = pictures_table(pictures, columns)
+    table = _of_stream(pictures_table(pictures, columns), stream)
     begun = out is not None and not os.path.lexists(out)
     if out is not None and not begun:
         store = open_store(out, writable=True)
@@ -95,14 +98,19 @@ def index(
             raise KinsightError(
                 f"{out} holds pictures {cut}; give crop_to_box as when it was built, or build another index"
             )
+        if store.about.model.get("stream") != stream:
+            held = store.about.model.get("stream")
+            raise KinsightError(
+                f"{out} holds pictures of the stream {held}; give it as when it was built, or build another index"
+            )
         if places and store.about.places is None:
             raise KinsightError(f"{out} was built without places; leave them out, or build another index")
     else:
-        about = About(embedder.dim, dtype, _bound(embedder, model, out), crop_to_box)
+        about = About(embedder.dim, dtype, _bound(known, model, out), crop_to_box)
         if places:
-            about.places = {"stage": Explainer(embedder, stage="auto").stage}
+            about.places = {"stage": known.explainer("auto").stage}
         store = create_store(out, about)
-    made = Index(store, embedder)
+    made = Index(store, known.whole)
     if remove:
         made.remove(remove)
     try:
@@ -128,9 +136,22 @@ def index(
     return made
 
 
-def _bound(embedder: Embedder, model: Any, out: str | Path | None) -> dict[str, Any]:
+def _of_stream(table: pd.DataFrame, stream: str | None) -> pd.DataFrame:
+    """Of a table of both views the pictures of one."""
+    if stream is None or "view" not in table:
+        return table
+    kept = table[table["view"] == stream].reset_index(drop=True)
+    if kept.empty:
+        views = ", ".join(sorted(map(str, set(table["view"]))))
+        raise KinsightError(f"the table has no pictures of the view {stream}; its views are {views}")
+    return kept
+
+
+def _bound(known: IndexedModel, model: Any, out: str | Path | None) -> dict[str, Any]:
     """What an index says of the model that its embeddings are of."""
-    bound: dict[str, Any] = {"digest": embedder.digest(), "preprocessing": embedder.preprocessing.to_dict()}
+    bound: dict[str, Any] = {"digest": known.whole.digest(), "preprocessing": known.embedder.preprocessing.to_dict()}
+    if known.stream is not None:
+        bound["stream"] = known.stream
     if isinstance(model, str | Path):
         bound["path"] = os.path.abspath(model)
         if out is not None:

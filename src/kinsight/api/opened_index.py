@@ -12,19 +12,19 @@ import pandas as pd
 
 from kinsight.api.columns import columns_of
 from kinsight.api.embed import Pictures, pictures_table
-from kinsight.api.load import load_one_stream
+from kinsight.api.indexed_model import GivenModel, IndexedModel, indexed_model
 from kinsight.api.numbers import require_whole
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer, View
 from kinsight.explanation.explainer import Picture
 from kinsight.explanation.part_query import Bias
 from kinsight.models import Embedder
-from kinsight.processes import device
 from kinsight.retrieval import building
 from kinsight.retrieval.approximate import Approximate, build_lists, open_lists
 from kinsight.retrieval.asking import ask
 from kinsight.retrieval.building import Built
 from kinsight.retrieval.embedding import Embeds
+from kinsight.retrieval.foreign import ForeignModel
 from kinsight.retrieval.inverted_lists import Enough
 from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.opening import open_store
@@ -51,12 +51,13 @@ class Index:
         enough: what the last `build_approximate` found, where there was one.
     """
 
-    def __init__(self, store: Store, model: Embedder | str | Path | None = None) -> None:
+    def __init__(self, store: Store, model: GivenModel | None = None) -> None:
         self.store = store
         self.built: Built | None = None
         self.removed = 0
         self.enough: Enough | None = None
         self._given = model
+        self._askers: dict[str, Explainer] = {}
         self._lists: Approximate | None = None
 
     def __len__(self) -> int:
@@ -81,21 +82,32 @@ class Index:
         return list(self.store.about.columns)
 
     @cached_property
-    def model(self) -> Embedder:
+    def known(self) -> IndexedModel:
         """The model that the index is bound to: the one that was given, else the one from the place that the index names.
 
         Raises:
             KinsightError: it is not there, or another one.
         """
         bound = self.store.about.model
-        model = self._given if isinstance(self._given, Embedder) else load_one_stream(self._where(), device=device())
-        if model.digest() != bound.get("digest"):
-            given = "the model that was given" if isinstance(self._given, Embedder) else str(self._where())
+        given = self._where() if self._given is None or isinstance(self._given, str | Path) else self._given
+        known = indexed_model(given, bound.get("stream"))
+        digest = known.whole.digest()
+        if digest != bound.get("digest"):
+            name = str(given) if isinstance(given, str | Path) else "the model that was given"
             raise KinsightError(
-                f"{self.store.name} holds embeddings of the model {str(bound.get('digest'))[:12]} and {given} is {model.digest()[:12]} "
+                f"{self.store.name} holds embeddings of the model {str(bound.get('digest'))[:12]} and {name} is {digest[:12]} "
                 "(other weights, architecture or preprocessing); give the model that it was built with, or build another index"
             )
-        return model
+        return known
+
+    @cached_property
+    def model(self) -> Embedder | ForeignModel:
+        """What embeds its pictures, of a model of two streams the one of their view.
+
+        Raises:
+            KinsightError: see `known`.
+        """
+        return self.known.embedder
 
     def search(
         self,
@@ -111,6 +123,7 @@ class Index:
         by: Literal["picture", "places"] = "picture",
         rerank: int | None = None,
         approximate: bool = False,
+        stream: str | None = None,
     ) -> ShownHits:
         """The pictures nearest to a picture or to parts of it, and in each the place that answers.
 
@@ -130,6 +143,7 @@ class Index:
                 embedding them, and needs no places in the index.
             approximate: compare only the pictures that lists say may be near (of an index for which they were built): sooner, and nearly
                 always the same hits, with the same scores.
+            stream: of a model of two streams: of which view the picture is, where not of that of the index's pictures.
 
         Raises:
             KinsightError: the picture, a region or the condition cannot be used, or the model is not the index's.
@@ -143,6 +157,8 @@ class Index:
             )
         regions = regions_of(region, without, without_weight=without_weight)
         places = self._places if by == "places" else None
+        if stream is not None and not isinstance(picture, View):
+            (picture,) = self._asking(stream).views([picture])
         found = ask(
             self._approximate() if approximate else self._matrix,
             self.explainer,
@@ -247,11 +263,16 @@ class Index:
     def _matrix(self) -> Matrix:
         return Matrix(self.store)
 
+    def _asking(self, stream: str) -> Explainer:
+        if stream not in self._askers:
+            self._askers[stream] = self.known.explainer("auto", stream=stream)
+        return self._askers[stream]
+
     @cached_property
     def explainer(self) -> Explainer:
         """What shows which places answer; another one of the same model may be set."""
         places = self.store.about.places
-        return Explainer(self.model, stage="auto" if places is None else places["stage"])
+        return self.known.explainer("auto" if places is None else places["stage"])
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -260,18 +281,18 @@ class Index:
         Raises:
             KinsightError: what is kept there is damaged, or of another model.
         """
-        if isinstance(self._given, Embedder):
+        if self._given is not None and not isinstance(self._given, str | Path):
             return None
         run = RunFolder(self._where())
         return read_calibration(run.trained_model() if run.exists else run.path, self.model.digest())
 
 
-def open_index(path: str | Path, *, model: Embedder | str | Path | None = None, writable: bool = False) -> Index:
+def open_index(path: str | Path, *, model: GivenModel | None = None, writable: bool = False) -> Index:
     """Open an index file.
 
     Args:
         path: what `kinsight.index` wrote; one of a stranger runs no code.
-        model: the model, or its folder, where it is not at the place that the index names.
+        model: the model, or its folder, where it is not at the place that the index names; of a foreign one its `Explainer`.
         writable: open it to be changed.
 
     Raises:

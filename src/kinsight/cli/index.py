@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--remove", nargs="+", default=(), metavar="ID", help="remove pictures from the index, by their ids"
     )
+    parser.add_argument("--stream", help="of a model of two streams: of which view the pictures are")
     parser.add_argument(
         "--places",
         action="store_true",

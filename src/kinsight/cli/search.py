@@ -61,6 +61,10 @@ def parser() -> argparse.ArgumentParser:
         help="compare only the pictures that lists say may be near; the index must have been given them: `kinsight index --out NAME.kin "
         "--approximate`",
     )
+    parser.add_argument(
+        "--stream",
+        help="of a model of two streams: of which view the picture is, where not of that of the index's pictures",
+    )
     add_stage(parser, automatic=True)
     parser.add_argument(
         "--no-answers", dest="answers", action="store_false", help="only rank: do not look for the place that answers"

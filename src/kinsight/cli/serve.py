@@ -26,6 +26,10 @@ def parser() -> argparse.ArgumentParser:
         help="whoever opens the page must know it; made up where others on the network reach it and none is given",
     )
     parser.add_argument("--model", help="the run or model folder, where it is not where the index says")
+    parser.add_argument(
+        "--stream",
+        help="of a model of two streams: of which view pictures are that are sent, where not of that of the index's",
+    )
     return parser
 
 

@@ -124,6 +124,11 @@ def _labels(column: pd.Series) -> pd.Series:
     return text.map(dict(zip(classes, numbers.tolist(), strict=True))).astype(object).where(text.notna(), None)
 
 
+def absolute_paths(given: pd.Series, base: str) -> pd.Series:
+    """Paths as a table gives them; relative ones begin at `base`, an absolute folder or place in a zip."""
+    return _absolute(_with_slashes(_text(given, strip=False), base), base)
+
+
 def _absolute(given: pd.Series, base: str) -> pd.Series:
     rooted = given.str.match(r"/|[A-Za-z]:[\\/]").fillna(False).astype(bool)
     paths = given.where(rooted, f"{base.rstrip('/')}/" + given)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kinsight.data.class_folders import read_class_folders
-from kinsight.data.columns import STANDARD, TEXT_COLUMNS, standardise
+from kinsight.data.columns import STANDARD, TEXT_COLUMNS, absolute_paths, standardise
 from kinsight.data.containers import MOST_BYTES, Container, open_container
 from kinsight.data.csv_text import decoded
 from kinsight.data.headers import standard_names
@@ -102,7 +102,7 @@ def read_pictures(
         raise KinsightError(f"{name} row {row + 2}, column label: it is empty; give its class, or leave all labels out")
     if "label" in table or "path" not in table or {"pair", "view"} <= set(table.columns):
         return standardise(table, base=base, split_by=split_by, name=name)
-    named = {"id": table["path"].astype(str), "path": [f"{base}/{path}" for path in table["path"]]}
+    named = {"id": table["path"].astype(str), "path": absolute_paths(table["path"], base)}
     return pd.DataFrame(named).join(table.drop(columns=[name for name in named if name in table]))
 
 

@@ -14,6 +14,7 @@ from kinsight.models.encoding import encode_batches
 from kinsight.pictures import PictureBatch, PictureSet, load
 from kinsight.retrieval.entries import Entry, Listed, PackedPlaces
 from kinsight.retrieval.file_state import FileState
+from kinsight.retrieval.foreign import ForeignModel
 from kinsight.retrieval.places import DIRECTIONS, fit_directions, pack_places
 
 
@@ -30,7 +31,7 @@ class Embeds:
 
     def __init__(
         self,
-        embedder: Embedder,
+        embedder: Embedder | ForeignModel,
         explainer: Explainer | None = None,
         *,
         directions: np.ndarray | None = None,

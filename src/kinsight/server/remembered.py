@@ -53,6 +53,13 @@ class Remembered(Generic[T]):
 class RememberingExplainer(Explainer):
     """An Explainer that keeps the views of the files it explained last: hits stay the same when a region moves a little."""
 
+    @classmethod
+    def of(cls, explainer: Explainer) -> RememberingExplainer:
+        """One that explains as another does."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(explainer))
+        return made
+
     def views(
         self,
         pictures: Sequence[Picture],

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from kinsight.api.indexed_model import GivenModel
 from kinsight.api.opened_index import open_index
 from kinsight.errors import KinsightError
-from kinsight.models import Embedder
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,7 +32,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = PORT,
     token: str | None = None,
-    model: Embedder | str | Path | None = None,
+    model: GivenModel | None = None,
+    stream: str | None = None,
     opened: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the page on which an index is searched, until Ctrl-C.
@@ -42,7 +43,8 @@ def serve(
         host: the address to listen at; `0.0.0.0`: all of this machine, so that others on the network reach it.
         port: where; 0: one that is free.
         token: a word that whoever opens the page must know; where others on the network reach it, one is made up if none is given.
-        model: the model, or its folder, where it is not at the place that the index names.
+        model: the model, or its folder, where it is not at the place that the index names; of a foreign one its `Explainer`.
+        stream: of a model of two streams: of which view pictures are that are sent, where not of that of the index's pictures.
         opened: called with the address of the page once it can be opened.
 
     Raises:
@@ -50,7 +52,7 @@ def serve(
     """
     token = _token(host, token)
     with listening(host, port) as heard:
-        server = made_server(guarded(made_application(index, model=model), host, token))
+        server = made_server(guarded(made_application(index, model=model, stream=stream), host, token))
         heard.listen()  # who comes now waits until it runs
         if opened is not None:
             opened(_address(host, heard.getsockname()[1], token))
@@ -108,7 +110,7 @@ def guarded(app: ASGIApp, host: str, token: str | None) -> ASGIApp:
     return Guard(app, names=own_names(host), any_address=not is_local(host), token=token)
 
 
-def made_application(index: str | Path, *, model: Embedder | str | Path | None = None) -> ASGIApp:
+def made_application(index: str | Path, *, model: GivenModel | None = None, stream: str | None = None) -> ASGIApp:
     """The application that answers for an index, without its guard.
 
     Raises:
@@ -125,7 +127,7 @@ def made_application(index: str | Path, *, model: Embedder | str | Path | None =
         judgements = Judgements(index)
 
         def searching() -> Searching:
-            return Searching(open_index(index, model=model), judgements)
+            return Searching(open_index(index, model=model), judgements, stream=stream)
 
         where = Path(index).absolute()
         hidden = (str(where), str(index), str(where.parent))

@@ -62,10 +62,12 @@ class Searching:
     Args:
         index: opened in the thread in which everything here is called.
         judgements: what people said of matches.
+        stream: of a model of two streams: of which view pictures are that are sent, where not of that of the index's pictures.
     """
 
-    def __init__(self, index: Index, judgements: Judgements) -> None:
-        index.explainer = RememberingExplainer(index.model, stage="auto")
+    def __init__(self, index: Index, judgements: Judgements, *, stream: str | None = None) -> None:
+        index.explainer = RememberingExplainer.of(index.explainer)
+        self._asking = index.explainer if stream is None else index.known.explainer("auto", stream=stream)
         self.index, self.judgements = index, judgements
         self.meaning = Meaning(index.calibration)
         self._queries: Remembered[Query] = Remembered(QUERIES)
@@ -74,7 +76,7 @@ class Searching:
     def sent(self, data: bytes, name: str) -> dict[str, Any]:
         """Take a picture that somebody sent, and say what it is called from now on."""
         picture = uploaded_picture(data)
-        (view,) = self.index.explainer.views([picture])
+        (view,) = self._asking.views([picture])
         handle = secrets.token_urlsafe(12)
         query = Query(view, picture.size, self.judgements.sent(data), name, jpeg(picture, PREVIEW), data, handle=handle)
         self._queries.keep(handle, query, len(data) + len(query.preview) + view_bytes(view))
