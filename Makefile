@@ -45,6 +45,7 @@ bench: .venv/installed  ## speed and memory as ratios against a peer, each measu
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/grouping.py
 	$(BIN)/python benchmarks/relational.py
+	$(BIN)/python benchmarks/search.py --count 100000
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/explanation.py
 

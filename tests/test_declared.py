@@ -20,6 +20,7 @@ OPTIONAL = {
     "starlette": "serve",
     "uvicorn": "serve",
     "pyarrow": "parquet",
+    "qdrant_client": "qdrant",
     "ray": "ray",
     "tensorboard": "tensorboard",
     "umap": "umap",

@@ -17,6 +17,15 @@ from kinsight.api.opened_index import Index, open_index
 from kinsight.errors import KinsightError
 from kinsight.retrieval.about import TYPES, About
 from kinsight.retrieval.opening import create_store, open_store
+from kinsight.retrieval.qdrant_store import (
+    QdrantStore,
+    create_server,
+    delete_server,
+    is_server,
+    open_server,
+    server_has,
+)
+from kinsight.retrieval.store import Store
 
 
 def index(
@@ -46,7 +55,8 @@ def index(
         model: a model, or the folder of a run or model; or the `Explainer` of a network that Kinsight never trained, with the
             `Preprocessing` that it is fed with. None, without pictures: `out` as it is.
         pictures: a table, folder, zip or list; all columns of a table are kept, and conditions may name them.
-        out: the file, usually NAME.kin; None: in memory. One that was cut off is gone on with.
+        out: the file, usually NAME.kin, or the address of a Qdrant server and a collection, qdrant://HOST:PORT/NAME; None: in memory. One
+            that was cut off is gone on with.
         update: bring a finished index up to date: what is new or changed is embedded, the rest stays.
         prune: with `update`: remove the pictures that are not among those given any more.
         remove: ids of pictures that are removed from `out`, first.
@@ -86,9 +96,10 @@ def index(
     # Before the file is made: what cannot be read leaves none behind.
     columns = columns_of(pictures, root=root, path_column=path_column, label_column=label_column, what="pictures")
     table = _of_stream(pictures_table(pictures, columns), stream)
-    begun = out is not None and not os.path.lexists(out)
+    begun = out is not None and not _exists(out)
+    store: Store | QdrantStore
     if out is not None and not begun:
-        store = open_store(out, writable=True)
+        store = open_server(out) if is_server(out) else open_store(out, writable=True)
         if store.about.complete and not update:
             raise KinsightError(
                 f"{out} is an index already, of {len(store):,} pictures; bring it up to date with update (--update), or choose another name"
@@ -109,7 +120,7 @@ def index(
         about = About(embedder.dim, dtype, _bound(known, model, out), crop_to_box)
         if places:
             about.places = {"stage": known.explainer("auto").stage}
-        store = create_store(out, about)
+        store = create_server(out, about) if is_server(out) else create_store(out, about)
     made = Index(store, known.whole)
     if remove:
         made.remove(remove)
@@ -129,11 +140,15 @@ def index(
     except KinsightError:
         if begun and out is not None and not len(made):
             made.close()
-            os.unlink(out)
+            delete_server(out) if is_server(out) else os.unlink(out)
         raise
     if approximate:
         made.build_approximate()
     return made
+
+
+def _exists(out: str | Path) -> bool:
+    return server_has(out) if is_server(out) else os.path.lexists(out)
 
 
 def _of_stream(table: pd.DataFrame, stream: str | None) -> pd.DataFrame:
@@ -154,6 +169,6 @@ def _bound(known: IndexedModel, model: Any, out: str | Path | None) -> dict[str,
         bound["stream"] = known.stream
     if isinstance(model, str | Path):
         bound["path"] = os.path.abspath(model)
-        if out is not None:
+        if out is not None and not is_server(out):
             bound["beside"] = os.path.relpath(model, os.path.dirname(os.path.abspath(out)))
     return bound

@@ -29,7 +29,9 @@ from kinsight.retrieval.inverted_lists import Enough
 from kinsight.retrieval.matrix import Matrix
 from kinsight.retrieval.opening import open_store
 from kinsight.retrieval.places import PlaceMatrix
+from kinsight.retrieval.qdrant_store import QdrantSearched, QdrantStore, is_server, open_server
 from kinsight.retrieval.regions_given import GivenRegion, regions_of
+from kinsight.retrieval.searched import Searched
 from kinsight.retrieval.store import Store
 from kinsight.runs.calibration import Calibration, read_calibration
 from kinsight.runs.folder import RunFolder
@@ -45,13 +47,13 @@ class Index:
     """Pictures with their embeddings, to be searched. Made by `kinsight.index` or `kinsight.open_index`; also as `with` block.
 
     Attributes:
-        store: the file, or what stands in memory.
+        store: the file, what stands in memory, or a collection of a server.
         built: what the last update did, where there was one.
         removed: how many pictures the last `remove` removed.
         enough: what the last `build_approximate` found, where there was one.
     """
 
-    def __init__(self, store: Store, model: GivenModel | None = None) -> None:
+    def __init__(self, store: Store | QdrantStore, model: GivenModel | None = None) -> None:
         self.store = store
         self.built: Built | None = None
         self.removed = 0
@@ -160,7 +162,7 @@ class Index:
         if stream is not None and not isinstance(picture, View):
             (picture,) = self._asking(stream).views([picture])
         found = ask(
-            self._approximate() if approximate else self._matrix,
+            self._searched(approximate),
             self.explainer,
             picture,
             regions,
@@ -224,14 +226,28 @@ class Index:
         Raises:
             KinsightError: the index holds no pictures, or was not opened to be written.
         """
-        self._lists = build_lists(self.store)
+        self._lists = build_lists(self._file("lists for approximate search", "a server has a graph of its own"))
         self.enough = self._lists.enough
         return self.enough
 
-    def _approximate(self) -> Approximate:
+    def _searched(self, approximate: bool) -> Searched:
+        if isinstance(self.store, QdrantStore):
+            return QdrantSearched(self.store, exact=not approximate)
+        if not approximate:
+            return self._matrix
         if self._lists is None:
             self._lists = open_lists(self.store)
         return self._lists
+
+    def _file(self, what: str, instead: str) -> Store:
+        """The index, if it is no server.
+
+        Raises:
+            KinsightError: it is one, which keeps no such thing.
+        """
+        if isinstance(self.store, QdrantStore):
+            raise KinsightError(f"{self.store.name} keeps no {what}: {instead}; leave that out, or give an index file")
+        return self.store
 
     def _where(self) -> Path:
         """The folder of the model."""
@@ -257,11 +273,11 @@ class Index:
 
     @cached_property
     def _places(self) -> PlaceMatrix:
-        return PlaceMatrix(self.store)
+        return PlaceMatrix(self._file("places", "these stand in files alone"))
 
     @cached_property
     def _matrix(self) -> Matrix:
-        return Matrix(self.store)
+        return Matrix(self._file("vectors that are read", "it searches them itself"))
 
     def _asking(self, stream: str) -> Explainer:
         if stream not in self._askers:
@@ -291,11 +307,13 @@ def open_index(path: str | Path, *, model: GivenModel | None = None, writable: b
     """Open an index file.
 
     Args:
-        path: what `kinsight.index` wrote; one of a stranger runs no code.
+        path: what `kinsight.index` wrote; one of a stranger runs no code. Or the address of one on a server, qdrant://HOST:PORT/NAME.
         model: the model, or its folder, where it is not at the place that the index names; of a foreign one its `Explainer`.
         writable: open it to be changed.
 
     Raises:
         KinsightError: it is no index.
     """
+    if is_server(path):
+        return Index(open_server(path), model)
     return Index(open_store(path, writable=writable), model)

@@ -23,7 +23,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "pictures", nargs="?", help="a folder, table or zip; all columns of a table are kept for --where"
     )
-    parser.add_argument("--out", required=True, metavar="NAME.kin", help="the index: one file")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="NAME.kin",
+        help="the index: one file, or a Qdrant server (qdrant://HOST:PORT/NAME)",
+    )
     parser.add_argument(
         "--update",
         action="store_true",

@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     parser = verb_parser(
         "search", "Search an index with a picture or with parts of it, and see which place of each hit answers."
     )
-    parser.add_argument("index", help="the file that `kinsight index` wrote")
+    parser.add_argument("index", help="the file that `kinsight index` wrote, or qdrant://HOST:PORT/NAME")
     parser.add_argument("picture", help="what is searched with; its own file is not found")
     parser.add_argument("--top", type=int, default=20, help="how many hits (default: 20)")
     parser.add_argument(

@@ -24,7 +24,15 @@ def work(task: Callable[..., object], arguments: Iterable[tuple[Any, ...]], coun
         for one in arguments:
             task(*one)
         return
-    threads = torch.get_num_threads()
+    threads, arguments = torch.get_num_threads(), list(arguments)
+    if len(arguments) < 2:  # a pool would cost more than a small block
+        torch.set_num_threads(1)
+        try:
+            for one in arguments:
+                task(*one)
+        finally:
+            torch.set_num_threads(threads)
+        return
     pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
     try:
         for future in [pool.submit(task, *one) for one in arguments]:

@@ -83,3 +83,25 @@ def about_of(rows: Mapping[str, str], name: str) -> About:
         if isinstance(stage, bool) or not isinstance(stage, int) or not 0 <= stage < 32:
             raise KinsightError(f"{name} is damaged (its places); restore it, or build it anew with kinsight index")
     return about
+
+
+def fitting(vector: np.ndarray, id_: str, about: About, name: str) -> np.ndarray:
+    """An embedding (D,) of length 1, if it fits into an index. float64
+
+    Args:
+        id_: of the picture.
+        name: of the index.
+
+    Raises:
+        KinsightError: it has another length, or no direction.
+    """
+    vector = np.asarray(vector, np.float64)
+    length = float(np.linalg.norm(vector))
+    if vector.shape != (about.dim,):
+        raise KinsightError(
+            f"the embedding of {id_} has the shape {vector.shape} and {name} holds {about.dim} numbers each; "
+            "embed it with the model of the index"
+        )
+    if not (np.isfinite(length) and length > 0):
+        raise KinsightError(f"the embedding of {id_} is zero or not finite; look whether the model has collapsed")
+    return vector / length

@@ -20,6 +20,7 @@ from kinsight.pictures.archive import UnreadableFile
 from kinsight.retrieval.embedding import Embeds
 from kinsight.retrieval.entries import Listed, PictureBox, cell
 from kinsight.retrieval.file_state import FileState, state_of
+from kinsight.retrieval.qdrant_store import QdrantStore
 from kinsight.retrieval.store import Known, Store
 
 _PORTION = 4096  # rows that are looked up together
@@ -46,7 +47,7 @@ class Built:
 
 
 def update(
-    store: Store,
+    store: Store | QdrantStore,
     embeds: Embeds,
     table: pd.DataFrame,
     *,
@@ -101,7 +102,7 @@ def update(
 
 
 def _due(
-    store: Store, rows: Sequence[Listed], known: Mapping[str, Known], built: Built, on_unreadable: str
+    store: Store | QdrantStore, rows: Sequence[Listed], known: Mapping[str, Known], built: Built, on_unreadable: str
 ) -> list[tuple[Listed, FileState]]:
     """Those of some pictures that must be embedded; what is new of the others is noted."""
     due: list[tuple[Listed, FileState]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -67,6 +67,18 @@ class Entry:
     state: FileState
     vector: np.ndarray
     places: PackedPlaces | None = None
+
+
+def require_unlike(entries: Sequence[Entry]) -> None:
+    """Refuse entries of which two have one id.
+
+    Raises:
+        KinsightError: so it is.
+    """
+    ids = [entry.listed.id for entry in entries]
+    if len(set(ids)) < len(ids):
+        twice = next(one for one in ids if ids.count(one) > 1)
+        raise KinsightError(f"the id {twice!r} was given twice; give every picture an id of its own")
 
 
 def cell(value: Any) -> Cell:

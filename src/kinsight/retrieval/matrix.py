@@ -21,6 +21,7 @@ from kinsight.retrieval.store import Known, Store
 
 _GATHERED = 0.2  # of the pictures: where fewer are allowed, only their rows are multiplied
 _BLOCK = 1 << 15  # rows that one thread multiplies at a time
+_GATHERED_BLOCK = 1 << 11  # where they are gathered: the copy stays in the cache
 _CONDITIONS = 16  # conditions whose pictures are kept in mind
 
 
@@ -121,7 +122,7 @@ class Matrix:
         asked = torch.from_numpy(unit(query[None], "the query"))  # (1, D)
         few = rows is not None and len(rows) < _GATHERED * len(self.rows)
         which = None if rows is None else torch.from_numpy(rows)
-        products = _products(self.rows[which] if few and which is not None else self.rows, asked[0])
+        products = _products(self.rows, asked[0], which if few else None)
         if which is not None and not few:
             products = products[which]
         k = min(k, len(products))
@@ -137,12 +138,18 @@ class Matrix:
         return Neighbours(columns[order].numpy(), exact[order].numpy())
 
 
-def _products(rows: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """(n, D) and (D,) -> (n,), block by block: no thread waits for another one, which other programs may hold up."""
-    out = torch.empty(len(rows))
+def _products(rows: torch.Tensor, query: torch.Tensor, which: torch.Tensor | None = None) -> torch.Tensor:
+    """(n, D) and (D,) -> (n,), block by block: no thread waits for another one, which other programs may hold up.
+
+    Args:
+        which: rows (n,) that are multiplied; None: all.
+    """
+    out = torch.empty(len(rows) if which is None else len(which))
+    block = _BLOCK if which is None else _GATHERED_BLOCK
 
     def fill(start: int) -> None:
-        torch.mv(rows[start : start + _BLOCK], query, out=out[start : start + _BLOCK])
+        step = slice(start, start + block)
+        torch.mv(rows[step] if which is None else rows.index_select(0, which[step]), query, out=out[step])
 
-    work(fill, [(start,) for start in range(0, len(rows), _BLOCK)], workers(rows.device))
+    work(fill, [(start,) for start in range(0, len(out), block)], workers(rows.device))
     return out

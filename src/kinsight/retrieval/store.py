@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kinsight.errors import KinsightError
-from kinsight.retrieval.about import TYPES, About, about_of
-from kinsight.retrieval.entries import Entry, Listed, PackedPlaces, box_of, box_text, cell
+from kinsight.retrieval.about import TYPES, About, about_of, fitting
+from kinsight.retrieval.entries import Entry, Listed, PackedPlaces, box_of, box_text, cell, require_unlike
 from kinsight.retrieval.file_state import FileState
 from kinsight.retrieval.schema import explained
 from kinsight.retrieval.where import parse_condition
@@ -70,10 +70,8 @@ class Store:
             KinsightError: a vector does not fit, an id stands twice, or the file cannot be written.
         """
         packed = [(self._packed(entry), entry) for entry in entries]
+        require_unlike(entries)
         ids = [entry.listed.id for entry in entries]
-        if len(set(ids)) < len(ids):
-            twice = next(one for one in ids if ids.count(one) > 1)
-            raise KinsightError(f"the id {twice!r} was given twice; give every picture an id of its own")
         with self._transaction():
             self._remove(ids)
             names = self._with_columns([name for entry in entries for name in entry.listed.columns])
@@ -204,18 +202,8 @@ class Store:
             return int(self._connection.execute("PRAGMA page_count").fetchone()[0])
 
     def _packed(self, entry: Entry) -> bytes:
-        vector = np.asarray(entry.vector, np.float64)
-        length = float(np.linalg.norm(vector))
-        if vector.shape != (self.about.dim,):
-            raise KinsightError(
-                f"the embedding of {entry.listed.id} has the shape {vector.shape} and {self.name} holds {self.about.dim} numbers each; "
-                "embed it with the model of the index"
-            )
-        if not (np.isfinite(length) and length > 0):
-            raise KinsightError(
-                f"the embedding of {entry.listed.id} is zero or not finite; look whether the model has collapsed"
-            )
-        return (vector / length).astype(TYPES[self.about.dtype]).tobytes()
+        vector = fitting(entry.vector, entry.listed.id, self.about, self.name)
+        return vector.astype(TYPES[self.about.dtype]).tobytes()
 
     def _vectors_of(self, rows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         kind = TYPES[self.about.dtype]

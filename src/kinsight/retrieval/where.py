@@ -1,4 +1,4 @@
-"""Conditions on columns, such as `camera != 3 and (label in ('wren', 'robin') or not seen)`, as SQL with parameters.
+"""Conditions on columns, such as `camera != 3 and (label in ('wren', 'robin') or not seen)`, read, and as SQL with parameters.
 
     condition  = both {"or" both}
     both       = one {"and" one}
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from kinsight.errors import KinsightError
@@ -40,6 +41,41 @@ _COMPARISONS = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=
 _WORDS = {"and", "or", "not", "in", "like", "is", "null", "true", "false"}
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A column compared with values.
+
+    Attributes:
+        column: as SQL, or whoever else searches, calls it.
+        sign: =, !=, <, <=, >, >=, like, in, null or given (neither empty nor 0).
+        values: one; of `in` several; of `null` and `given` none.
+        negated: of like, in and null: not.
+    """
+
+    column: str
+    sign: str
+    values: tuple[Value, ...] = ()
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Not:
+    """What must not be met."""
+
+    one: Tree
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several, all of which (and) or one of which (or) must be met."""
+
+    by: str
+    several: tuple[Tree, ...]
+
+
+Tree = Comparison | Not | Joined
+
+
 class Condition(NamedTuple):
     """A condition as SQL.
 
@@ -53,16 +89,39 @@ class Condition(NamedTuple):
 
 
 def parse_condition(text: str, columns: Mapping[str, str]) -> Condition:
+    """Read a condition as SQL; see `parse_tree`."""
+    values: list[Value] = []
+    return Condition(_sql(parse_tree(text, columns), values), values)
+
+
+def parse_tree(text: str, columns: Mapping[str, str]) -> Tree:
     """Read a condition.
 
     Args:
         text: what somebody wrote.
-        columns: the names that may stand in it, and how SQL calls them.
+        columns: the names that may stand in it, and what they are called where the condition is used.
 
     Raises:
         KinsightError: it cannot be read, or names a column that is not there.
     """
     return _Reader(text, columns).condition()
+
+
+def _sql(tree: Tree, values: list[Value]) -> str:
+    """A condition as SQL; its values are appended."""
+    if isinstance(tree, Joined):
+        return f"({f' {tree.by.upper()} '.join(_sql(one, values) for one in tree.several)})"
+    if isinstance(tree, Not):
+        return f"(NOT {_sql(tree.one, values)})"
+    values += tree.values
+    column, negated = tree.column, "NOT " if tree.negated else ""
+    if tree.sign == "null":
+        return f"({column} IS {negated}NULL)"
+    if tree.sign == "given":
+        return f"({column} IS NOT NULL AND {column} NOT IN (0, ''))"
+    if tree.sign == "in":
+        return f"({column} {negated}IN ({', '.join('?' * len(tree.values))}))"
+    return f"({column} {negated}{tree.sign.upper()} ?)"
 
 
 class _Token(NamedTuple):
@@ -77,13 +136,12 @@ class _Reader:
         self.text, self.columns = text, columns
         self.tokens = self._tokens()
         self.at = self.depth = 0
-        self.values: list[Value] = []
 
-    def condition(self) -> Condition:
-        sql = self._either()
+    def condition(self) -> Tree:
+        tree = self._either()
         if self.at < len(self.tokens):
             raise self._wrong(f"{self.tokens[self.at].text} cannot follow there")
-        return Condition(sql, self.values)
+        return tree
 
     def _tokens(self) -> list[_Token]:
         found, at, text = [], 0, self.text.rstrip()
@@ -101,72 +159,71 @@ class _Reader:
             raise self._wrong("it is empty")
         return found
 
-    def _either(self) -> str:
+    def _either(self) -> Tree:
         found = [self._both()]
         while self._take("or"):
             found.append(self._both())
-        return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
+        return found[0] if len(found) == 1 else Joined("or", tuple(found))
 
-    def _both(self) -> str:
+    def _both(self) -> Tree:
         found = [self._one()]
         while self._take("and"):
             found.append(self._one())
-        return found[0] if len(found) == 1 else f"({' AND '.join(found)})"
+        return found[0] if len(found) == 1 else Joined("and", tuple(found))
 
-    def _one(self) -> str:
+    def _one(self) -> Tree:
         self.depth += 1
         if self.depth > DEEPEST:
             raise self._wrong(f"more than {DEEPEST} brackets stand inside each other")
+        tree: Tree
         if self._take("not"):
-            sql = f"(NOT {self._one()})"
+            tree = Not(self._one())
         elif self._take("("):
-            sql = self._either()
+            tree = self._either()
             self._need(")")
         else:
-            sql = self._comparison(self._column())
+            tree = self._comparison(self._column())
         self.depth -= 1
-        return sql
+        return tree
 
-    def _comparison(self, column: str) -> str:
+    def _comparison(self, column: str) -> Comparison:
         if self._take("is"):
             negated = self._take("not")
             self._need("null")
-            return f"({column} IS {'NOT ' if negated else ''}NULL)"
+            return Comparison(column, "null", negated=negated)
         negated = self._take("not")
         if self._take("in"):
-            return f"({column} {'NOT ' if negated else ''}IN ({self._list()}))"
+            return Comparison(column, "in", self._list(), negated)
         if self._take("like"):
-            return f"({column} {'NOT ' if negated else ''}LIKE {self._value()})"
+            return Comparison(column, "like", (self._value(),), negated)
         if negated:
             raise self._wrong("after a column and not, in or like is missing")
         token = self._peek()
         if token is not None and token.kind == "sign" and token.text in _COMPARISONS:
             self.at += 1
-            return f"({column} {_COMPARISONS[token.text]} {self._value()})"
-        return f"({column} IS NOT NULL AND {column} NOT IN (0, ''))"
+            return Comparison(column, _COMPARISONS[token.text], (self._value(),))
+        return Comparison(column, "given")
 
-    def _list(self) -> str:
+    def _list(self) -> tuple[Value, ...]:
         self._need("(")
         found = [self._value()]
         while self._take(","):
             found.append(self._value())
         self._need(")")
-        return ", ".join(found)
+        return tuple(found)
 
-    def _value(self) -> str:
+    def _value(self) -> Value:
         token = self._next("a value")
         if token.kind == "number":
             whole = re.fullmatch(r"[-+]?\d{1,18}", token.text)
-            self.values.append(int(token.text) if whole else float(token.text))
-        elif token.kind == "text":
-            self.values.append(token.text[1:-1].replace("''", "'"))
-        elif token.text in ("true", "false") and token.kind == "keyword":
-            self.values.append(int(token.text == "true"))
-        else:
-            raise self._wrong(
-                f"{token.text} is no value; write a number, or a text in single quotes ('{token.text.strip(chr(34))}')"
-            )
-        return "?"
+            return int(token.text) if whole else float(token.text)
+        if token.kind == "text":
+            return token.text[1:-1].replace("''", "'")
+        if token.text in ("true", "false") and token.kind == "keyword":
+            return int(token.text == "true")
+        raise self._wrong(
+            f"{token.text} is no value; write a number, or a text in single quotes ('{token.text.strip(chr(34))}')"
+        )
 
     def _column(self) -> str:
         token = self._next("a column")
