@@ -40,7 +40,7 @@ SIGNATURES = {
     ),
     "calibrate": (
         "run, *, rates=(0.001, 0.01, 0.1), split='validation', check=None, data=None, split_by=None, root=None, path_column=None, "
-        "label_column=None, limit=1500, seed=0, which='best', out=None"
+        "label_column=None, limit=1500, seed=0, which='best', judgements=None, out=None"
     ),
     "check_data": "source, *, split_by=None, root=None, path_column=None, label_column=None, pictures=False",
     "compare": "runs, *, name='test', metrics=None, baseline=None, anyway=False, out=None",
@@ -82,9 +82,11 @@ SIGNATURES = {
         "limit=None, seed=0, shown=6, parts=None, progress=False"
     ),
     "index": (
-        "model=None, pictures=None, *, out=None, update=False, prune=False, remove=(), places=False, dtype='float16', crop_to_box=False, "
-        "batch_size=64, workers=2, on_unreadable='refuse', progress=False, root=None, path_column=None, label_column=None"
+        "model=None, pictures=None, *, out=None, update=False, prune=False, remove=(), stream=None, places=False, approximate=False, "
+        "dtype='float16', crop_to_box=False, batch_size=64, workers=2, on_unreadable='refuse', progress=False, "
+        "root=None, path_column=None, label_column=None"
     ),
+    "judged_data": "judgements, *, out=None, parts=False, on_contradiction='refuse'",
     "list_data": "",
     "load": "path, device='cpu', *, own_code=False",
     "localize": (
@@ -106,9 +108,9 @@ SIGNATURES = {
     "report": "run",
     "search": (
         "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, by='picture', "
-        "stage='auto', model=None, out=None"
+        "rerank=None, approximate=False, stream=None, stage='auto', model=None, out=None"
     ),
-    "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, opened=None",
+    "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, stream=None, opened=None",
     "settings_from": "*layers",
     "train": "settings=None, out=None, *, recipe=None, progress=True",
 }
@@ -117,7 +119,12 @@ OTHER_NAMES = {"KinsightError", "__version__"}
 # Options of the command line that are about the terminal, and not parameters of the verb's function.
 PRINTED = {"help", "json", "verb"}
 # What a verb's function is called where its name is not the verb's.
-FUNCTIONS = {"data check": "check_data", "data list": "list_data", "data render": "render_data"}
+FUNCTIONS = {
+    "data check": "check_data",
+    "data list": "list_data",
+    "data render": "render_data",
+    "data judged": "judged_data",
+}
 
 
 def _words(function: Callable[..., Any]) -> str:

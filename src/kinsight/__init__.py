@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from kinsight.api.faithfulness import faithfulness
     from kinsight.api.groups import groups
     from kinsight.api.index import index
-    from kinsight.api.judged import judged
+    from kinsight.api.judged import judged_data
     from kinsight.api.load import load
     from kinsight.api.localize import localize
     from kinsight.api.opened_index import open_index
@@ -58,7 +58,7 @@ _HOME = {
     "index": "kinsight.api.index",
     "open_index": "kinsight.api.opened_index",
     "search": "kinsight.api.search",
-    "judged": "kinsight.api.judged",
+    "judged_data": "kinsight.api.judged",
     "load": "kinsight.api.load",
     "localize": "kinsight.api.localize",
     "orient": "kinsight.api.orient",
@@ -91,7 +91,7 @@ __all__ = [
     "gate",
     "groups",
     "index",
-    "judged",
+    "judged_data",
     "list_data",
     "load",
     "localize",

@@ -1,4 +1,4 @@
-"""kinsight.judged: pairs that people judged on the page, as a table of classes to train on, or compared by a model to be calibrated."""
+"""kinsight.judged_data: pairs that people judged on the page as a table of classes; and compared by a model, to calibrate it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kinsight.training.encoding import encode_rows
 NEWEST = 2000  # pairs: intervals take the square of the classes
 
 
-def judged(
+def judged_data(
     judgements: str | Path,
     *,
     out: str | Path | None = None,

@@ -105,7 +105,7 @@ def _render(options: argparse.Namespace) -> None:
 
 
 def _judged(options: argparse.Namespace) -> None:
-    from kinsight.api.judged import judged
+    from kinsight.api.judged import judged_data
 
-    table = judged(**given(options, "verb"))
+    table = judged_data(**given(options, "verb"))
     print(f"{len(table):,} pictures of {table['label'].nunique():,} classes in {options.out}")
