@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from coloured_places import HEIGHT, SIDE, WIDTH, place, streams
+from coloured_places import HEIGHT, SIDE, WIDTH, Mean, MeanColours, place, streams
 from kinsight.errors import KinsightError
-from kinsight.explanation import Explainer
-from kinsight.explanation.measuring.orientation import COLOURS, Readings, Streams, lying, readings
+from kinsight.explanation import Explainer, View
+from kinsight.explanation.explainer import Picture
+from kinsight.explanation.measuring.orientation import COLOURS, Readings, Streams, looked_at, lying, readings
 from kinsight.explanation.measuring.orientation_result import CHANCE, held
 from kinsight.explanation.orientation.confidence import Calibration, calibrated
 from kinsight.explanation.orientation.estimates import ESTIMATORS, OVERALL, POINT, VOTES
 from kinsight.explanation.orientation.reading import read
+from kinsight.explanation.orientation.votes import Voting
 from kinsight.models import ModelSettings, build_model
 from kinsight.pictures.directions import difference, rolled, turned
 
+ONCE = Voting(turns=1, mirrored=False)
 TRUE = np.array([0.0, 25.5, 140.2, 231.0, 359.0])
 
 
@@ -27,7 +33,7 @@ def places() -> list[tuple[Image.Image, Image.Image]]:
 
 @pytest.fixture(scope="module")
 def read_places(places: list[tuple[Image.Image, Image.Image]]) -> Readings:
-    return readings(streams(), [one for one, _ in places], [other for _, other in places], batch_size=2)
+    return readings(streams(), [one for one, _ in places], [other for _, other in places], batch_size=2, voting=ONCE)
 
 
 def test_votes_find_where_the_camera_looked(read_places: Readings) -> None:
@@ -53,11 +59,11 @@ def test_answers_are_the_same_for_any_batches_and_other_for_another_seed(
     places: list[tuple[Image.Image, Image.Image]], read_places: Readings
 ) -> None:
     street, aerial = zip(*places, strict=True)
-    again = readings(streams(), street, aerial, batch_size=16, colours=False)
+    again = readings(streams(), street, aerial, batch_size=16, colours=False, voting=ONCE)
     np.testing.assert_array_equal(again.turns, read_places.turns)
     np.testing.assert_allclose(again.found[VOTES], read_places.found[VOTES], atol=1e-3)
     assert COLOURS not in again.found
-    other = readings(streams(), street[:1], aerial[:1], seed=7, colours=False)
+    other = readings(streams(), street[:1], aerial[:1], seed=7, colours=False, voting=ONCE)
     assert other.turns[0] != again.turns[0]
 
 
@@ -90,7 +96,9 @@ def test_two_streams_of_real_networks_are_read_exactly(shared: bool) -> None:
     model = build_model(ModelSettings(trunk="test_resnet", head={"dim": 8}, streams=sizes, shared_head=shared)).eval()
     street, aerial = (Explainer(model.stream(name)) for name in model.names)
     seen = [place(seed, 30) for seed in range(2)]
-    found = readings(Streams(street, aerial), [one for one, _ in seen], [other for _, other in seen], colours=False)
+    found = readings(
+        Streams(street, aerial), [one for one, _ in seen], [other for _, other in seen], colours=False, voting=ONCE
+    )
     assert found.completeness < 1e-5
     assert found.affinity < 1e-5
     assert ((found.aerial >= 0) & (found.aerial <= SIDE)).all()
@@ -190,3 +198,25 @@ def test_without_headings_nothing_is_claimed() -> None:
         found.errors(VOTES)
     assert "rows" not in found.to_dict()
     assert "heading" not in found.pairs()[0]
+
+
+class LookingAside(Explainer):
+    """Sees of a panorama what stands some pixels right of where its places stand."""
+
+    def views(self, pictures: Sequence[Picture], **options: Any) -> list[View]:
+        return super().views([rolled(np.asarray(each), -6) for each in pictures], **options)
+
+
+def test_mirrored_looks_undo_that_a_network_looks_aside(places: list[tuple[Image.Image, Image.Image]]) -> None:
+    straight = streams()
+    street = LookingAside((MeanColours(), Mean()), preprocessing=straight.street.preprocessing)
+    aside = Streams(street, straight.aerial)
+
+    def off(voting: Voting) -> np.ndarray:
+        read_again = [looked_at(aside, *place, voting=voting)[1].headings[VOTES] for place in places[:2]]
+        return np.asarray(difference(np.array(read_again), TRUE[:2]))
+
+    assert off(Voting(turns=3, mirrored=False)) == pytest.approx(
+        6 * 360 / WIDTH, abs=2
+    )  # to one side, however often it is turned
+    assert np.abs(off(Voting(turns=2))).max() < 2

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kinsight.errors import KinsightError
 from kinsight.explanation.centres import Axis, Centres
 from kinsight.explanation.orientation.bearings import Aerial, Panorama
 from kinsight.explanation.orientation.estimates import ESTIMATORS, VOTES, overall, point, votes
+from kinsight.explanation.orientation.looks import Look, further_looks
 from kinsight.explanation.orientation.votes import Voting, deciding_places, histogram
 from kinsight.pictures.directions import difference, heading
 from reference import orientation as plain
@@ -174,3 +176,26 @@ def test_the_places_that_decide_are_those_planted() -> None:
     tensor = 1e-3 * np.abs(random_tensor(1)) + planted(((1, 3), (0, 6)), ((1, 3), (4, 4)))
     found = histogram(tensor, STREET, AERIAL).peak
     assert deciding_places(tensor, STREET, AERIAL, found) == ((1, 3), (0, 6))
+
+
+def test_looks_are_even_and_as_many_mirrored() -> None:
+    assert further_looks(1, mirrored=False) == []
+    assert further_looks(4, mirrored=False) == [Look(90), Look(180), Look(270)]
+    assert further_looks(2, mirrored=True) == [Look(180), Look(0, True), Look(180, True)]
+
+
+@pytest.mark.parametrize("turns", [0, -1, 361, 2.5, True, "12"])
+def test_looks_that_are_no_number_are_refused(turns: object) -> None:
+    with pytest.raises(KinsightError, match="from 1 to 360"):
+        Voting(turns=turns)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("look", [Look(), Look(50), Look(310, True), Look(0, True)])
+def test_votes_of_another_look_are_told_as_of_the_pictures_themselves(look: Look) -> None:
+    heading = 77.0
+    there = look.turn - heading if look.mirrored else heading + look.turn
+    seen = histogram(consistent(there, 3.0, 1), *fine(1))
+    assert abs(difference(seen.peak, there)) < 2
+    assert abs(difference(seen.before(look).peak, heading)) < 2
+    both = seen.before(look) + histogram(consistent(heading, 3.0, 1), *fine(1))
+    assert abs(difference(both.peak, heading)) < 2

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from kinsight.api.columns import columns_of
 from kinsight.api.load import load
@@ -21,7 +22,6 @@ from kinsight.explanation.measuring.orientation import Readings, Streams
 from kinsight.explanation.measuring.orientation_result import Orientation, held
 from kinsight.explanation.orientation.confidence import Calibration
 from kinsight.explanation.orientation.estimates import VOTES
-from kinsight.explanation.orientation.reading import read
 from kinsight.explanation.orientation.votes import Voting
 from kinsight.files import write_json, write_text
 from kinsight.processes import device
@@ -155,8 +155,9 @@ def _one(run: Any, street: Picture, aerial: Picture, *, stage: int, voting: Voti
     else:
         model = run
     streams = explainers(model, stage)
-    pair = streams.street.pair(street, aerial, by=streams.aerial)
-    found = read(pair, voting)
+    if isinstance(street, Tensor) or isinstance(aerial, Tensor):
+        raise KinsightError("tensors can't be turned and mirrored; give pictures: paths, PIL pictures or uint8 arrays")
+    pair, found = measuring.looked_at(streams, street, aerial, voting=voting)
     known = _calibration(run, model, stage, voting) if named else None
     return Oriented(
         found.headings[VOTES],
@@ -205,6 +206,13 @@ def _calibration(run: str | Path, model: Any, stage: int, voting: Voting) -> Cal
     return Calibration.from_dict(fitted)
 
 
+def _looks(voting: Voting) -> str:
+    count = voting.turns * (1 + voting.mirrored)
+    if count == 1:
+        return "one look"
+    return f"{count} looks, the aerial picture turned" + (", both mirrored" if voting.mirrored else "")
+
+
 def _record(subject: OpenedPairs, found: Orientation, *, stage: int, turn: bool) -> dict[str, str]:
     known, voting, read_ = subject.protocol, found.voting, found.readings
     fitted = found.calibration
@@ -215,7 +223,7 @@ def _record(subject: OpenedPairs, found: Orientation, *, stage: int, turn: bool)
         "aerial pictures": "turned by an angle drawn for each, and cut to a circle" if turn else "as they lie",
         "map": "the model's last" if not stage else f"{stage} stages below the model's last",
         "a column of places": f"{read_.column:.2f} degrees",
-        "voting": f"smoothed by {voting.smoothing:g} degrees"
+        "voting": f"{_looks(voting)}, smoothed by {voting.smoothing:g} degrees"
         + (", centred" if voting.centred else "")
         + (", every place counting alike" if voting.scaled else "")
         + (", what speaks for the similarity alone" if voting.positive else ", for and against"),

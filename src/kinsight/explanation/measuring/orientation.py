@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from kinsight.errors import KinsightError
 from kinsight.explanation.explainer import Explainer
 from kinsight.explanation.measuring.colours_by_direction import heading_of_colours
+from kinsight.explanation.orientation.looks import Look, further_looks
 from kinsight.explanation.orientation.reading import Reading, read
 from kinsight.explanation.orientation.votes import Voting
 from kinsight.explanation.pair import Pair
@@ -31,7 +32,7 @@ from kinsight.pictures.directions import around, turned
 
 COLOURS = "colours"
 BACKGROUND = (124, 116, 104)  # the mean colour of ImageNet, which networks see as nothing
-Source = str | Path | Image.Image
+Source = str | Path | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def readings(
         turn: turn every aerial picture by an angle drawn from the seed and its place in the list; else leave it as it lies.
         voting: how places vote.
         colours: add the row of colours alone.
-        batch_size: pairs at a time.
+        batch_size: pictures at a time.
         seed: of the turns.
 
     Raises:
@@ -103,21 +104,19 @@ def readings(
     found: list[Reading] = []
     guessed, similarity, completeness, affinity = [], [], [], []
     column = 0.0
-    for start in range(0, len(street), batch_size):
-        rows = range(start, min(start + batch_size, len(street)))
-        shown = [lying(aerial[row], float(turns[row]), cut=turn) for row in rows]
-        asked = streams.street.views([street[row] for row in rows], batch_size=batch_size)
-        answers = streams.aerial.views(shown, batch_size=batch_size)
-        for row, one, other, picture in zip(rows, asked, answers, shown, strict=True):
-            pair = Pair(one, other)
-            found.append(read(pair, voting))
-            similarity.append(pair.similarity)
-            completeness.append(pair.completeness_error)
-            affinity.append(pair.affinity_error)
-            axis = one.drawn_at.columns
-            column = 360 * axis.step / axis.pixels
-            if colours:
-                guessed.append(heading_of_colours(open_picture(street[row]), picture))
+    for row in range(len(street)):
+        pair, reading = looked_at(
+            streams, street[row], aerial[row], turn=float(turns[row]), cut=turn, voting=voting, batch_size=batch_size
+        )
+        found.append(reading)
+        similarity.append(pair.similarity)
+        completeness.append(pair.completeness_error)
+        affinity.append(pair.affinity_error)
+        axis = pair.query.drawn_at.columns
+        column = 360 * axis.step / axis.pixels
+        if colours:
+            shown = lying(aerial[row], float(turns[row]), cut=turn)
+            guessed.append(heading_of_colours(open_picture(street[row]), shown))
     headings = {name: np.array([each.headings[name] for each in found]) for name in found[0].headings}
     headings |= {COLOURS: np.array(guessed)} if colours else {}
     return Readings(
@@ -132,6 +131,50 @@ def readings(
         max(completeness),
         max(affinity),
     )
+
+
+def looked_at(
+    streams: Streams,
+    street: Source,
+    aerial: Source,
+    *,
+    turn: float = 0.0,
+    cut: bool = False,
+    voting: Voting | None = None,
+    batch_size: int = 16,
+) -> tuple[Pair, Reading]:
+    """One pair, and what was read of all looks at it.
+
+    Args:
+        streams: the model.
+        street, aerial: the panorama and the aerial picture.
+        turn: degrees by which the aerial picture lies turned clockwise.
+        cut: whether it is cut to its inscribed circle; with several looks it always is.
+        voting: how places vote, and how often is looked; the usual way if None.
+        batch_size: pictures at a time.
+
+    Raises:
+        KinsightError: a picture cannot be used.
+    """
+    voting = voting or Voting()
+    further = further_looks(voting.turns, mirrored=voting.mirrored)
+    cut = cut or bool(further)
+    panorama = open_picture(street)
+    asked = {False: panorama, **({True: ImageOps.mirror(panorama)} if voting.mirrored else {})}
+    views = dict(zip(asked, streams.street.views(list(asked.values()), batch_size=batch_size), strict=True))
+    above = open_picture(aerial)
+    shown = [lying(above, turn, cut=cut), *(_again(above, turn, look) for look in further)]
+    first, *others = streams.aerial.views(shown, batch_size=batch_size)
+    pair = Pair(views[False], first)
+    again = ((look, Pair(views[look.mirrored], view)) for look, view in zip(further, others, strict=True))
+    return pair, read(pair, voting, again)
+
+
+def _again(above: Image.Image, turn: float, look: Look) -> Image.Image:
+    """An aerial picture that lies turned, looked at: turned once, not twice, so that it stays sharp."""
+    if look.mirrored:
+        return lying(ImageOps.mirror(above), look.turn - turn, cut=True)
+    return lying(above, look.turn + turn, cut=True)
 
 
 def drawn_turns(count: int, seed: int) -> np.ndarray:

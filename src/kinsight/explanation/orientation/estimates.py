@@ -3,6 +3,7 @@
     overall         the peaks of both overall maps: what each picture's places say to the whole other picture
     point           the peak of the panorama's overall map, and the peak of that point's own map on the aerial picture (Visual
                     Explanation, section 5.3)
+    strongest pair  the two places that say most to each other
     votes           all pairs of places at once (`kinsight.explanation.orientation.votes`)
 
 `overall, clipped` and `point, clipped` sum positive terms alone into the overall maps, as the paper's authors do in their code.
@@ -19,6 +20,7 @@ from kinsight.explanation.orientation.votes import histogram
 from kinsight.pictures.directions import heading
 
 OVERALL, POINT, VOTES = "overall", "point", "votes"
+STRONGEST = "strongest pair"
 OVERALL_CLIPPED, POINT_CLIPPED = "overall, clipped", "point, clipped"
 Estimator = Callable[[np.ndarray, Panorama, Aerial], float]
 
@@ -48,6 +50,17 @@ def point(tensor: np.ndarray, street: Panorama, aerial: Aerial, *, clipped: bool
     return float(heading(aerial.peak_angle(answers), street.angle_of(column)))
 
 
+def strongest(tensor: np.ndarray, street: Panorama, aerial: Aerial) -> float:
+    """The heading at which the two places that say most to each other are the same thing.
+
+    Args:
+        As for `overall`.
+    """
+    row, column = street.peak(tensor.max((2, 3)))
+    answers = np.tensordot(street.weights(row, column), tensor, 2)  # (h', w')
+    return float(heading(aerial.peak_angle(answers), street.angle_of(column)))
+
+
 def votes(tensor: np.ndarray, street: Panorama, aerial: Aerial) -> float:
     """The heading that all pairs of places together vote for, in the usual way."""
     return histogram(tensor, street, aerial).peak
@@ -58,5 +71,6 @@ ESTIMATORS: dict[str, Estimator] = {
     OVERALL_CLIPPED: lambda *seen: overall(*seen, clipped=True),
     POINT: point,
     POINT_CLIPPED: lambda *seen: point(*seen, clipped=True),
+    STRONGEST: strongest,
     VOTES: votes,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from kinsight.errors import KinsightError
 from kinsight.explanation.orientation.bearings import Aerial, Panorama
 from kinsight.explanation.orientation.estimates import ESTIMATORS, VOTES
+from kinsight.explanation.orientation.looks import Look
 from kinsight.explanation.orientation.votes import Voting, deciding_places, histogram
 from kinsight.explanation.pair import Pair
 from kinsight.explanation.view import View
@@ -34,12 +35,13 @@ class Reading:
     aerial: Point
 
 
-def read(pair: Pair, voting: Voting | None = None) -> Reading:
+def read(pair: Pair, voting: Voting | None = None, further: Iterable[tuple[Look, Pair]] = ()) -> Reading:
     """Estimate the heading of a pair, a panorama and an aerial picture, each way.
 
     Args:
         pair: the panorama asks.
         voting: how places vote; the usual way if None.
+        further: other looks at the same pictures, whose votes count as well; all other ways read the pair alone.
 
     Raises:
         KinsightError: the network does not see the panorama all around.
@@ -47,6 +49,9 @@ def read(pair: Pair, voting: Voting | None = None) -> Reading:
     panorama, aerial = panorama_of(pair.query), aerial_of(pair.other)
     tensor = pair.tensor
     votes = histogram(tensor, panorama, aerial, voting)
+    for look, again in further:
+        cast_there = histogram(again.tensor, panorama_of(again.query), aerial_of(again.other), voting)
+        votes = votes + cast_there.before(look)
     others = {name: estimate(tensor, panorama, aerial) for name, estimate in ESTIMATORS.items() if name != VOTES}
     here, there = deciding_places(tensor, panorama, aerial, votes.peak, voting)
     return Reading(

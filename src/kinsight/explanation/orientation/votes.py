@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kinsight.errors import KinsightError
 from kinsight.explanation.orientation.bearings import HARMONICS, Aerial, Panorama
+from kinsight.explanation.orientation.looks import Look
 from kinsight.pictures.directions import around, difference
 
 GRID = 1440  # points at which a peak is looked for before it is refined
@@ -36,12 +38,23 @@ class Voting:
         scaled: whether every place counts alike: its votes are divided by their standard deviation over the other picture.
         positive: whether only what speaks for the similarity votes; else what speaks against it votes against a heading. Of two networks
             one was right more often each way on validation places, and peaks of positive votes told better how sure they are.
+        turns, mirrored: how often the pair is looked at (`kinsight.explanation.orientation.looks`): so many times with the aerial picture
+            turned, evenly round the circle, and as often with both pictures mirrored.
+
+    Raises:
+        KinsightError: turns is no number from 1 to 360.
     """
 
     smoothing: float = 5.0
     centred: bool = True
     scaled: bool = False
     positive: bool = True
+    turns: int = 12
+    mirrored: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.turns, bool) or not isinstance(self.turns, int) or not 1 <= self.turns <= 360:
+            raise KinsightError(f"turns is {self.turns!r}; write a whole number from 1 to 360")
 
 
 class Place(NamedTuple):
@@ -60,6 +73,16 @@ class Histogram:
     """
 
     coefficients: np.ndarray
+
+    def __add__(self, other: Histogram) -> Histogram:
+        """The votes of both."""
+        return Histogram(self.coefficients + other.coefficients)
+
+    def before(self, look: Look) -> Histogram:
+        """These votes, cast at a look at the pictures, for the pictures as they are."""
+        back = np.exp(1j * np.arange(len(self.coefficients)) * np.radians(look.turn))
+        turned_back = self.coefficients * back
+        return Histogram(turned_back.conj() if look.mirrored else turned_back)
 
     def at(self, headings: np.ndarray | float, derivative: int = 0) -> np.ndarray:
         """The votes at headings in degrees, or their derivative by the heading in radians."""
