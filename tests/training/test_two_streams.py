@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file
 
 from forked_processes import assert_same_run, on_two_processes
 from killed_runs import killed, train_and_die
@@ -18,6 +19,7 @@ from kinsight.data import read_table
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.models import TwoStreams, load_model
+from kinsight.models.two_streams import _Trunks
 from kinsight.runs.folder import RunFolder
 from kinsight.settings.parsing import settings_from
 from kinsight.training import train
@@ -92,6 +94,56 @@ def test_two_processes_train_as_one(run: Path, towns: Path, tmp_path: Path):
     assert_same_run(run, tmp_path / "two")
 
 
+STILL: dict[str, Any] = {
+    "optimizer": {"name": "sgd", "trunk_lr": 0.0, "head_lr": 0.05},
+    "data": {"augmentation": "none", "stream_augmentation": None},
+}
+NEVER: dict[str, Any] = {"features": {"once": "never"}}
+
+
+def assert_equal_weights(one: Path, two: Path) -> None:
+    first, second = (load_file(run / "model-last" / "model.safetensors") for run in (one, two))
+    for name, value in first.items():
+        np.testing.assert_allclose(value, second[name], atol=1e-6, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("heads", [{}, {"head": {"dim": 8, "pooling": "avg+max"}, "shared_head": True}])
+def test_features_of_standing_trunks_train_the_same_heads(
+    towns: Path, tmp_path: Path, heads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    standing = settings(towns, STILL, {"model": heads})
+    train(settings(towns, STILL, {"model": heads}, NEVER), tmp_path / "pictures", progress=False)
+    monkeypatch.setattr(_Trunks, "forward", lambda *given: pytest.fail("a picture passed in training"))
+    train(standing, tmp_path / "features", progress=False)
+    assert_equal_weights(tmp_path / "pictures", tmp_path / "features")
+    said = RunFolder(tmp_path / "features").read_protocol().training.features
+    assert said is not None
+    assert said.keys() == {"street", "aerial"}
+    assert "map" not in {each["reads"] for each in said.values()}
+
+
+def test_copies_of_what_is_augmented_and_one_of_what_is_not(towns: Path, tmp_path: Path):
+    copies = {"data": {"augmentation": "color", "stream_augmentation": {"street": "none"}}, "features": {"copies": 3}}
+    run = train(settings(towns, STILL, copies), tmp_path / "run", progress=False)
+    said = run.read_protocol().training.features
+    assert said is not None
+    assert {name: each["copies"] for name, each in said.items()} == {"street": 0, "aerial": 3}
+    assert (
+        sorted(path.name.split("-")[0] for path in run.features.iterdir()) == ["avg"] * 3
+    )  # aerial ones are validated as well
+
+
+@pytest.mark.long
+def test_killed_while_features_are_read_and_in_two_processes(towns: Path, tmp_path: Path):
+    each_step = settings(towns, STILL, EACH_STEP)
+    whole = train(each_step, tmp_path / "whole", progress=False).path
+    assert killed(train_and_die, each_step, tmp_path / "cut", 4)
+    train(each_step, tmp_path / "cut", progress=False)
+    assert weights_of(tmp_path / "cut") == weights_of(whole)
+    assert on_two_processes(train, each_step, tmp_path / "two") == [0, 0]
+    assert_same_run(whole, tmp_path / "two")
+
+
 @pytest.mark.long
 def test_headings_and_other_words_of_the_table_move_nothing(run: Path, towns: Path, tmp_path: Path):
     table = pd.read_csv(towns / "metadata.csv").assign(heading=lambda each: -each["heading"], season="winter")
@@ -152,7 +204,7 @@ def test_trunks_and_heads_of_streams_are_groups(towns: Path):
         ({"batches": {"per_class": 2}}, "hold pairs"),
         ({"batches": {"size": 7}}, "even number"),
         ({"method": {"name": "division"}}, "trains models of one stream"),
-        ({"features": {"once": "always"}, "optimizer": {"trunk_lr": 0.0}}, "one stream only"),
+        ({"features": {"once": "always"}}, "needs a trunk that stands still"),
         ({"data": {"stream_augmentation": {"map": "turn"}}}, "names the stream 'map'"),
         ({"data": {"stream_augmentation": {"street": "turn"}}}, "corners"),
         ({"model": {"streams": {"ground": {}}}}, "names 3 streams"),

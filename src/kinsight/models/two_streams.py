@@ -25,7 +25,8 @@ class InStreams(NamedTuple):
     """A batch of B pictures that go through different streams.
 
     Attributes:
-        values: of each stream its pictures (B_s, 3, H_s, W_s), or their feature maps (B_s, C_s, h_s, w_s), in the order of the batch.
+        values: of each stream its pictures (B_s, 3, H_s, W_s), or their feature maps (B_s, C_s, h_s, w_s), or what its head reads of
+            these (B_s, C_s), in the order of the batch.
         stream: the number of the stream of every picture of the batch, (B,) int64.
     """
 
@@ -51,10 +52,16 @@ class _Heads(nn.ModuleDict):
     def forward(self, given: InStreams) -> Embedding:
         """Feature maps -> the embeddings of the whole batch, whose extra `stream` (B,) says which stream each is of."""
         heads = [self[SHARED]] * len(given.values) if SHARED in self else list(self.values())
-        wholes = [head(feature_map).whole for head, feature_map in zip(heads, given.values, strict=True)]
+        wholes = [_embedded(head, features).whole for head, features in zip(heads, given.values, strict=True)]
         order = torch.argsort(given.stream, stable=True)  # of stream 0 first, each in the order of the batch
         whole = torch.cat(wholes)[torch.argsort(order)]  # (B, D)
         return Embedding.single(whole, **{STREAM: given.stream})
+
+
+def _embedded(head: nn.Module, features: Tensor) -> Embedding:
+    """Maps (B, C, h, w), or what the head's own pooling left of them (B, C)."""
+    found: Embedding = head(features) if features.ndim == 4 else head.from_pooled(features)  # type: ignore[operator]
+    return found
 
 
 class TwoStreams(nn.Module):
@@ -131,6 +138,16 @@ class TwoStreams(nn.Module):
     def forward(self, given: InStreams) -> Embedding:
         """Preprocessed pictures, each in its stream -> the embeddings of the batch, not normalized."""
         return self.head(self.trunk(given))
+
+    def embed_features(self, features: InStreams, reads: str = "") -> Embedding:
+        """What the trunks gave for the pictures of a batch, maps or what each head reads of them -> the embeddings of the batch.
+
+        Args:
+            features: in the order of the streams.
+            reads: told by the features themselves.
+        """
+        found: Embedding = self.head(features)
+        return found
 
     def encode(
         self, pictures: Picture | Sequence[Picture] | Tensor, stream: str | None = None, **options: Any

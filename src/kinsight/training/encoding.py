@@ -18,7 +18,7 @@ from kinsight.models.encoding import encode_batches
 from kinsight.pictures import PictureBatch, PictureSet
 from kinsight.settings.training import DataSettings
 from kinsight.training.replica import share_buffers
-from kinsight.training.standing_trunk import Features, StandingTrunk
+from kinsight.training.standing_trunk import Features, Standing, StandingTrunk
 from kinsight.training.tables import boxes_of
 
 
@@ -39,7 +39,7 @@ def encode_training(
     some: np.ndarray | None = None,
     *,
     pooled: bool = False,
-    standing: StandingTrunk | None = None,
+    standing: Standing | None = None,
 ) -> EncodedRows:
     """Embed the training pictures, the given rows of the table, with the transforms of test time; `rows` of the answer count these.
 
@@ -74,7 +74,7 @@ def encode_rows(
     batch_size: int = 64,
     progress: bool = False,
     normalize: bool | None = None,
-    standing: StandingTrunk | None = None,
+    standing: Standing | None = None,
 ) -> EncodedRows:
     """Embed the given rows of a table; with several processes each does its share and all get the whole.
 
@@ -82,16 +82,18 @@ def encode_rows(
 
     Args:
         normalize: whether rows get length 1; None follows the model's own setting.
-        standing: the model's trunk, where its features of these rows are kept; they are read instead of pictures.
+        standing: the model's trunk, or that of each stream, where its features of these rows are kept; they are read instead of pictures.
 
     Raises:
         KinsightError: a picture cannot be read and `data.on_unreadable` is `refuse`.
     """
     if isinstance(embedder, TwoStreams):
+        assert not isinstance(standing, StandingTrunk)
         options = {"batch_size": batch_size, "progress": progress, "normalize": normalize}
-        return _by_stream(embedder, table, rows, data, options)
+        return _by_stream(embedder, table, rows, data, standing, options)
     mine = rows[processes.rank() :: processes.count()]
     if standing is not None:
+        assert isinstance(standing, StandingTrunk)
         encoded = _encoded_features(embedder, standing.at_test_time(embedder.reads), mine, batch_size, normalize)
         return _of_all(encoded, mine, len(rows))
     pictures = PictureSet(
@@ -112,12 +114,19 @@ def encode_rows(
 
 
 def _by_stream(
-    model: TwoStreams, table: pd.DataFrame, rows: np.ndarray, data: DataSettings, options: Mapping[str, Any]
+    model: TwoStreams,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    data: DataSettings,
+    standing: Mapping[str, StandingTrunk] | None,
+    options: Mapping[str, Any],
 ) -> EncodedRows:
     numbers = view_numbers(table, model.names, rows)
     found = [
-        encode_rows(stream, table, rows[numbers == number], data, **options)
-        for number, stream in enumerate(model.streams.values())
+        encode_rows(
+            stream, table, rows[numbers == number], data, standing=standing[name] if standing else None, **options
+        )
+        for number, (name, stream) in enumerate(model.streams.items())
     ]
     known = np.concatenate([each.rows for each in found])
     order = np.argsort(known, kind="stable")

@@ -20,7 +20,7 @@ from kinsight.errors import KinsightError
 from kinsight.models import Embedder, Embedding, Model
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
-from kinsight.training.standing_trunk import StandingTrunk
+from kinsight.training.standing_trunk import Standing
 
 logger = logging.getLogger("kinsight")
 
@@ -36,7 +36,7 @@ def fit_head(
     rows: np.ndarray,
     labels: np.ndarray,
     settings: TrainingSettings,
-    standing: StandingTrunk | None = None,
+    standing: Standing | None = None,
 ) -> None:
     """Fit the head to the training pictures, the given rows of the table, and their classes; on every process to the same values.
 
@@ -62,7 +62,7 @@ def fit_head(
 
 
 def refit_head(
-    model: Embedder, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
+    model: Embedder, table: pd.DataFrame, settings: TrainingSettings, standing: Standing | None = None
 ) -> int:
     """Fit the fitted head of a kept start anew, now to the validation classes too; to how many classes, 0 where there is nothing to do.
 

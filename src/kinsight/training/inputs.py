@@ -19,7 +19,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import DataSettings, TrainingSettings
 from kinsight.training.encoding import EncodedRows, encode_training
 from kinsight.training.replica import Input, laid_out
-from kinsight.training.standing_trunk import Features, StandingTrunk, epochs_from_features
+from kinsight.training.standing_trunk import Standing, StandingTrunk, epochs_from_features
 from kinsight.training.tables import boxes_of
 
 
@@ -55,10 +55,13 @@ class Inputs:
         epoch: says in which epoch the training is, at its end in which one it will be.
 
     Attributes:
+        epochs_from_features: so many at the beginning in which features are read instead of pictures.
         trunk: the trunk, where its features are read for a while.
     """
 
     embedder: Any  # an Embedder here, TwoStreams in `StreamInputs`
+    trunk: Standing | None = None
+    epochs_from_features = 0
 
     def __init__(
         self,
@@ -72,7 +75,6 @@ class Inputs:
         self.pictures = training_pictures(
             settings.data, settings.data.augmentation, embedder.preprocessing, table, rows
         )
-        self.trunk: StandingTrunk | None = None
 
     def keep_features(self, run: RunFolder, still: int, precision: str, *, progress: bool) -> None:
         """Read features where the settings ask for it, of a trunk that stands still for so many epochs at the beginning.
@@ -80,14 +82,21 @@ class Inputs:
         Raises:
             KinsightError: they ask for what makes no sense.
         """
-        if epochs := epochs_from_features(self.settings, still):
-            given = self.settings, run, self.embedder, self.table, self.rows
-            self.trunk = StandingTrunk(*given, epochs=epochs, precision=precision, progress=progress)
+        self.epochs_from_features = epochs_from_features(self.settings, still, augmented=self._augmented())
+        if self.epochs_from_features:
+            options = {"epochs": self.epochs_from_features, "precision": precision, "progress": progress}
+            self.trunk = self._standing(run, options)
+
+    def _augmented(self) -> bool:
+        return self.settings.data.augmentation != "none"
+
+    def _standing(self, run: RunFolder, options: dict[str, Any]) -> Standing:
+        return StandingTrunk(self.settings, run, self.embedder, self.table, self.rows, **options)
 
     @property
-    def standing(self) -> StandingTrunk | None:
+    def standing(self) -> Standing | None:
         """The trunk, as long as its features are as they were at the beginning: until after the last epoch in which they are read."""
-        return self.trunk if self.trunk is not None and self._epoch() <= self.trunk.epochs else None
+        return self.trunk if self._epoch() <= self.epochs_from_features else None
 
     def embed(self, some: np.ndarray | None = None, *, pooled: bool = False) -> EncodedRows:
         """See `encode_training`."""
@@ -99,9 +108,7 @@ class Inputs:
     def batches(self, batches: list[Batch]) -> Iterator[TrainingBatch]:
         """This process's share of each of these batches of the epoch that is now."""
         mine = [Batch(share(batch, processes.rank(), processes.count()), batch.subset) for batch in batches]
-        if self.trunk is not None and self._epoch() < self.trunk.epochs:
-            return self._from_features(mine, self.trunk.in_training)
-        return self._from_pictures(mine)
+        return self._from_features(mine) if self._epoch() < self.epochs_from_features else self._from_pictures(mine)
 
     def _from_pictures(self, batches: list[Batch]) -> Iterator[TrainingBatch]:
         data, pin = self.settings.data, self.embedder.device.type == "cuda"
@@ -113,7 +120,9 @@ class Inputs:
                 images = images.new_zeros(0, 3, *self.embedder.preprocessing.height_width)
             yield TrainingBatch(self._given(images), pictures.indices, batch.subset)
 
-    def _from_features(self, batches: list[Batch], features: Features) -> Iterator[TrainingBatch]:
+    def _from_features(self, batches: list[Batch]) -> Iterator[TrainingBatch]:
+        assert isinstance(self.trunk, StandingTrunk)
+        features = self.trunk.in_training
         for batch in batches:
             drawn = np.array(batch.draws, dtype=np.int64).reshape(-1, 2)  # index, seed
             values, known = features.of(self.rows[drawn[:, 0]], drawn[:, 1])

@@ -60,7 +60,7 @@ class _Forward(nn.Module):
     def forward(self, given: Input, trunk_trains: bool) -> Embedding:
         """Pictures (B, 3, H, W) or features of them -> embeddings of B pictures."""
         if given.reads:
-            return self.embedder.embed_features(*given)  # type: ignore[operator, arg-type]  # never of two streams
+            return self.embedder.embed_features(*given)  # type: ignore[arg-type]  # each of its own kind
         with torch.set_grad_enabled(trunk_trains and torch.is_grad_enabled()):
             features = self._trunk[0](given.values)  # (B, C, h, w)
         return self.embedder.head(features)

@@ -40,16 +40,17 @@ logger = logging.getLogger("kinsight")
 LIBRARIES = ("kinsight", "torch", "torchvision", "timm", "pillow")
 
 
-def epochs_from_features(settings: TrainingSettings, still: int) -> int:
+def epochs_from_features(settings: TrainingSettings, still: int, *, augmented: bool) -> int:
     """During how many epochs, at the beginning, features are read instead of pictures.
 
     Args:
         still: epochs at the beginning in which the trunk stands still.
+        augmented: whether training pictures are.
 
     Raises:
         KinsightError: features are asked for in a way that makes no sense.
     """
-    wanted, augmented = settings.features, settings.data.augmentation != "none"
+    wanted = settings.features
     if wanted.copies and wanted.once == "never":
         raise KinsightError("features.copies goes with features that are kept; leave it out, or --features.once never")
     if wanted.copies and not augmented:
@@ -105,6 +106,8 @@ class StandingTrunk:
         epochs: at the beginning of the run, during which features are read.
         precision: arithmetic of the training passes.
         splits: of which pictures there are features.
+        stream: of which stream of the model the trunk is, by the name of its view; None of a model of one. There are features of the
+            pictures of its view alone.
     """
 
     def __init__(
@@ -119,12 +122,14 @@ class StandingTrunk:
         precision: str = "fp32",
         progress: bool = False,
         splits: Sequence[str] = ("train", "validation"),
+        stream: str | None = None,
     ) -> None:
         self.settings, self.run, self.embedder, self.table = settings, run, embedder, table
         self.epochs, self.precision, self.progress = epochs, precision, progress
         self.folder = run.features if settings.features.folder is None else Path(settings.features.folder)
         # The pictures of all folds, so that a file that is shared serves each of them.
-        self.half = np.flatnonzero(table["split"].isin(splits).to_numpy())
+        wanted = table["split"].isin(splits) & (True if stream is None else table["view"].astype(str) == stream)
+        self.half, self.stream = np.flatnonzero(wanted.to_numpy()), stream
         self.trained = rows if settings.features.folder is None else self.half
         self._known: dict[tuple[Any, ...], Features] = {}
 
@@ -142,6 +147,8 @@ class StandingTrunk:
         if processes.is_main():
             told = {"reads": found.reads, "augmentation": augmented, "copies": wanted.copies, "dtype": wanted.dtype}
             told |= {"epochs": self.epochs, "file": found.file.path.name}
+            if self.stream is not None:
+                told = {**(self.run.read_protocol().training.features or {}), self.stream: told}
             self.run.update_protocol({"training": {"features": told}})
         return found
 
@@ -214,7 +221,13 @@ class StandingTrunk:
         elif wished != "none" and not self.settings.features.copies:
             seen = f"without augmentation {wished} (--features.copies 8 computes augmented copies, --features.once never reads pictures)"
         done = "are read from" if path.is_dir() else "are computed once and read from"
-        return f"the trunk stands still: {what} of {layout.pictures:,} pictures {done} {path} ({layout.megabytes:,.1f} MB), {seen}"
+        trunk = f"the trunk of {self.stream}" if self.stream else "the trunk"
+        return f"{trunk} stands still: {what} of {layout.pictures:,} pictures {done} {path} ({layout.megabytes:,.1f} MB), {seen}"
+
+
+Standing = (
+    StandingTrunk | dict[str, StandingTrunk]
+)  # of a model of two streams the trunk of each, by the name of its view
 
 
 class _Computing:

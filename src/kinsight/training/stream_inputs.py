@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from kinsight.runs.folder import RunFolder
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.inputs import Inputs, TrainingBatch, training_pictures
 from kinsight.training.replica import Input, laid_out
+from kinsight.training.standing_trunk import Standing, StandingTrunk
 
 
 class StreamInputs(Inputs):
-    """As `Inputs`, of a model of two streams; features are never read instead of pictures.
+    """As `Inputs`, of a model of two streams.
 
     Raises:
         KinsightError: a picture is of no view that the model has, or a training or validation pair lacks a view.
@@ -39,24 +41,38 @@ class StreamInputs(Inputs):
         for split in ("train", "validation"):
             require_pairs(table, embedder.names, split)
         self.views = view_numbers(table, embedder.names, rows)  # (R,)
-        presets = _presets(settings, embedder)
+        self.presets = presets = _presets(settings, embedder)
         # Each knows all rows, so that draws count alike in both; only those of its view are ever asked of it.
         self.sets = [
             training_pictures(settings.data, presets[name], self.fed[name], table, rows) for name in self.names
         ]
-        self.trunk = None
 
-    def keep_features(self, run: RunFolder, still: int, precision: str, *, progress: bool) -> None:
-        """Nothing is kept.
-
-        Raises:
-            KinsightError: the settings ask for it.
-        """
-        wanted = self.settings.features
-        if wanted.once == "always" or wanted.copies:
-            raise KinsightError(
-                "features are kept of models of one stream only; leave out features.once and features.copies for a model of two"
+    def _standing(self, run: RunFolder, options: dict[str, Any]) -> Standing:
+        return {
+            name: StandingTrunk(
+                self._settings_of(name),
+                run,
+                stream,
+                self.table,
+                self.rows[self.views == number],
+                stream=name,
+                **options,
             )
+            for number, (name, stream) in enumerate(self.embedder.streams.items())
+        }
+
+    def _settings_of(self, name: str) -> TrainingSettings:
+        """The settings as they are for the pictures of one stream."""
+        preset = self.presets[name]
+        copies = self.settings.features.copies if preset != "none" else 0  # of what nothing augments one is all
+        return replace(
+            self.settings,
+            data=replace(self.settings.data, augmentation=preset),
+            features=replace(self.settings.features, copies=copies),
+        )
+
+    def _augmented(self) -> bool:
+        return any(preset != "none" for preset in self.presets.values())
 
     def _from_pictures(self, batches: list[Batch]) -> Iterator[TrainingBatch]:
         data, pin = self.settings.data, self.embedder.device.type == "cuda"
@@ -71,6 +87,23 @@ class StreamInputs(Inputs):
             stream = torch.from_numpy(self.views[indices]).to(self.embedder.device)
             given = InStreams(tuple(images), stream)
             yield TrainingBatch(Input(given), torch.tensor(indices, dtype=torch.int64), batch.subset)
+
+    def _from_features(self, batches: list[Batch]) -> Iterator[TrainingBatch]:
+        assert isinstance(self.trunk, dict)
+        features = [trunk.in_training for trunk in self.trunk.values()]
+        for batch in batches:
+            drawn = np.array(batch.draws, dtype=np.int64).reshape(-1, 2)  # index, seed
+            views = self.views[drawn[:, 0]]
+            values, known = [], []
+            for number, each in enumerate(features):
+                mine = np.flatnonzero(views == number)
+                found, readable = each.of(self.rows[drawn[mine, 0]], drawn[mine, 1])
+                values.append(laid_out(found, self.embedder.device, channels_last=self.settings.channels_last))
+                known.append(mine[readable])
+            order = np.sort(np.concatenate(known))
+            stream = torch.from_numpy(views[order]).to(self.embedder.device)
+            given = Input(InStreams(tuple(values), stream), " and ".join(each.reads for each in features))
+            yield TrainingBatch(given, torch.from_numpy(drawn[order, 0]), batch.subset)
 
     def _images(self, number: int, images: torch.Tensor) -> torch.Tensor:
         if not len(images):  # none of the view could be read here; other processes may have some

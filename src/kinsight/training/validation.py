@@ -16,7 +16,7 @@ from kinsight.evaluation.metrics import describe
 from kinsight.models import Model, TwoStreams
 from kinsight.settings.training import TrainingSettings
 from kinsight.training.encoding import encode_rows
-from kinsight.training.standing_trunk import StandingTrunk
+from kinsight.training.standing_trunk import Standing
 
 METRICS = ("precision_at_1", "r_precision", "map_at_r")
 CHOSEN_BY = METRICS[2]
@@ -29,7 +29,7 @@ def is_better(value: float, best: float | None) -> bool:
 
 
 def validate(
-    embedder: Model, table: pd.DataFrame, settings: TrainingSettings, standing: StandingTrunk | None = None
+    embedder: Model, table: pd.DataFrame, settings: TrainingSettings, standing: Standing | None = None
 ) -> dict[str, float]:
     """P@1, R-precision and MAP@R on the validation classes; the same numbers on every process.
 
