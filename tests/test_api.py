@@ -97,7 +97,7 @@ SIGNATURES = {
     "open_index": "path, *, model=None, writable=False",
     "orient": (
         "run, street=None, aerial=None, *, split='test', data=None, split_by=None, root=None, path_column=None, label_column=None, "
-        "stage=0, limit=None, turn=True, voting=None, seed=0, which='best', out=None"
+        "stage=0, limit=None, turn=True, once=False, voting=None, seed=0, which='best', out=None"
     ),
     "own_code": "allowed=True",
     "read_table": "source, *, split_by=None, root=None, path_column=None, label_column=None",

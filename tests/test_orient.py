@@ -80,6 +80,9 @@ def test_measured_over_the_pairs_of_a_run(run: Path, capsys: pytest.CaptureFixtu
     assert 0 <= one.confidence <= 1
     assert 0 <= one.angle < 360
     assert kinsight.orient(run, street, aerial, voting=Voting(smoothing=9)).confidence is None  # calibrated for another
+    assert kinsight.orient(run, street, aerial, once=True).height != one.height
+    with pytest.raises(KinsightError, match="leave one of them out"):
+        kinsight.orient(run, street, aerial, once=True, voting=Voting())
     model = kinsight.load(run)
     assert isinstance(model, TwoStreams)
     assert kinsight.orient(model, street, aerial).angle == one.angle

@@ -18,11 +18,10 @@ from kinsight.explanation.measuring.orientation_result import CHANCE, held
 from kinsight.explanation.orientation.confidence import Calibration, calibrated
 from kinsight.explanation.orientation.estimates import ESTIMATORS, OVERALL, POINT, VOTES
 from kinsight.explanation.orientation.reading import read
-from kinsight.explanation.orientation.votes import Voting
+from kinsight.explanation.orientation.votes import ONCE, Voting
 from kinsight.models import ModelSettings, build_model
 from kinsight.pictures.directions import difference, rolled, turned
 
-ONCE = Voting(turns=1, mirrored=False)
 TRUE = np.array([0.0, 25.5, 140.2, 231.0, 359.0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import random
@@ -58,6 +59,13 @@ def recall(approximate: Approximate, store: Store, where: str | None = None, k: 
         assert [scores[number] for number in found.numbers] == found.scores.tolist()
         shares.append(np.isin(wanted.numbers, found.numbers).mean())
     return float(np.mean(shares))
+
+
+def test_faiss_that_another_library_has_changed_searches_all_the_same(built: Path) -> None:
+    importlib.import_module("faiss.contrib.torch_utils")  # as pytorch-metric-learning does
+    store = open_store(built)
+    assert recall(open_lists(store), store) >= 0.95
+    assert build_lists(made(None, COUNT)).enough.recall >= 0.99
 
 
 @pytest.mark.parametrize("where", [None, "camera = 1", "camera = 1 and id like '1%'"])

@@ -46,11 +46,9 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(hyphened(arguments))
 
     from kinsight.api.orient import Oriented, orient
-    from kinsight.explanation.orientation.votes import Voting
     from kinsight.show import orientation_table
 
-    voting = Voting(turns=1, mirrored=False) if options.once else None
-    found = orient(**given(options, "json", "once"), voting=voting)
+    found = orient(**given(options, "json"))
     if options.json:
         print(json.dumps(found.to_dict(), indent=2))
     elif isinstance(found, Oriented):

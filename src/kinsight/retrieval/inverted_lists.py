@@ -57,7 +57,10 @@ class InvertedLists:
 
     def __init__(self, index: faiss.IndexIVFScalarQuantizer, lists: np.ndarray) -> None:
         self._index, self._lists = index, lists
-        self._centres = index.quantizer.reconstruct_n(0, index.nlist)  # (L, D)
+        # faiss.contrib.torch_utils, which other libraries import, makes tensors of arrays, and puts a search that knows no params in
+        # the place of faiss's own.
+        self._centres = np.asarray(index.quantizer.reconstruct_n(0, index.nlist))  # (L, D)
+        self._search = getattr(index, "search_numpy", index.search)
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -86,7 +89,7 @@ class InvertedLists:
             return np.empty(0, np.int64)
         probes = int(np.searchsorted(reached, min(max(compared, k), reached[-1]))) + 1
         how = faiss.SearchParametersIVF(nprobe=probes, sel=among.selector)
-        _, found = self._index.search(query[None], k, params=how)
+        _, found = self._search(query[None], k, params=how)
         return np.asarray(found[0][found[0] >= 0])
 
     def save(self, path: str | Path, *, token: str, numbers: np.ndarray, enough: Enough) -> None:

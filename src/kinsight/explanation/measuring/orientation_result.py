@@ -13,14 +13,14 @@ from kinsight.evaluation.estimate import Estimate
 from kinsight.evaluation.statistics import RESAMPLES, mean_over_classes
 from kinsight.explanation.measuring.orientation import COLOURS, Readings
 from kinsight.explanation.orientation.confidence import Calibration, calibrated
-from kinsight.explanation.orientation.estimates import OVERALL, POINT, VOTES
+from kinsight.explanation.orientation.estimates import OVERALL, POINT, STRONGEST, VOTES
 from kinsight.explanation.orientation.votes import Voting
 from kinsight.pictures.directions import difference
 
 WITHIN = 3.5
 CHANCE = "chance"
 BIN = 2 * WITHIN  # of the histogram of errors
-COMPARED = ((POINT, OVERALL), (VOTES, POINT), (VOTES, COLOURS))
+COMPARED = ((POINT, OVERALL), (STRONGEST, OVERALL), (VOTES, POINT), (VOTES, STRONGEST), (VOTES, COLOURS))
 
 
 @dataclass(frozen=True, eq=False)

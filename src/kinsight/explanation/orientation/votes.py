@@ -57,6 +57,9 @@ class Voting:
             raise KinsightError(f"turns is {self.turns!r}; write a whole number from 1 to 360")
 
 
+ONCE = Voting(turns=1, mirrored=False)  # a single look
+
+
 class Place(NamedTuple):
     """A place by row and column."""
 
