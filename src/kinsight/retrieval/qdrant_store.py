@@ -35,6 +35,7 @@ _SCHEMES = {"qdrant": "http", "qdrants": "https"}
 _PORT = 6333
 _OURS = "kinsight"  # the metadata that are ours
 _PORTION = 256  # points in one request
+_NO_PLACES = "{} cannot keep places, which files can; leave places out, or give a file"
 _EXAMPLE = "write qdrant://HOST:PORT/NAME, or qdrants:// for TLS"
 
 
@@ -135,8 +136,12 @@ class QdrantStore:
         """None: a server keeps no places."""
 
     def keep_directions(self, directions: np.ndarray) -> None:
-        """Never called: a server keeps no places."""
-        raise NotImplementedError
+        """None: a server keeps no places.
+
+        Raises:
+            KinsightError: always.
+        """
+        raise KinsightError(_NO_PLACES.format(self.name))
 
     def count(self, where: str | None) -> int:
         """How many pictures meet a condition."""
@@ -283,7 +288,7 @@ def create_server(address: str, about: About) -> QdrantStore:
         KinsightError: the server does not answer or refuses, or places shall be kept.
     """
     if about.places is not None:
-        raise KinsightError(f"{address} cannot keep places, which files can; leave places out, or give a file")
+        raise KinsightError(_NO_PLACES.format(address))
     client, collection = connected(address)
     from qdrant_client.http.models import Datatype, Distance, VectorParams
 

@@ -141,6 +141,8 @@ class Orientation:
             row: dict[str, Any] = {way: float(values[number]) for way, values in self.readings.found.items()}
             row |= {
                 "probability": _plain(self.probability[number]),
+                "height": float(self.readings.height[number]),
+                "lead": float(self.readings.lead[number]),
                 "similarity": float(self.readings.similarity[number]),
             }
             row |= {"turned": float(self.readings.turns[number])}
