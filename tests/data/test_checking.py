@@ -1,3 +1,4 @@
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -255,8 +256,8 @@ def test_the_first_error_refuses_the_table(tmp_path: Path) -> None:
 
 def _pictures(folder: Path) -> pd.DataFrame:
     table = _table(folder, [(*row, 0, 0, 10, 8) for row in SOUND], BOXED, files=False)
-    for path in table["path"]:
-        Image.new("RGB", (10, 8)).save(path, format="png")
+    for number, path in enumerate(table["path"]):
+        Image.new("RGB", (10, 8), (number, 0, 0)).save(path, format="png")
     return table
 
 
@@ -279,6 +280,25 @@ def test_boxes_are_held_against_the_pictures(tmp_path: Path) -> None:
         "row 4, column x_2: the box ends at 12, where the picture is less wide; cut the box to the picture",
         "row 7, column y_2: the box ends at 9, where the picture is less high; cut the box to the picture",
     ]
+
+
+def test_copies_are_told_with_the_row_that_has_the_same_picture(tmp_path: Path) -> None:
+    table = _pictures(tmp_path)
+    assert len(table) == 6
+    for row, of in ((1, 0), (4, 0), (5, 3)):
+        shutil.copy(table["path"][of], table["path"][row])
+    table["label"], table["split"] = list("aabbac"), ["train"] * 3 + ["test"] * 3
+    assert [
+        text
+        for text in _sentences(table, "warning", pictures=True, seen_classes_allowed=True)
+        if "same picture" in text
+    ] == [
+        "row 7, column path: the same picture as in row 5, of class b in test; keep it in the class it is of",
+        "row 6, column path: the same picture as in row 2, of class a in train; keep it in one split",
+        "row 3, column path: the same picture as in row 2, of class a in train; keep one",
+    ]
+    table["x_2"] = [9, 10, 8, 10, 10, 10]  # other parts of one picture are other pictures
+    assert len([text for text in _sentences(table, "warning", pictures=True) if "same picture" in text]) == 2
 
 
 @pytest.mark.long

@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("source", help="a table, folder or zip")
     add_split_by(check)
     add_columns(check)
-    check.add_argument("--pictures", action="store_true", help="also open every picture")
+    check.add_argument(
+        "--pictures", action="store_true", help="also open every picture, and find those that are the same"
+    )
     verbs.add_parser("list", help="the known data sets, where to get each, what is expected where")
     render = verbs.add_parser(
         "render",

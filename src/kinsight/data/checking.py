@@ -13,6 +13,7 @@ from kinsight import files, processes
 from kinsight.data.class_checks import hopeless_queries, seen_classes, sides, single_pictures
 from kinsight.data.columns import BOX, FALSE, FLAGS, TRUE
 from kinsight.data.containers import existing
+from kinsight.data.copies import copied_pictures
 from kinsight.data.pairs import unpaired
 from kinsight.data.problems import Problem, in_rows
 from kinsight.data.repeats import spreadsheet_row
@@ -32,7 +33,7 @@ def check_table(
     """All problems of an image table as `read_table` gives it, errors first; an empty list if it is sound.
 
     Args:
-        pictures: also decode every picture (slow) and hold the boxes against their sizes.
+        pictures: also decode every picture (slow), hold the boxes against their sizes, and find files that are the same.
         seen_classes_allowed: a class may be trained on and tested.
         evaluation_only: the table need not have anything to train on.
     """
@@ -60,7 +61,7 @@ def check_table(
     if not seen_classes_allowed:
         problems += seen_classes(table)
     if pictures:
-        problems += _unreadable_pictures(table, there)
+        problems += [*_unreadable_pictures(table, there), *copied_pictures(table, there)]
     return sorted(problems, key=lambda problem: problem.severity)  # "error" sorts before "warning"
 
 
