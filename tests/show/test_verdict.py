@@ -146,3 +146,13 @@ def test_classes_that_fail_and_what_they_are_taken_for(tmp_path: Path) -> None:
         "1 of 2 classes find another class first more often than their own.",
         "  a: 2 of 3 wrong, taken for b (1), c_d (1)",
     ]
+
+
+def test_of_pairs_queries_are_counted_and_no_classes(tmp_path: Path) -> None:
+    labels = np.array(["a", "b", "c", "a", "b", "c"])
+    ranking = Ranking(
+        ids=labels, paths=labels, labels=labels, vectors=np.zeros((6, 2)), query_rows=np.array([0, 1, 2]),
+        neighbours=np.array([[3], [5], [3]]), scores=np.ones((3, 1)),
+        precision_at_1=np.array([1.0, 0, 0]), average_precision=np.array([1.0, 0.5, 0.5]),
+    )  # fmt: skip
+    assert failing_text(failing_classes(ranking)) == "2 of 3 queries do not find their own first."

@@ -36,10 +36,15 @@ class FailingClass:
 
 @dataclass(frozen=True)
 class FailingClasses:
-    """The classes with mistakes, the worst first, among all classes that search; `lost`: more than half of whose queries fail."""
+    """The classes with mistakes, the worst first, among all classes that search; `lost`: more than half of whose queries fail.
+
+    Attributes:
+        alone: whether of every class a single picture searches, as of pairs of views: classes are no more than pictures then.
+    """
 
     found: list[FailingClass]
     classes: int
+    alone: bool = False
 
     @property
     def lost(self) -> int:
@@ -50,6 +55,8 @@ class FailingClasses:
         """How many classes fail."""
         if not self.found:
             return "Every query finds its own class first."
+        if self.alone:
+            return f"{self.lost:,} of {self.classes:,} queries do not find their own first."
         return (
             f"{self.lost:,} of {self.classes:,} classes find another class first more often than their own."
             if self.lost
@@ -74,13 +81,16 @@ def failing_classes(ranking: Ranking) -> FailingClasses:
         for title, count in zip(titles.tolist(), counts.tolist(), strict=True)
         if title in mistaken
     ]
-    return FailingClasses(sorted(found, key=lambda one: (one.right, -one.wrong, one.title)), len(titles))
+    worst_first = sorted(found, key=lambda one: (one.right, -one.wrong, one.title))
+    return FailingClasses(worst_first, len(titles), alone=len(titles) == len(asked))
 
 
 def failing_text(failing: FailingClasses, shown: int = 3) -> str:
     """The worst of them in a few lines for a terminal."""
     if not failing.classes:
         return ""
+    if failing.alone:
+        return failing.sentence
     lines = [
         f"  {one.title}: {one.wrong} of {one.queries} wrong, taken for {named(one.taken_for[:2])}"
         for one in failing.found

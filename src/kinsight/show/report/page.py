@@ -124,7 +124,7 @@ def _pictured(run: RunContents, record: EvaluationRecord | None) -> dict[str, ob
     failing = failing_classes(ranking)
     return {
         "mistakes": chosen_mistakes(ranking, pages),
-        "failing": failing if failing.classes else None,
+        "failing": failing if failing.classes and not failing.alone else None,  # of pairs, mistakes say it all
         "queries": chosen_queries(ranking),
         **_atlas(ranking),
     }
