@@ -110,7 +110,9 @@ def test_from_a_picture_to_a_confirmed_match(open_it: Any, mine: Path, screen: d
     drag(page, (0.3, 0.85), (0.6, 0.85))
     page.wait_for_selector("#marks polyline.without", state="attached")
     assert first_score(page) != part
-    page.locator("#undo").click()
+    with page.expect_response("**/api/search"):
+        page.locator("#undo").click()
+    assert first_score(page) == part
     page.locator(".hit .open").first.click()
     page.frame_locator("#pair").locator("[data-out=similarity]").wait_for()
     assert page.frame_locator("#pair").locator(".hold").get_attribute("aria-pressed") == "true"  # the box is held there
@@ -124,6 +126,26 @@ def test_from_a_picture_to_a_confirmed_match(open_it: Any, mine: Path, screen: d
     page.locator("#clear").click()
     page.wait_for_selector("#marks:not(:has(rect))", state="attached")
     assert first_score(page) == whole
+
+
+@pytest.mark.long
+def test_what_is_said_while_an_answer_is_on_its_way_stays(open_it: Any, mine: Path) -> None:
+    page = open_it(**DESK)
+    page.locator("#examples img").first.wait_for()
+    choose(page, mine)
+    held: list[Any] = []
+    page.route("**/api/search", lambda route: route.continue_() if held else held.append((route, route.fetch())))
+    page.keyboard.press("a")
+    while not held:
+        page.wait_for_timeout(20)
+    page.locator(".hit .yes").first.click()
+    page.locator(".hit .yes[aria-pressed=true]").wait_for()
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    page.locator("#status:has-text('by the place of each')").wait_for()
+    assert page.locator(".hit .yes[aria-pressed=true]").count() == 1
+    page.locator(".hit .yes[aria-pressed=true]").click()  # taken back
+    page.locator(".hit .yes[aria-pressed=true]").wait_for(state="detached")
 
 
 @pytest.mark.long

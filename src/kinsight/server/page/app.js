@@ -6,7 +6,7 @@ import { byId, made } from "./made.js";
 import { Why } from "./why.js";
 
 const STEP = 20, FIRST = 6; // hits at a time, and those whose answers are looked for first
-const state = { about: null, query: null, file: null, where: "", by: "picture", top: STEP, found: null, running: null };
+const state = { about: null, query: null, file: null, where: "", by: "picture", top: STEP, found: null, running: null, judged: new Map() };
 const drawing = new Drawing((problem) => (problem === "outside" ? say("The network does not look there. Choose a place inside the bright part.") : search()));
 const why = new Why({ judge, search: (hit) => begin({ picture: hit.picture }, api.pictureOf(hit.picture)) });
 
@@ -80,6 +80,7 @@ async function search(fresh = null) {
   if (!fresh && !state.query) return;
   state.running?.abort();
   const running = (state.running = new AbortController());
+  const began = performance.now();
   tools();
   busy("Searching …");
   const drawn = fresh ? {} : { regions: drawing.regions, without: drawing.without };
@@ -90,6 +91,10 @@ async function search(fresh = null) {
     if (fresh) place(found.query, fresh.picture);
     say_filter(null);
     say(null);
+    for (const hit of found.hits) { // what was said while the answer was on its way is newer than the answer
+      const said = state.judged.get(pairOf(found.query, hit));
+      if (said?.at > began) hit.judged = said.same;
+    }
     shown(found);
     for (const top of FIRST < question.top ? [FIRST, question.top] : [question.top]) {
       const answered = await api.search({ ...question, top, answers: true }, running.signal);
@@ -154,11 +159,14 @@ function region() {
   return counting.length === 1 ? (counting[0].box ?? counting[0].cell ?? null) : null;
 }
 
+const pairOf = (query, hit) => JSON.stringify([api.asker(query), hit.picture]);
+
 async function judge(hit, same) {
   const said = hit.judged === same ? null : same;
   try {
     await api.judge({ ...api.asker(state.found.query), picture: hit.picture, same: said, score: hit.score, regions: drawing.regions, without: drawing.without });
     hit.judged = said;
+    state.judged.set(pairOf(state.found.query, hit), { same: said, at: performance.now() });
     showJudgement(hit.picture, said);
   } catch (problem) {
     failed(problem);
