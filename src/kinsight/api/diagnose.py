@@ -14,6 +14,7 @@ from kinsight.api.columns import columns_of
 from kinsight.api.numbers import require_whole
 from kinsight.api.opened_run import OpenedRun, open_run, require_page
 from kinsight.data import MaskFiles, class_names
+from kinsight.data.columns import BOX
 from kinsight.errors import KinsightError
 from kinsight.evaluation import evaluate
 from kinsight.evaluation.disagreement import Disagreement, disagreements
@@ -23,7 +24,6 @@ from kinsight.explanation.measuring.localization_result import Localization
 from kinsight.files import write_json, write_text
 from kinsight.show.diagnosis.page import diagnosis_html
 from kinsight.show.diagnosis.result import Explained, Measured
-from kinsight.training.tables import BOX
 
 METHODS = ("decomposition", "decomposition+bias")
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from kinsight.data.columns import BOX
 from kinsight.data.judged import contradictions, ends, joined, judged_table, read_judged
 from kinsight.errors import KinsightError
 from kinsight.evaluation.verification import compared_pairs
@@ -64,7 +65,7 @@ def judged_calibration(
     wrong = set(map(id, contradictions(read.pairs)))
     pairs = [pair for pair in read.pairs if id(pair) not in wrong][-NEWEST:]
     pictures, classes = joined(pairs)
-    boxes = {side: [(picture.box or [np.nan] * 4)[at] for picture in pictures] for at, side in enumerate(_SIDES)}
+    boxes = {side: [(picture.box or [np.nan] * 4)[at] for picture in pictures] for at, side in enumerate(BOX)}
     table = pd.DataFrame(
         {"id": [picture.id for picture in pictures], "path": [picture.path for picture in pictures], **boxes}
     )
@@ -84,6 +85,3 @@ def judged_calibration(
         unreadable=len(pictures) - len(encoded.rows),
         seed=seed,
     )
-
-
-_SIDES = ("x_1", "y_1", "x_2", "y_2")

@@ -13,6 +13,7 @@ import pandas as pd
 from kinsight.api.load import load_one_stream
 from kinsight.api.numbers import require_seed, require_whole
 from kinsight.data import read_boxes, require_sound
+from kinsight.data.columns import BOX
 from kinsight.errors import KinsightError
 from kinsight.explanation import Explainer
 from kinsight.explanation.measuring.partners import BEST
@@ -23,7 +24,7 @@ from kinsight.runs.folder import RunFolder
 from kinsight.runs.protocol import data_protocol
 from kinsight.settings.parsing import settings_from
 from kinsight.settings.training import DataSettings, TrainingSettings
-from kinsight.training.tables import BOX, prepare_table, read_named
+from kinsight.training.tables import prepare_table, read_named
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from kinsight import files
+from kinsight.data.columns import BOX
 from kinsight.errors import KinsightError
 from kinsight.reading import read_text
 
@@ -163,7 +164,7 @@ def judged_table(pairs: Sequence[JudgedPair], *, skip_contradictions: bool = Fal
         "label": [names[label] for _, label in kept],
         "split": "train",
     }
-    sides = dict(zip(("x_1", "y_1", "x_2", "y_2"), zip(*boxes, strict=True), strict=True))
+    sides = dict(zip(BOX, zip(*boxes, strict=True), strict=True))
     return pd.DataFrame({**plain, **(sides if any(picture.box for picture, _ in kept) else {})})
 
 

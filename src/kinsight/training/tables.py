@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from kinsight.data import read_boxes, read_table, require_sound, with_validation
+from kinsight.data.columns import BOX
 from kinsight.errors import KinsightError
 from kinsight.settings.training import DataSettings
-
-BOX = ["x_1", "y_1", "x_2", "y_2"]
 
 
 def prepare_table(settings: DataSettings, table: pd.DataFrame | None = None) -> pd.DataFrame:
