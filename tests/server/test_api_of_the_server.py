@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 import kinsight
 from kinsight.explanation import Pair
 from kinsight.server.openapi import described
+from kinsight.server.running import made_application
 from server.conftest import client, photograph
 
 PNG = {"content-type": "image/png"}
@@ -245,10 +246,39 @@ def test_no_answer_holds_a_path_of_the_machine(
         assert not any(str(folder) in answer for folder in (birds.parent, pictures.parent, Path.home(), "/tmp/"))
 
 
+def test_an_approximate_server_answers_through_the_lists_with_exact_scores(
+    finished: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "birds.kin"
+    kinsight.index(finished, pictures, out=path, workers=0, places=True).close()
+    with pytest.raises(kinsight.KinsightError, match="--approximate"):
+        made_application(path, approximate=True)
+    with kinsight.open_index(path, writable=True) as index:
+        index.build_approximate()
+    with client(made_application(path)) as made:
+        number = made.get("/api/about").json()["examples"][0]
+        asked: list[dict[str, Any]] = [
+            {},
+            {"regions": [{"box": [2, 2, 20, 20]}]},
+            {"where": "split = 'test'"},
+        ]
+        exact = [search(made, picture=number, **each)["hits"] for each in asked]
+
+    with client(made_application(path, approximate=True)) as made:
+        assert search(made, picture=number, by="places")["hits"]  # every place is compared in any case
+    monkeypatch.delattr("kinsight.api.opened_index.Index._matrix")  # all vectors
+    with client(made_application(path, approximate=True)) as made:
+        found = [search(made, picture=number, **each)["hits"] for each in asked]
+    assert found == exact  # lists of a small index hold every picture
+
+
+def test_an_index_on_a_server_is_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(kinsight.KinsightError, match=r"stands on a server.*NAME\.kin"):
+        made_application("qdrant://127.0.0.1:1/birds")
+
+
 def test_pictures_that_are_gone_are_said_so_without_their_path(finished: Path, pictures: Path, tmp_path: Path) -> None:
     from shutil import copytree
-
-    from kinsight.server.running import made_application
 
     copytree(pictures.parent / "class_00", tmp_path / "some" / "class_00")
     kinsight.index(finished, tmp_path / "some", out=tmp_path / "some.kin", workers=0).close()

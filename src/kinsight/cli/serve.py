@@ -27,6 +27,12 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", help="the run or model folder, where it is not where the index says")
     parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="compare only the pictures that lists say may be near, for an index of more than some hundred thousand; the index must have "
+        "been given them: `kinsight index --out NAME.kin --approximate`",
+    )
+    parser.add_argument(
         "--stream",
         help="of a model of two streams: of which view pictures are that are sent, where not of that of the index's",
     )

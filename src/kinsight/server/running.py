@@ -15,6 +15,7 @@ from urllib.parse import quote
 from kinsight.api.indexed_model import GivenModel
 from kinsight.api.opened_index import open_index
 from kinsight.errors import KinsightError
+from kinsight.retrieval.qdrant_store import is_server
 
 if TYPE_CHECKING:
     import uvicorn
@@ -33,6 +34,7 @@ def serve(
     port: int = PORT,
     token: str | None = None,
     model: GivenModel | None = None,
+    approximate: bool = False,
     stream: str | None = None,
     opened: Callable[[str], object] | None = None,
 ) -> None:
@@ -44,6 +46,7 @@ def serve(
         port: where; 0: one that is free.
         token: a word that whoever opens the page must know; where others on the network reach it, one is made up if none is given.
         model: the model, or its folder, where it is not at the place that the index names; of a foreign one its `Explainer`.
+        approximate: compare only the pictures that lists say may be near (of an index for which they were built).
         stream: of a model of two streams: of which view pictures are that are sent, where not of that of the index's pictures.
         opened: called with the address of the page once it can be opened.
 
@@ -52,7 +55,9 @@ def serve(
     """
     token = _token(host, token)
     with listening(host, port) as heard:
-        server = made_server(guarded(made_application(index, model=model, stream=stream), host, token))
+        server = made_server(
+            guarded(made_application(index, model=model, approximate=approximate, stream=stream), host, token)
+        )
         heard.listen()  # who comes now waits until it runs
         if opened is not None:
             opened(_address(host, heard.getsockname()[1], token))
@@ -110,12 +115,16 @@ def guarded(app: ASGIApp, host: str, token: str | None) -> ASGIApp:
     return Guard(app, names=own_names(host), any_address=not is_local(host), token=token)
 
 
-def made_application(index: str | Path, *, model: GivenModel | None = None, stream: str | None = None) -> ASGIApp:
+def made_application(
+    index: str | Path, *, model: GivenModel | None = None, approximate: bool = False, stream: str | None = None
+) -> ASGIApp:
     """The application that answers for an index, without its guard.
 
     Raises:
-        KinsightError: the index or its model cannot be opened.
+        KinsightError: the index or its model cannot be opened, it stands on a server, or has no lists for approximate search.
     """
+    if is_server(index):
+        raise KinsightError(f"{index} stands on a server, and the page is for index files alone; give a file, NAME.kin")
     from kinsight.server.application import Server, application
     from kinsight.server.desk import Desk
     from kinsight.server.gallery import Gallery
@@ -127,7 +136,7 @@ def made_application(index: str | Path, *, model: GivenModel | None = None, stre
         judgements = Judgements(index)
 
         def searching() -> Searching:
-            return Searching(open_index(index, model=model), judgements, stream=stream)
+            return Searching(open_index(index, model=model), judgements, approximate=approximate, stream=stream)
 
         where = Path(index).absolute()
         hidden = (str(where), str(index), str(where.parent))

@@ -62,16 +62,20 @@ class Searching:
     Args:
         index: opened in the thread in which everything here is called.
         judgements: what people said of matches.
+        approximate: compare only the pictures that the index's lists say may be near.
         stream: of a model of two streams: of which view pictures are that are sent, where not of that of the index's pictures.
     """
 
-    def __init__(self, index: Index, judgements: Judgements, *, stream: str | None = None) -> None:
+    def __init__(
+        self, index: Index, judgements: Judgements, *, approximate: bool = False, stream: str | None = None
+    ) -> None:
         index.explainer = RememberingExplainer.of(index.explainer)
         self._asking = index.explainer if stream is None else index.known.explainer("auto", stream=stream)
-        self.index, self.judgements = index, judgements
+        self.index, self.judgements, self._approximate = index, judgements, approximate
         self.meaning = Meaning(index.calibration)
         self._queries: Remembered[Query] = Remembered(QUERIES)
-        index.search(Image.new("RGB", (64, 64)), top=1, answers=False)  # the first one takes the vectors into memory
+        # The first search takes what it reads into memory.
+        index.search(Image.new("RGB", (64, 64)), top=1, answers=False, approximate=approximate)
 
     def sent(self, data: bytes, name: str) -> dict[str, Any]:
         """Take a picture that somebody sent, and say what it is called from now on."""
@@ -102,6 +106,7 @@ class Searching:
             top=question.top,
             answers=question.answers,
             by="places" if question.by == "places" else "picture",
+            approximate=self._approximate and question.by == "picture",
         )
         whole = not (regions or without) and question.by == "picture"
         anything = self.meaning.anything(found) if whole else None
