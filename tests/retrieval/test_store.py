@@ -158,8 +158,9 @@ def test_writing_again_and_again_does_not_let_the_file_grow(tmp_path: Path) -> N
     assert (tmp_path / "a.kin").stat().st_size <= (1.5 * pages + 64) * 4096
 
 
-def test_pictures_added_one_by_one_take_the_room_of_one_batch(tmp_path: Path) -> None:
-    store, count = create_store(tmp_path / "a.kin", About(DIM)), 1000
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_pictures_added_one_by_one_take_the_room_of_one_batch(tmp_path: Path, count: int) -> None:
+    store = create_store(tmp_path / "a.kin", About(DIM))
     store._connection.execute("PRAGMA synchronous = OFF")
     several, log = entries(count), 0
     for each in several:
