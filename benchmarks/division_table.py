@@ -1,12 +1,14 @@
 """Tables I and II of "Improving Deep Metric Learning by Divide and Conquer" on one's own data: the plain loss and variants of division.
 
-Same data, trunk, steps and rates; every variant with every seed (and its fold), evaluated on the unseen classes; differences from the plain
-run are paired by seed. Runs that are finished are not trained again, and what was killed goes on.
+Same data, trunk, steps and rates; every variant with every seed, evaluated on the unseen classes; differences from the plain run are paired
+by seed. With `--folds` each seed holds out another fold of the training classes, which choose the step. Runs that are finished are not
+trained again, and what was killed goes on.
 
-    python benchmarks/division_table.py --data TABLE --out FOLDER [--settings RECIPE.yaml] [--seeds 3] [--subspaces 4] [--every 2]
-        [--variants plain fix learn ...] [--set optimizer.trunk_lr=1e-4 epochs=40 ...]
+    python benchmarks/division_table.py --data TABLE --out FOLDER [--settings RECIPE.yaml] [--seeds 3] [--subspaces 4 ...] [--every 2]
+        [--folds 4] [--variants plain fix learn ...] [--set optimizer.trunk_lr=1e-4 epochs=40 ...]
 
-With clusters planted in the data (benchmarks/planted_groups.py) take `--subspaces 16` and add the variant `category`.
+With clusters planted in the data (benchmarks/planted_groups.py) take `--subspaces 16`, or several numbers to see whether more help, and
+add the variant `category`.
 Rates are to be chosen for the plain run on validation classes first: `--variants plain --seeds 1 --set optimizer.trunk_lr=...`.
 """
 
@@ -44,23 +46,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--settings", default="margin-resnet50", help="a recipe or a file of settings")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--subspaces", type=int, default=4)
+    parser.add_argument("--subspaces", type=int, nargs="+", default=[4])
     parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--folds", type=int, help="how many; seed s validates on fold s, s - N and so on")
     parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS))
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all runs")
     options = parser.parse_args()
     given = (each.split("=", 1) for each in options.set)
     shared = nested({name: yaml_value(text) for name, text in given})
     runs = []
+    several = len(options.subspaces) > 1
+    rows = [
+        (variant, subspaces)
+        for variant in options.variants
+        for subspaces in (options.subspaces[:1] if variant == "plain" else options.subspaces)
+    ]
     for seed in range(options.seeds):
-        for variant in options.variants:
-            method = {"name": "division", "subspaces": options.subspaces, "every": options.every, **VARIANTS[variant]}
-            own = {"data": {"path": options.data}, "seed": seed, **({} if variant == "plain" else {"method": method})}
-            out = options.out / f"{variant}-{seed}"
+        for variant, subspaces in rows:
+            method = {"name": "division", "subspaces": subspaces, "every": options.every, **VARIANTS[variant]}
+            fold = {} if options.folds is None else {"folds": options.folds, "fold": seed % options.folds}
+            data = {"path": options.data, **fold}
+            own = {"data": data, "seed": seed, **({} if variant == "plain" else {"method": method})}
+            row = f"{variant}-{subspaces}" if several and variant != "plain" else variant
+            out = options.out / f"{row}-{seed}"
             kinsight.train(settings_from(options.settings, shared, own), out)
             found = kinsight.evaluate(out, untrained=variant == "plain", mistakes=0)
             print(f"{out.name}: P@1 {found['precision_at_1']:.4f}, MAP@R {found['map_at_r']:.4f}", flush=True)
-            if variant != "plain":
+            if variant != "plain" and not seed:
                 kinsight.division(out, out=out / "division.html")
             runs.append(out)
     table = options.out / "table.md"
