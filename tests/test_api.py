@@ -110,7 +110,7 @@ SIGNATURES = {
         "index, picture, *, region=None, without=None, without_weight=1.0, where=None, top=20, bias='shared', answers=True, by='picture', "
         "rerank=None, approximate=False, stream=None, stage='auto', model=None, out=None"
     ),
-    "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, stream=None, opened=None",
+    "serve": "index, *, host='127.0.0.1', port=8765, token=None, model=None, approximate=False, stream=None, opened=None",
     "settings_from": "*layers",
     "train": "settings=None, out=None, *, recipe=None, progress=True",
 }
