@@ -48,14 +48,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--subspaces", type=int, nargs="+", default=[4])
     parser.add_argument("--every", type=int, default=2)
-    parser.add_argument("--folds", type=int, help="how many; seed s validates on fold s, s - N and so on")
+    parser.add_argument(
+        "--folds", type=int, metavar="N", help="seed s holds out fold s modulo N, which chooses the step"
+    )
     parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS))
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all runs")
     options = parser.parse_args()
     given = (each.split("=", 1) for each in options.set)
     shared = nested({name: yaml_value(text) for name, text in given})
     runs = []
-    several = len(options.subspaces) > 1
     rows = [
         (variant, subspaces)
         for variant in options.variants
@@ -67,8 +68,7 @@ def main() -> None:
             fold = {} if options.folds is None else {"folds": options.folds, "fold": seed % options.folds}
             data = {"path": options.data, **fold}
             own = {"data": data, "seed": seed, **({} if variant == "plain" else {"method": method})}
-            row = f"{variant}-{subspaces}" if several and variant != "plain" else variant
-            out = options.out / f"{row}-{seed}"
+            out = options.out / (f"plain-{seed}" if variant == "plain" else f"{variant}-{subspaces}-{seed}")
             kinsight.train(settings_from(options.settings, shared, own), out)
             found = kinsight.evaluate(out, untrained=variant == "plain", mistakes=0)
             print(f"{out.name}: P@1 {found['precision_at_1']:.4f}, MAP@R {found['map_at_r']:.4f}", flush=True)
