@@ -90,6 +90,16 @@ def test_a_run_starts_from_another(
     assert own["head"].items() >= known["head"].items()
     assert own["weights"] == str(finished)
 
+    divided = (*still, "--method", "division", "--method.subspaces", 2, "--out", tmp_path / "divided")
+    said = kinsight("train", *divided, "--model.weights", finished, "--precision", "fp32")
+    assert said.code == 0, said.err
+    assert f"starting from {finished}: its trunk and its head were taken" in said.err
+    (taken,) = (tmp_path / "divided").glob("checkpoints/step-*/model.safetensors")
+    after = load_file(taken)
+    heads = {name: value for name, value in before.items() if name.startswith("head.")}
+    assert heads
+    assert all((value == after[f"head.{name}"]).all() for name, value in heads.items())
+
     words = ("--recipe", recipe, "--model.head.dim", 8, "--epochs", 1, "--data", pictures, "--out", tmp_path / "b")
     said = kinsight("train", *words, "--model.weights", finished / "model")
     assert "its trunk was taken; its head does not fit (" in said.err

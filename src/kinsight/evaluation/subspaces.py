@@ -22,7 +22,8 @@ class SpaceState:
         effective_dimensions: principal components that hold 90, 95 and 99 % of the variance.
         intra, inter: mean squared distances of pictures of one class, and of two.
         nearest: mean distance to the nearest 10.
-        positive_over_negative: mean distance to the nearest picture of the class over that to the nearest of another; NaN without either.
+        positive_over_negative: distance to the nearest picture of the class over that to the nearest of another, the median: a mean
+            would be that of the few pictures that have a copy in another class. NaN without either.
     """
 
     pictures: int
@@ -69,5 +70,5 @@ def state_of(vectors: np.ndarray, labels: np.ndarray, *, seed: int = 0, queries:
         intra,
         inter,
         float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else float("nan"),
-        float(ratio.mean()) if len(ratio) else float("nan"),
+        float(np.median(ratio)) if len(ratio) else float("nan"),
     )

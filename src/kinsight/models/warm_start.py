@@ -9,6 +9,7 @@ from kinsight.errors import KinsightError
 from kinsight.files import standing
 from kinsight.models.embedder import Embedder
 from kinsight.models.storage import CONFIG, TENSORS, read_model
+from kinsight.models.subspaces import SubspacesHead
 from kinsight.models.two_streams import TwoStreams
 from kinsight.models.weights import misfit
 
@@ -49,6 +50,8 @@ def settings_of_model(folder: Path) -> dict[str, Any]:
 def take_head(embedder: Embedder | TwoStreams, weights: str | Path | None) -> str | None:
     """Give the head the values that the named model has, if it is of the same kind and shape.
 
+    A head of subspaces around the model's kind takes them inside: division starts from what a plain run has learned.
+
     Returns:
         What was taken, as a sentence; None where the weights are no model. Of two streams each takes the trunk alone.
     """
@@ -57,10 +60,13 @@ def take_head(embedder: Embedder | TwoStreams, weights: str | Path | None) -> st
         return None
     config, tensors = read_model(folder)
     values = {name.removeprefix("head."): value for name, value in tensors.items() if name.startswith("head.")}
-    wanted = embedder.head.state_dict()
-    kinds = config["settings"].get("head", {}).get("name"), embedder.settings.head.get("name")
-    problem = f"it is {kinds[0]}" if kinds[0] != kinds[1] else misfit(wanted, values)
+    head, wanted, found = embedder.head, embedder.settings.head, config["settings"].get("head", {})
+    if isinstance(head, SubspacesHead) and found.get("name") != wanted["name"]:
+        head, wanted = head.head, wanted["head"]
+    problem = (
+        f"it is {found.get('name')}" if found.get("name") != wanted.get("name") else misfit(head.state_dict(), values)
+    )
     if problem:
         return f"starting from {weights}: its trunk was taken; its head does not fit ({problem}) and starts anew"
-    embedder.head.load_state_dict(values)
+    head.load_state_dict(values)
     return f"starting from {weights}: its trunk and its head were taken"

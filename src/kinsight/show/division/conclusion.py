@@ -54,6 +54,6 @@ def _worth(found: DivisionResult) -> str:
     whole, own = known.mean(0).tolist()
     said = "is no better" if own >= 0.99 * whole else "is better"
     return (
-        f"For the pictures of a cluster its own subspace {said} than the whole embedding: the nearest picture of the class is "
+        f"For the pictures of a cluster its own subspace {said} than the whole embedding: the nearest picture of the class is typically "
         f"{DECIMALS(own)} times as far as the nearest of another, {DECIMALS(whole)} times in the whole."
     )
