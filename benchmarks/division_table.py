@@ -1,11 +1,11 @@
 """Tables I and II of "Improving Deep Metric Learning by Divide and Conquer" on one's own data: the plain loss and variants of division.
 
 Same data, trunk, steps and rates; every variant with every seed, evaluated on the unseen classes; differences from the plain run are paired
-by seed. With `--folds` each seed holds out another fold of the training classes, which choose the step. Runs that are finished are not
+by seed. With `--folds` each seed holds out another fold of the training classes, which choose the step. Runs that were evaluated are not
 trained again, and what was killed goes on.
 
     python benchmarks/division_table.py --data TABLE --out FOLDER [--settings RECIPE.yaml] [--seeds 3] [--subspaces 4 ...] [--every 2]
-        [--folds 4] [--variants plain fix learn ...] [--set optimizer.trunk_lr=1e-4 epochs=40 ...]
+        [--folds 4] [--variants plain fix learn ...] [--pages] [--set optimizer.trunk_lr=1e-4 epochs=40 ...]
 
 With clusters planted in the data (benchmarks/planted_groups.py) take `--subspaces 16`, or several numbers to see whether more help, and
 add the variant `category`.
@@ -52,6 +52,7 @@ def main() -> None:
         "--folds", type=int, metavar="N", help="seed s holds out fold s modulo N, which chooses the step"
     )
     parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS))
+    parser.add_argument("--pages", action="store_true", help="write division.html beside the divided runs of seed 0")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all runs")
     options = parser.parse_args()
     given = (each.split("=", 1) for each in options.set)
@@ -69,12 +70,14 @@ def main() -> None:
             data = {"path": options.data, **fold}
             own = {"data": data, "seed": seed, **({} if variant == "plain" else {"method": method})}
             out = options.out / (f"plain-{seed}" if variant == "plain" else f"{variant}-{subspaces}-{seed}")
+            runs.append(out)
+            if (out / "evaluation" / "test.json").exists():
+                continue
             kinsight.train(settings_from(options.settings, shared, own), out)
             found = kinsight.evaluate(out, untrained=variant == "plain", mistakes=0)
             print(f"{out.name}: P@1 {found['precision_at_1']:.4f}, MAP@R {found['map_at_r']:.4f}", flush=True)
-            if variant != "plain" and not seed:
+            if options.pages and variant != "plain" and not seed:
                 kinsight.division(out, out=out / "division.html")
-            runs.append(out)
     table = options.out / "table.md"
     metrics = ["recall_at_1", "recall_at_2", "recall_at_4", "map_at_r", "map_hits", "nmi"]
     kinsight.compare(runs, metrics=metrics, baseline=str(runs[0]), out=table)

@@ -50,12 +50,13 @@ def test_codes_are_the_cosines_of_places_but_for_eight_bits() -> None:
     matrix = PlaceMatrix(store)
     query = places[7, 1, 2]
     exact = np.array([place_cosines(query, one).max() for one in places])
-    found = matrix.best(query, 20)
+    found = matrix.find(query, 20)
     assert found.numbers[0] == 8, "its own picture"
     assert np.allclose(found.scores, exact[found.numbers - 1], atol=0.01)
-    assert set(matrix.best(query, 3).numbers) == set(1 + np.argsort(-exact)[:3])
+    assert set(matrix.find(query, 3).numbers) == set(1 + np.argsort(-exact)[:3])
     odd = store.numbers("camera = 1")
-    assert set(matrix.best(query, 20, numbers=odd).numbers) == set(odd)
+    assert set(matrix.find(query, 20, "camera = 1").numbers) == set(odd)
+    assert (len(matrix), matrix.count(None), matrix.count("camera = 1")) == (20, 20, len(odd))
     store.remove(["7.jpg"])
     store.add(
         [
@@ -64,7 +65,7 @@ def test_codes_are_the_cosines_of_places_but_for_eight_bits() -> None:
         ]
     )
     matrix.refresh()
-    found = matrix.best(query, 20)
+    found = matrix.find(query, 20)
     assert store.pictures([int(found.numbers[0])])[int(found.numbers[0])].listed.id == "new.jpg"
     assert len(found.numbers) == 20
 
@@ -89,6 +90,8 @@ def test_an_index_that_keeps_places_is_searched_by_them(
     with package.open_index(out) as index:
         query, region = table["path"].iloc[2], (0, 0, SIDE, SIDE / 2)
         found = index.search(query, region=region, by="places", top=2)
+        assert "_matrix" not in vars(index), "whole embeddings are not read for it"
+        assert found.searched == 4
         for hit in found:
             assert hit.view is not None
             cosines = place_cosines(found.vector, own_places(hit.view))

@@ -158,11 +158,10 @@ class Index:
                 "approximate was given with by places, which compares every place; leave one of the two out"
             )
         regions = regions_of(region, without, without_weight=without_weight)
-        places = self._places if by == "places" else None
         if stream is not None and not isinstance(picture, View):
             (picture,) = self._asking(stream).views([picture])
         found = ask(
-            self._searched(approximate),
+            self._places if by == "places" else self._searched(approximate),
             self.explainer,
             picture,
             regions,
@@ -170,7 +169,6 @@ class Index:
             top=top,
             bias=bias,
             answers=answers,
-            places=places,
             rerank=rerank,
         )
         return ShownHits(**vars(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kinsight.pictures.archive import UnreadableFile
 from kinsight.retrieval.file_state import state_of
 from kinsight.retrieval.hits import Found, Hit
 from kinsight.retrieval.places import PlaceMatrix, place_cosines
-from kinsight.retrieval.searched import Ranked, Searched
+from kinsight.retrieval.searched import Searched
 from kinsight.retrieval.store import Known
 
 CHANGED = "its file has changed since it was indexed; bring the index up to date"
@@ -34,13 +34,12 @@ def ask(
     top: int = 20,
     bias: Bias = "shared",
     answers: bool = True,
-    places: PlaceMatrix | None = None,
     rerank: int | None = None,
 ) -> Found:
     """Search an index with a picture or parts of it; the picture's own file is left out.
 
     Args:
-        searched: the pictures of the index.
+        searched: the pictures of the index; a `PlaceMatrix` ranks by the best place of each instead of by whole embeddings.
         explainer: of the model that it is bound to.
         picture: what is searched with, or its view where it is known already.
         regions: the parts of it that count, and with negative weights must not; none: all of it.
@@ -48,17 +47,17 @@ def ask(
         top: how many hits.
         bias: see `part_vector`.
         answers: look for the place that answers in each hit, which needs its picture.
-        places: rank by the best place of each picture instead of by whole embeddings.
         rerank: order so many of the first hits anew by their best places, explained from their pictures; those whose picture cannot be read
             come last, with the score that they had.
 
     Raises:
         KinsightError: the picture, a region or the condition cannot be used, or the index is empty.
     """
-    if rerank is not None and (places is not None or rerank < top):
+    by_place = isinstance(searched, PlaceMatrix)
+    if rerank is not None and (by_place or rerank < top):
         raise KinsightError(
             "rerank orders hits of whole pictures anew, and these are ranked by places already; leave one of the two out"
-            if places is not None
+            if by_place
             else f"rerank is {rerank} and top {top}; order at least as many anew as are shown"
         )
     searched.refresh()
@@ -66,43 +65,28 @@ def ask(
         raise KinsightError(f"{searched.name} holds no pictures; add some with kinsight index")
     query = picture if isinstance(picture, View) else explainer.views([picture])[0]
     vector = part_vector(query, regions, bias=bias)
-    if places is None:
-        nearest = _by_picture(searched, vector, where)
-    else:
-        places.refresh()
-        nearest = _by_place(places, vector, None if where is None else places.store.numbers(where))
-    known, scores = _first(searched, nearest, rerank or top, picture)
+    known, scores = _first(searched, vector, where, rerank or top, picture)
     hits = [
         Hit(one.listed.id, one.listed.path, score, one.listed.columns, one.listed.box)
         for one, score in zip(known, scores, strict=True)
     ]
     if answers or rerank is not None:
-        hits = answered(explainer, hits, known, vector, bias, by_place=places is not None or rerank is not None)
+        hits = answered(explainer, hits, known, vector, bias, by_place=by_place or rerank is not None)
     if rerank is not None:
         hits = _by_answers(hits)[:top]
-    by = "places" if places is not None else "picture" if rerank is None else "answers"
-    exact = searched.exact or places is not None
-    return Found(hits, query, regions, vector, searched.count(where), held, where, searched.name, by, exact)
+    by = "places" if by_place else "picture" if rerank is None else "answers"
+    return Found(hits, query, regions, vector, searched.count(where), held, where, searched.name, by, searched.exact)
 
 
-Nearest = Callable[[int], Ranked]  # of how many
-
-
-def _by_picture(searched: Searched, vector: np.ndarray, where: str | None) -> Nearest:
-    return lambda count: searched.find(vector.astype(np.float32), count, where)
-
-
-def _by_place(places: PlaceMatrix, vector: np.ndarray, numbers: np.ndarray | None) -> Nearest:
-    return lambda count: Ranked(*places.best(vector, count, numbers=numbers))
-
-
-def _first(searched: Searched, nearest: Nearest, top: int, picture: Picture | View) -> tuple[list[Known], list[float]]:
+def _first(
+    searched: Searched, vector: np.ndarray, where: str | None, top: int, picture: Picture | View
+) -> tuple[list[Known], list[float]]:
     """The `top` nearest pictures without the query's own file, and their scores."""
     file = picture.name if isinstance(picture, View) else picture
     own = os.path.realpath(file) if isinstance(file, (str, Path)) and file else None
     extra = 0 if own is None else 1
     while True:
-        numbers, scores = nearest(top + extra)
+        numbers, scores = searched.find(vector.astype(np.float32), top + extra, where)
         listed = searched.pictures(numbers.tolist())
         found = [
             (listed[number], score)

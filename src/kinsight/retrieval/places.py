@@ -6,13 +6,14 @@ the first pictures, each number in eight bits. So it takes d + 4 bytes, some hun
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection
 
 import numpy as np
 
 from kinsight.errors import KinsightError
 from kinsight.retrieval.entries import PackedPlaces
-from kinsight.retrieval.store import Store
+from kinsight.retrieval.searched import Ranked
+from kinsight.retrieval.store import Known, Store
 
 DIRECTIONS = 64
 _STEPS = 127  # of eight bits on each side of zero
@@ -34,23 +35,13 @@ def pack_places(places: np.ndarray, directions: np.ndarray) -> PackedPlaces:
     return PackedPlaces(np.rint(values / scales[..., None]).astype(np.int8), scales.astype(np.float32))
 
 
-class BestPlaces(NamedTuple):
-    """The pictures whose best places answer most.
-
-    Attributes:
-        numbers: (k,) int64, of the pictures, best first.
-        scores: (k,), the cosine of the query and each one's best place, as the codes give it.
-    """
-
-    numbers: np.ndarray
-    scores: np.ndarray
-
-
 class PlaceMatrix:
-    """The places of all pictures of a store, in memory, kept in step with it."""
+    """The places of all pictures of a store, in memory, kept in step with it; their whole embeddings stay in the file."""
+
+    exact = True
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self.name = store, store.name
         self._changes = -1
         self.refresh()
 
@@ -80,23 +71,38 @@ class PlaceMatrix:
         )  # (M, d)
         self._scales = np.concatenate([np.empty(0, np.float32), *(one.scales.ravel() for _, one in packed)])  # (M,)
 
-    def best(self, query: np.ndarray, k: int, *, numbers: np.ndarray | None = None) -> BestPlaces:
-        """The k pictures whose best places are nearest to a query (D,); of equal ones the one that was added first.
+    def __len__(self) -> int:
+        return len(self.numbers)
 
-        Args:
-            numbers: of the pictures that may be found; None: all.
+    def count(self, where: str | None) -> int:
+        """How many pictures meet a condition."""
+        return int(self._allowed(where).sum())
+
+    def pictures(self, numbers: Collection[int]) -> dict[int, Known]:
+        """The pictures of some numbers; those that are no longer there are left out."""
+        return self.store.pictures(numbers)
+
+    def find(self, query: np.ndarray, k: int, where: str | None = None) -> Ranked:
+        """The k pictures whose best places are nearest to a query (D,), among those that meet a condition; scores are the cosines of
+        the query and each one's best place, as the codes give them. Of equal ones the one that was added first.
         """
         if not len(self.numbers):
-            return BestPlaces(np.empty(0, np.int64), np.empty(0, np.float32))
+            return Ranked(np.empty(0, np.int64), np.empty(0, np.float32))
         asked = (_unit(query.astype(np.float64)) @ self.directions).astype(np.float32)  # (d,)
         values = np.empty(len(self._codes), np.float32)
         for start in range(0, len(values), _BLOCK):
             block = slice(start, start + _BLOCK)
             values[block] = self._codes[block].astype(np.float32) @ asked
         scores = np.maximum.reduceat(values * self._scales, self._starts)  # of each picture
-        allowed = np.arange(len(scores)) if numbers is None else np.flatnonzero(np.isin(self.numbers, numbers))
+        allowed = np.flatnonzero(self._allowed(where))
         order = allowed[np.argsort(-scores[allowed], kind="stable")[:k]]
-        return BestPlaces(self.numbers[order], scores[order])
+        return Ranked(self.numbers[order], scores[order])
+
+    def _allowed(self, where: str | None) -> np.ndarray:
+        """Which pictures (N,) meet a condition."""
+        if where is None:
+            return np.ones(len(self.numbers), bool)
+        return np.isin(self.numbers, self.store.numbers(where))
 
 
 def place_cosines(query: np.ndarray, places: np.ndarray) -> np.ndarray:
